@@ -1,0 +1,52 @@
+# make study        set up .venv and run the study to its figures (STUDY=smoke or gpu or paper for another one)
+# make test         set up .venv and run every check and test
+# make plan         what `make study` would run, without running it
+# make publish      keep this study's measurements and figures under results/published/
+# make lock         renew the pinned environment from envs/requirements.in
+# CORES=4 limits the cores used; by default all are.
+
+PYTHON ?= python3
+CORES ?= all
+STUDY ?=
+
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+SNAKEMAKE = snakemake --workflow-profile envs/local --cores $(CORES)
+OVERLAY = $(if $(STUDY),--configfile studies/$(STUDY).yaml)
+
+.PHONY: study plan test publish lock help
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n 's/^# //p' Makefile
+
+study: .venv/ready
+	$(SNAKEMAKE) $(OVERLAY)
+
+plan: .venv/ready
+	$(SNAKEMAKE) --dry-run --quiet host reason $(OVERLAY)
+
+test: .venv/ready
+	ruff check
+	ruff format --check --quiet
+	snakefmt --check --compact-diff .
+	mypy
+	snakemake --lint
+	pytest
+
+publish: .venv/ready
+	$(SNAKEMAKE) $(OVERLAY) publish
+
+.venv/ready: envs/requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; set PYTHON=/path/to/it")'
+	@echo "Setting up .venv with the packages of envs/requirements.txt (once; a few minutes)."
+	$(PYTHON) -m venv .venv
+	.venv/bin/pip install --quiet --disable-pip-version-check -r envs/requirements.txt
+	@touch .venv/ready
+
+lock:
+	rm -rf .venv/lock && $(PYTHON) -m venv .venv/lock
+	.venv/lock/bin/pip install --quiet --disable-pip-version-check -r envs/requirements.in
+	.venv/lock/bin/pip freeze | sed -n -e '/^\(nvidia\|cuda\|triton\)/d' -e 's/+[a-z0-9.]*$$//' -e p > envs/requirements.txt
+	sed -e '/^      - .*==/d' envs/study.yaml > .venv/study.yaml
+	sed 's/^/      - /' envs/requirements.txt | cat .venv/study.yaml - > envs/study.yaml
+	rm -rf .venv/lock .venv/study.yaml

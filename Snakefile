@@ -1,0 +1,36 @@
+# The study, from people to figures. What it consists of is in config.yaml; README.md says how to run it.
+
+from snakemake.utils import min_version
+
+min_version("9.20")
+
+
+configfile: "config.yaml"
+
+
+wildcard_constraints:
+    dataset=r"[^/]+",
+    seed=r"\d+",
+    run=r"[^/]+/[^/]+/[^/]+/seed\d+",
+    method=r"\w+",
+    experiment=r"\w+",
+
+
+include: "rules/common.smk"
+include: "rules/data.smk"
+include: "rules/train.smk"
+include: "rules/quantize.smk"
+include: "rules/capacity.smk"
+include: "rules/figures.smk"
+
+
+# Everything the study asks for: the figures of its experiments.
+rule all:
+    default_target: True
+    input:
+        collect(
+            "results/figures/{experiment}.{ending}",
+            experiment=study.experiments,
+            ending=["pdf", "svg", "png", "md"],
+        ),
+    localrule: True

@@ -1,0 +1,56 @@
+"""Capacity: one job measures all variants of a run; the measurements are then collected into one table."""
+
+
+rule capacity:
+    input:
+        model="results/runs/{run}/model.safetensors",
+        record="results/runs/{run}/run.json",
+        variants=run_variants,
+        people=run_people,
+        tokenizer=run_tokenizer,
+    output:
+        "results/runs/{run}/measurements.parquet",
+    log:
+        "results/logs/capacity/{run}.log",
+    conda:
+        "../envs/study.yaml"
+    threads: 1
+    params:
+        code=code("capacity.py"),
+        run=run_spec,
+    shell:
+        "python scripts/capacity.py --run {params.run:q} --model {input.model:q} --record {input.record:q}"
+        " --variants {input.variants:q} --people {input.people:q} --tokenizer {input.tokenizer:q}"
+        " --output {output:q} --code {params.code} --threads {threads} --log {log:q}"
+
+
+rule collect_dataset:
+    input:
+        dataset_measurements,
+    output:
+        "results/measurements/{dataset}.parquet",
+    log:
+        "results/logs/collect/{dataset}.log",
+    localrule: True
+    conda:
+        "../envs/study.yaml"
+    params:
+        code=code("collect.py"),
+    shell:
+        "python scripts/collect.py {input:q} --output {output:q} --log {log:q}"
+
+
+rule collect_study:
+    input:
+        collect("results/measurements/{dataset}.parquet", dataset=study.datasets),
+    output:
+        "results/measurements.parquet",
+    log:
+        "results/logs/collect.log",
+    localrule: True
+    conda:
+        "../envs/study.yaml"
+    params:
+        code=code("collect.py"),
+    shell:
+        "python scripts/collect.py {input:q} --output {output:q} --log {log:q}"

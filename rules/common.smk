@@ -1,0 +1,71 @@
+"""The study as read from the configuration, and the look-ups that rules make in it."""
+
+import json
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+SCRIPTS = Path(workflow.basedir) / "scripts"
+if str(SCRIPTS) not in sys.path:
+    sys.path.insert(0, str(SCRIPTS))
+
+from knowledge_capacity.config import ConfigError
+from knowledge_capacity.fingerprint import fingerprint
+from knowledge_capacity.specs import to_json
+from knowledge_capacity.study import Study, experiment_modules
+
+try:
+    study = Study(config, workflow.configfiles, experiment_modules())
+except ConfigError as error:
+    raise WorkflowError(f"The configuration cannot be used:\n{error}")
+
+
+def code(*entries):
+    """Fingerprint of the source that a script reaches, so that its jobs rerun when that changes."""
+    return fingerprint(SCRIPTS, *entries)
+
+
+def dataset_spec(wildcards):
+    return to_json(study.datasets[wildcards.dataset])
+
+
+def run_spec(wildcards):
+    return to_json(study.runs[wildcards.run])
+
+
+def run_people(wildcards):
+    run = study.runs[wildcards.run]
+    return f"results/data/{run.dataset.slug}/seed{run.seed}/people.parquet"
+
+
+def run_tokenizer(wildcards):
+    return f"results/data/{study.runs[wildcards.run].dataset.slug}/tokenizer/tokenizer.json"
+
+
+def run_variants(wildcards):
+    return [
+        f"results/runs/{wildcards.run}/variants/{method}.safetensors"
+        for method in study.methods(wildcards.run)
+    ]
+
+
+def quantizer_specs(wildcards):
+    specs = study.quantizers(wildcards.run, wildcards.method)
+    return "[" + ", ".join(to_json(spec) for spec in specs) + "]"
+
+
+def method_code(wildcards):
+    return code("quantize.py", f"knowledge_capacity/quantization/{wildcards.method}.py")
+
+
+def figure_code(wildcards):
+    return code("figure.py", f"knowledge_capacity/experiments/{wildcards.experiment}.py")
+
+
+def dataset_measurements(wildcards):
+    return [
+        f"results/runs/{slug}/measurements.parquet"
+        for slug, run in study.runs.items()
+        if run.dataset.slug == wildcards.dataset
+    ]

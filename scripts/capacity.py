@@ -1,0 +1,60 @@
+"""Measure the bits of knowledge in every variant of a run."""
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+from knowledge_capacity import console
+from knowledge_capacity.capacity import losses, measure, measurement
+from knowledge_capacity.data import people, tokenizer
+from knowledge_capacity.data.stream import Stream
+from knowledge_capacity.files import UserError, write_parquet
+from knowledge_capacity.models import decoder, store
+from knowledge_capacity.quantization import variants
+from knowledge_capacity.specs import run_from
+
+
+def job(arguments: argparse.Namespace, log: console.Log) -> None:
+    run = run_from(arguments.run)
+    torch.set_num_threads(arguments.threads)
+    record = json.loads(arguments.record.read_text())
+    if record["run"] != json.loads(arguments.run):
+        raise UserError(
+            f"{arguments.record}: belongs to another run than {run.slug}. Delete its folder and run again."
+        )
+    weights = store.read_weights(arguments.model)
+    tokens = tokenizer.read(arguments.tokenizer)
+    stream = Stream(run.dataset, people.read(arguments.people, run.dataset), tokens, run.seed)
+    n_parameters = decoder.n_parameters(run.architecture, record["used_tokens"])
+
+    measured = {variants.FULL_PRECISION: (weights, float(variants.FULL_BITS))}
+    for file in arguments.variants:
+        measured |= variants.read(file)
+    rows = []
+    for name, (matrices, bits) in measured.items():
+        model = decoder.load(run.architecture, weights | matrices, run.recipe.window)
+        variant = measure.Variant(name, bits, losses.score(model, stream))
+        rows.append(measure.row(run, record, n_parameters, variant, arguments.code))
+        result = rows[-1]
+        log.say(
+            f"capacity {run.slug}: {name} {result['capacity_ratio']:.3f} bits per parameter "
+            f"of at most {result['capacity_ratio_max']:.3f}"
+        )
+    write_parquet(arguments.output, measurement.table(rows))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="capacity", description=__doc__)
+    parser.add_argument("--run", required=True, metavar="JSON", help="the run's spec")
+    parser.add_argument("--model", required=True, type=Path, metavar="FILE", help="model.safetensors")
+    parser.add_argument("--record", required=True, type=Path, metavar="FILE", help="run.json")
+    parser.add_argument("--variants", nargs="*", default=[], type=Path, metavar="FILE", help="variants files")
+    parser.add_argument("--people", required=True, type=Path, metavar="FILE", help="people.parquet")
+    parser.add_argument("--tokenizer", required=True, type=Path, metavar="FILE", help="tokenizer.json")
+    parser.add_argument("--output", required=True, type=Path, metavar="FILE", help="measurements.parquet")
+    parser.add_argument(
+        "--code", default="", help="fingerprint of the measuring code, kept in the measurements"
+    )
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
+    console.main(job, parser)

@@ -1,0 +1,91 @@
+"""Measuring one variant of a run: from the losses of a model to a row of measurements."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..specs import BioS, Run, to_json
+from . import losses as scoring
+from .intervals import bootstrap_total
+from .metric import biod_bits, bios_bits
+
+DATA_LIMITED = 0.9  # a run with R at or above this share of R_max measures its dataset, not its capacity
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What is measured of a run: name, storage, and losses as `losses.score` gives them."""
+
+    name: str
+    bits_per_weight: float
+    losses: NDArray[np.float64]
+
+
+def row(run: Run, record: dict[str, Any], n_parameters: int, variant: Variant, code: str) -> dict[str, Any]:
+    """One measurement. record: the run's run.json. code: fingerprint of the code that measures."""
+    dataset, architecture, recipe = run.dataset, run.architecture, run.recipe
+    naive_gain = np.zeros(dataset.n_people)
+    loss_value1 = None
+    if isinstance(dataset, BioS):
+        by_attribute, naive = scoring.bios_losses(variant.losses)
+        value = np.sum([by_attribute[name] for name in scoring.COUNTED], axis=0)
+        loss_value = float(np.mean(value))
+        bits = bios_bits(dataset, by_attribute["name"], value)
+        naive_gain = (by_attribute["employer"] - naive) / np.log(2)
+    else:
+        by_attribute = scoring.biod_losses(variant.losses, dataset.attributes)
+        bits = biod_bits(dataset, by_attribute["name"], by_attribute["value"], by_attribute["value1"])
+        loss_value = float(by_attribute["value"].mean())
+        loss_value1 = float(by_attribute["value1"].mean())
+    low, high = bootstrap_total(bits.per_person)
+    return {
+        "run": run.slug,
+        "dataset": dataset.slug,
+        "kind": dataset.kind,
+        "n_people": dataset.n_people,
+        "dataset_spec": to_json(dataset),
+        "architecture": architecture.slug,
+        "family": architecture.family,
+        "layers": architecture.layers,
+        "heads": architecture.heads,
+        "width": architecture.width,
+        "recipe": recipe.slug,
+        "exposures": recipe.exposures,
+        "lr": recipe.lr,
+        "weight_decay": recipe.weight_decay,
+        "batch_size": recipe.batch_size,
+        "window": recipe.window,
+        "warmup_steps": recipe.warmup_steps,
+        "seed": run.seed,
+        "variant": variant.name,
+        "bits_per_weight": variant.bits_per_weight,
+        "n_parameters": n_parameters,
+        "used_tokens": record["used_tokens"],
+        "loss_name": float(by_attribute["name"].mean()),
+        "loss_value": loss_value,
+        "loss_value1": loss_value1,
+        "loss_by_attribute": [(name, float(loss.mean())) for name, loss in by_attribute.items()],
+        "bits_name": float(bits.name.sum()),
+        "bits_value": float(bits.value.sum()),
+        "bits_sets": float(bits.sets.sum()),
+        "bits_learned": bits.total,
+        "bits_learned_low": low,
+        "bits_learned_high": high,
+        "bits_learned_naive": bits.total + float(naive_gain.sum()),
+        "bits_max": dataset.bits_max,
+        "capacity_ratio": bits.total / n_parameters,
+        "capacity_ratio_max": dataset.bits_max / n_parameters,
+        "data_limited": bits.total >= DATA_LIMITED * dataset.bits_max,
+        "train_steps": record["steps"],
+        "train_tokens": record["tokens"],
+        "train_seconds": record["seconds"],
+        "train_flops": 6.0 * n_parameters * record["tokens"],
+        "device": record["device"],
+        "train_code": record["code"],
+        "capacity_code": code,
+        "python": record["python"],
+        "torch": record["torch"],
+        "trained_at": record["trained_at"],
+    }

@@ -1,0 +1,89 @@
+"""Measurements: one row per variant of a run, in a fixed schema.
+
+Units: losses in nats per person, summed over tokens (for bioD's values: per person and attribute); bits in
+bits per dataset; ratios in bits per parameter; seconds on `device`.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..files import UserError
+
+VERSION = "1"
+
+SCHEMA = pa.schema(
+    [
+        # what was run
+        pa.field("run", pa.string(), nullable=False),
+        pa.field("dataset", pa.string(), nullable=False),
+        pa.field("kind", pa.string(), nullable=False),
+        pa.field("n_people", pa.int64(), nullable=False),
+        pa.field("dataset_spec", pa.string(), nullable=False),
+        pa.field("architecture", pa.string(), nullable=False),
+        pa.field("family", pa.string(), nullable=False),
+        pa.field("layers", pa.int64(), nullable=False),
+        pa.field("heads", pa.int64(), nullable=False),
+        pa.field("width", pa.int64(), nullable=False),
+        pa.field("recipe", pa.string(), nullable=False),
+        pa.field("exposures", pa.int64(), nullable=False),
+        pa.field("lr", pa.float64(), nullable=False),
+        pa.field("weight_decay", pa.float64(), nullable=False),
+        pa.field("batch_size", pa.int64(), nullable=False),
+        pa.field("window", pa.int64(), nullable=False),
+        pa.field("warmup_steps", pa.int64(), nullable=False),
+        pa.field("seed", pa.int64(), nullable=False),
+        pa.field("variant", pa.string(), nullable=False),
+        pa.field("bits_per_weight", pa.float64(), nullable=False),
+        # what came out
+        pa.field("n_parameters", pa.int64(), nullable=False),
+        pa.field("used_tokens", pa.int64(), nullable=False),
+        pa.field("loss_name", pa.float64(), nullable=False),
+        pa.field("loss_value", pa.float64(), nullable=False),
+        pa.field("loss_value1", pa.float64()),  # bioD only
+        pa.field("loss_by_attribute", pa.map_(pa.string(), pa.float64()), nullable=False),
+        pa.field("bits_name", pa.float64(), nullable=False),
+        pa.field("bits_value", pa.float64(), nullable=False),
+        pa.field("bits_sets", pa.float64(), nullable=False),
+        pa.field("bits_learned", pa.float64(), nullable=False),
+        pa.field("bits_learned_low", pa.float64(), nullable=False),
+        pa.field("bits_learned_high", pa.float64(), nullable=False),
+        pa.field("bits_learned_naive", pa.float64(), nullable=False),  # employer scored after its city too
+        pa.field("bits_max", pa.float64(), nullable=False),
+        pa.field("capacity_ratio", pa.float64(), nullable=False),  # R = bits_learned / n_parameters
+        pa.field("capacity_ratio_max", pa.float64(), nullable=False),
+        pa.field("data_limited", pa.bool_(), nullable=False),
+        # what it cost
+        pa.field("train_steps", pa.int64(), nullable=False),
+        pa.field("train_tokens", pa.int64(), nullable=False),
+        pa.field("train_seconds", pa.float64(), nullable=False),
+        pa.field("train_flops", pa.float64(), nullable=False),  # 6 · n_parameters · train_tokens
+        pa.field("device", pa.string(), nullable=False),
+        # where it came from
+        pa.field("train_code", pa.string(), nullable=False),
+        pa.field("capacity_code", pa.string(), nullable=False),
+        pa.field("python", pa.string(), nullable=False),
+        pa.field("torch", pa.string(), nullable=False),
+        pa.field("trained_at", pa.string(), nullable=False),  # ISO 8601, UTC
+    ],
+    metadata={"measurements": VERSION},
+)
+
+
+def table(rows: list[dict[str, Any]]) -> pa.Table:
+    """Rows as a table in the schema."""
+    return pa.Table.from_pylist(rows, schema=SCHEMA)
+
+
+def read(path: Path) -> pa.Table:
+    """A measurements file; refuses one that is damaged or in another schema."""
+    try:
+        found = pq.read_table(path)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise UserError(f"{path}: not a readable Parquet file ({error}). Delete it and run again.") from error
+    version = (found.schema.metadata or {}).get(b"measurements", b"none").decode()
+    if version != VERSION or not found.schema.equals(SCHEMA):
+        raise UserError(f"{path}: measurements of version {version}; this code reads version {VERSION}.")
+    return found

@@ -1,0 +1,61 @@
+"""What jobs say, and to whom: everything to the log file, a line now and then to the terminal."""
+
+import argparse
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from .files import UserError
+
+
+class Log:
+    """A job's log file, and its voice on the terminal."""
+
+    def __init__(self, path: Path | None) -> None:
+        if path:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self._file = open(path, "w", buffering=1) if path else None  # noqa: SIM115 (open for the whole job)
+
+    def write(self, line: str) -> None:
+        """A line for the log file only."""
+        if self._file:
+            print(f"{time.strftime('%H:%M:%S')} {line}", file=self._file)
+
+    def say(self, line: str) -> None:
+        """A line for the log file and for whoever watches."""
+        self.write(line)
+        print(line, file=sys.stderr, flush=True)
+
+
+def main(job: Callable[[argparse.Namespace, Log], None], parser: argparse.ArgumentParser) -> None:
+    """Run a script: parse, log, do the job; errors in one plain line, tracebacks in the log file."""
+    parser.add_argument("--log", type=Path, metavar="FILE", help="write everything said and all errors here")
+    arguments = parser.parse_args()
+    log = Log(arguments.log)
+    log.write(" ".join(sys.argv))
+    try:
+        job(arguments, log)
+    except Exception as error:
+        log.write(traceback.format_exc())
+        message = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+        details = f" Details: {log.path}" if log.path else ""
+        log.say(f"{parser.prog}: {message}{details}")
+        sys.exit(1)
+
+
+def duration(seconds: float) -> str:
+    """95 → 1:35, 7200 → 2:00:00."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def amount(count: float) -> str:
+    """1234567 → 1.2M, three significant digits or fewer."""
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "K")):
+        if count >= size:
+            return f"{count / size:.3g}{letter}"
+    return f"{count:.0f}"

@@ -1,0 +1,1 @@
+"""People, their biographies, and the token stream that models are trained on."""

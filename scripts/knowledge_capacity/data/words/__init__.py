@@ -1,0 +1,1 @@
+"""Our own lists of names, places, institutions and sentence templates."""

@@ -1,0 +1,1 @@
+"""One module per experiment: its figure and its table, computed from the measurements alone."""

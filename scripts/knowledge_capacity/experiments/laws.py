@@ -1,0 +1,29 @@
+"""A figure with one capacity panel for each value of a column: what most experiments draw."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+
+from . import plots, style
+
+
+def panels(points: pd.DataFrame, column: str, title: str, values: list[int] | list[str]) -> Figure:
+    """Panels side by side, one for each of `values` in `column`; title has a {} for the value."""
+    style.use()
+    colours = style.colours(sorted(points.n_people.unique()))
+    figure, axes = plt.subplots(
+        1,
+        len(values),
+        figsize=(style.COLUMN * len(values), style.COLUMN),
+        squeeze=False,
+        sharex=True,
+        sharey=True,
+    )
+    if not (points.bits_learned > 0).any():
+        axes[0][0].text(0.5, 0.5, "no model is above zero bits", ha="center", transform=axes[0][0].transAxes)
+        return figure
+    for ax, value in zip(axes[0], values, strict=True):
+        plots.capacity(ax, points[points[column] == value], points, colours)
+        ax.set_title(title.format(value))
+    axes[0][0].set_ylabel("learned knowledge (bits)")
+    return figure

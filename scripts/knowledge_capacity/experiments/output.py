@@ -1,0 +1,37 @@
+"""Drawing an experiment: its figure in three formats and the table of its numbers."""
+
+import importlib
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import pyarrow as pa
+
+from ..files import UserError, replacing
+from . import plots
+
+# metadata that would otherwise hold the date, so that equal measurements give equal files
+UNDATED = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {"Software": None}}
+
+
+def write(experiment: str, measurements: pa.Table, output: Path) -> None:
+    """Write `output`.pdf, .svg, .png and .md for the experiment of that module name.
+
+    Raises UserError when the measurements hold nothing for it.
+    """
+    module = importlib.import_module(f"{__package__}.{experiment}")
+    points = module.points(measurements.to_pandas())
+    if points.empty:
+        raise UserError(f"{experiment}: there is no measurement for this figure.")
+    figure = module.figure(points)
+    for ending, metadata in UNDATED.items():
+        with replacing(output.with_suffix(f".{ending}")) as aside:
+            figure.savefig(aside, format=ending, metadata=metadata)
+    plt.close(figure)
+    with replacing(output.with_suffix(".md")) as aside:
+        aside.write_text(_markdown(plots.summary(points)))
+
+
+def _markdown(table: pd.DataFrame) -> str:
+    rows = [list(table.columns), ["---"] * len(table.columns), *table.astype(str).to_numpy().tolist()]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)

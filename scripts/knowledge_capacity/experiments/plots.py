@@ -1,0 +1,122 @@
+"""The common form of a capacity figure: learned bits against parameters, one dot per trained model."""
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from . import style
+
+SPEC = [
+    "dataset",
+    "kind",
+    "n_people",
+    "architecture",
+    "layers",
+    "heads",
+    "width",
+    "recipe",
+    "exposures",
+    "variant",
+]
+
+
+def over_seeds(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row for all seeds of a spec: means, and the lowest and highest end of the seeds' 95 % intervals.
+
+    The number of used tokens, and with it P, can differ a little between seeds; P and the ratios are means.
+    """
+    return (
+        rows.groupby(SPEC, sort=True)
+        .agg(
+            seeds=("seed", "nunique"),
+            n_parameters=("n_parameters", "mean"),
+            bits_per_weight=("bits_per_weight", "mean"),
+            bits_learned=("bits_learned", "mean"),
+            bits_low=("bits_learned_low", "min"),
+            bits_high=("bits_learned_high", "max"),
+            bits_max=("bits_max", "mean"),
+            ratio=("capacity_ratio", "mean"),
+            ratio_lowest=("capacity_ratio", "min"),
+            ratio_highest=("capacity_ratio", "max"),
+            ratio_max=("capacity_ratio_max", "mean"),
+            data_limited=("data_limited", "all"),
+        )
+        .reset_index()
+        .sort_values(["kind", "exposures", "variant", "n_people", "n_parameters"], ignore_index=True)
+    )
+
+
+def size_label(row: pd.Series) -> str:
+    """ℓ-h, and the width where heads have other than 64 dimensions."""
+    name = f"{row.layers}-{row.heads}"
+    return name if row.width == 64 * row.heads else f"{name} d{row.width}"
+
+
+def capacity(ax: Axes, points: pd.DataFrame, limits: pd.DataFrame, colours: style.Colours) -> None:
+    """Draw points of `over_seeds`: hollow where data-limited, bars over all seeds' intervals.
+
+    limits: the points that set the axes' ranges, so that panels beside each other agree.
+    """
+    shown = limits[limits.bits_learned > 0]
+    ax.set_xlim(shown.n_parameters.min() / 1.35, shown.n_parameters.max() * 1.5)
+    ax.set_ylim(shown.bits_learned.min() / 1.6, max(shown.bits_learned.max(), shown.bits_max.max()) * 1.5)
+    style.log_axes(ax)
+    style.guides(ax)
+    for n_people, group in points[points.bits_learned > 0].groupby("n_people"):
+        colour = colours[n_people]
+        ax.plot(group.n_parameters, group.bits_learned, "-", color=colour, lw=0.8, alpha=0.5)
+        for _, row in group.iterrows():
+            low, high = max(row.bits_low, row.bits_learned / 100), row.bits_high
+            bar = [[row.bits_learned - low], [high - row.bits_learned]]
+            face = "white" if row.data_limited else colour
+            ax.errorbar(
+                row.n_parameters,
+                row.bits_learned,
+                yerr=bar,
+                fmt="o",
+                ms=4,
+                mfc=face,
+                color=colour,
+                capsize=2,
+                lw=0.8,
+            )
+            ax.annotate(
+                size_label(row),
+                (row.n_parameters, row.bits_learned),
+                xytext=(3, -8),
+                textcoords="offset points",
+                fontsize=5.5,
+                color="0.3",
+            )
+        most = group.bits_max.iloc[0]
+        ax.axhline(most, color=colour, lw=0.7, ls=":")
+        ax.annotate(
+            f"all of N = {style.people_read(n_people)}",
+            (0.01, most),
+            xycoords=("axes fraction", "data"),
+            xytext=(0, 2),
+            textcoords="offset points",
+            fontsize=6,
+            color=colour,
+        )
+    ax.set_xlabel("parameters")
+
+
+def summary(points: pd.DataFrame) -> pd.DataFrame:
+    """The numbers behind a figure, in words for a table."""
+    return pd.DataFrame(
+        {
+            "dataset": points.dataset,
+            "model": points.architecture,
+            "exposures": points.exposures,
+            "precision": points.variant,
+            "seeds": points.seeds,
+            "parameters": points.n_parameters.round().astype(int),
+            "R_max": points.ratio_max.map("{:.2f}".format),
+            "R": points.ratio.map("{:.2f}".format),
+            "R over seeds": [
+                f"{low:.2f} to {high:.2f}"
+                for low, high in zip(points.ratio_lowest, points.ratio_highest, strict=True)
+            ],
+            "data-limited": points.data_limited.map({True: "yes", False: "no"}),
+        }
+    )

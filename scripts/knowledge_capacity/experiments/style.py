@@ -1,0 +1,82 @@
+"""How every figure looks: colours, sizes, axes with numbers people read."""
+
+from collections.abc import Iterable
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+
+import matplotlib.pyplot as plt
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+COLUMN = 3.4  # inches: the width of a journal's column
+Colours = dict[int | str, tuple[float, float, float]]
+GUIDES = (2.0, 1.0, 0.5, 0.25)  # bits per parameter
+
+
+def use() -> None:
+    """Set the style; the output does not depend on when or where it is drawn."""
+    sns.set_theme(context="paper", style="ticks", palette="colorblind")
+    plt.rcParams.update(
+        {
+            "font.size": 8,
+            "axes.labelsize": 8,
+            "axes.titlesize": 9,
+            "legend.fontsize": 7,
+            "xtick.labelsize": 7,
+            "ytick.labelsize": 7,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "figure.constrained_layout.use": True,
+            "savefig.dpi": 200,
+            "svg.hashsalt": "knowledge-capacity",
+            "svg.fonttype": "none",
+            "pdf.fonttype": 42,
+        }
+    )
+
+
+def colours(keys: Iterable[int | str]) -> Colours:
+    """One colour for each key, the same in every figure for the same keys."""
+    return dict(zip(dict.fromkeys(keys), sns.color_palette("colorblind", 10), strict=False))
+
+
+def people_read(value: float, _: int = 0) -> str:
+    """12000 → 12K."""
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "K")):
+        if value >= size:
+            return f"{value / size:g}{letter}"
+    return f"{value:g}"
+
+
+def log_axes(ax: Axes) -> None:
+    """Both axes logarithmic, ticks at 1, 2 and 5 in each decade."""
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.set_major_formatter(FuncFormatter(people_read))
+        axis.set_minor_formatter(NullFormatter())
+
+
+def guides(ax: Axes, ratios: Iterable[float] = GUIDES) -> None:
+    """Dashed lines of equal bits per parameter, labelled where they leave the panel."""
+    (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
+    for ratio in ratios:
+        ax.plot([left, right], [ratio * left, ratio * right], "--", color="0.7", lw=0.7, zorder=0)
+        x, y = (right, ratio * right) if ratio * right <= top else (top / ratio, top)
+        if x > left and y > bottom:
+            ax.annotate(
+                f"{ratio:g} bit/param",
+                (x, y),
+                xytext=(-2, -2),
+                textcoords="offset points",
+                ha="right",
+                va="top",
+                fontsize=6,
+                color="0.45",
+            )
+    ax.set_xlim(left, right)
+    ax.set_ylim(bottom, top)

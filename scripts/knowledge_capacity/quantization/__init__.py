@@ -1,0 +1,1 @@
+"""Quantisation methods, one module each, all behind `variants.quantize`."""

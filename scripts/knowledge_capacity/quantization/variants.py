@@ -1,0 +1,71 @@
+"""Variants of a run: its weights at another precision.
+
+The matrices of the decoder's layers are quantised; embedding, head, biases and norms stay in float32, as in
+the paper. A variants file holds the matrices as they read back, under "variant/parameter", and what each
+variant costs to store in its header.
+"""
+
+import importlib
+import json
+from pathlib import Path
+from types import ModuleType
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from ..files import UserError, replacing
+from ..specs import Quantizer
+
+FULL_PRECISION = "fp32"
+FULL_BITS = 32
+
+
+def method_module(method: str) -> ModuleType:
+    """The module of a method, found by name: so editing one method leaves the results of others current."""
+    return importlib.import_module(f"{__package__}.{method}")
+
+
+def quantizable(weights: dict[str, Tensor]) -> list[str]:
+    """The names of the matrices that are quantised."""
+    return [name for name, tensor in weights.items() if ".layers." in name and tensor.dim() == 2]
+
+
+def quantize(weights: dict[str, Tensor], quantizer: Quantizer) -> tuple[dict[str, Tensor], float]:
+    """The quantised matrices as they read back, and the mean stored bits per weight of the whole model."""
+    matrices, stored = {}, 0.0
+    for name in quantizable(weights):
+        matrices[name], bits = method_module(quantizer.method).quantize_matrix(weights[name], quantizer)
+        stored += bits
+    total = sum(tensor.numel() for tensor in weights.values())
+    stored += FULL_BITS * (total - sum(tensor.numel() for tensor in matrices.values()))
+    return matrices, stored / total
+
+
+def write(path: Path, weights: dict[str, Tensor], quantizers: list[Quantizer]) -> dict[str, float]:
+    """Write the variants that `quantizers` make of `weights`; returns the stored bits per weight of each."""
+    tensors: dict[str, Tensor] = {}
+    stored: dict[str, float] = {}
+    for quantizer in quantizers:
+        matrices, stored[quantizer.slug] = quantize(weights, quantizer)
+        tensors |= {f"{quantizer.slug}/{name}": tensor.contiguous() for name, tensor in matrices.items()}
+    with replacing(path) as aside:
+        save_file(tensors, aside, {"bits_per_weight": json.dumps(stored)})
+    return stored
+
+
+def read(path: Path) -> dict[str, tuple[dict[str, Tensor], float]]:
+    """For each variant in a file, its matrices and its mean stored bits per weight."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            stored: dict[str, float] = json.loads(file.metadata()["bits_per_weight"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: not a whole variants file ({error}). Delete it and run again.") from error
+    return {
+        variant: (
+            {n.removeprefix(f"{variant}/"): t for n, t in tensors.items() if n.startswith(f"{variant}/")},
+            bits,
+        )
+        for variant, bits in stored.items()
+    }

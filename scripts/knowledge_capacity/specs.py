@@ -1,0 +1,228 @@
+"""The nouns of the study: what a dataset, an architecture, a recipe, a quantizer and a run are.
+
+A spec is a frozen dataclass of plain values. It travels from the configuration to a job as JSON, and it
+names its folder under results/: the slug spells out what people look for and whatever differs from the
+paper's setting (pool sizes as a digest). So two specs that differ never share a path, and the paper's own
+settings have the short names.
+
+Limits of single fields stand here as annotations; `study` checks them, and everything that takes several
+fields to decide.
+"""
+
+import hashlib
+import json
+import math
+from dataclasses import asdict, dataclass, fields
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Gt, Le, Lt
+
+STRICT = {"extra": "forbid", "strict": True}  # no unknown keys, no numbers out of words
+
+Count = Annotated[int, Ge(1)]
+Positive = Annotated[float, Gt(0), Lt(math.inf)]
+
+
+@dataclass(frozen=True)
+class Pools:
+    """How many different values each part of a bioS person is drawn from (SCIENCE: bioS)."""
+
+    __pydantic_config__ = STRICT
+
+    first_names: Annotated[int, Ge(1), Le(400)] = 400
+    middle_names: Annotated[int, Ge(1), Le(400)] = 400
+    last_names: Annotated[int, Ge(1), Le(1000)] = 1000
+    birth_years: Annotated[int, Ge(1), Le(200)] = 200
+    cities: Annotated[int, Ge(1), Le(200)] = 200
+    universities: Annotated[int, Ge(1), Le(300)] = 300
+    majors: Annotated[int, Ge(1), Le(100)] = 100
+    employers: Annotated[int, Ge(1), Le(263)] = 263
+
+    @property
+    def names(self) -> int:
+        """N0, the number of distinct full names."""
+        return self.first_names * self.middle_names * self.last_names
+
+
+@dataclass(frozen=True)
+class BioS:
+    """bioS(N): six sentences about each of N people, wording and order drawn anew at every exposure."""
+
+    __pydantic_config__ = STRICT
+
+    n_people: Count
+    kind: Literal["bioS"] = "bioS"
+    pools: Pools = Pools()
+    templates: Annotated[int, Ge(1), Le(50)] = 50
+
+    @property
+    def bits_value(self) -> float:
+        """log2 S0: bits per person held by the six counted attributes (SCIENCE §3)."""
+        p = self.pools
+        return sum(
+            math.log2(n)
+            for n in (2, 12 * 28 * p.birth_years, p.cities, p.universities, p.majors, p.employers)
+        )
+
+    @property
+    def bits_max(self) -> float:
+        """Bits in the whole dataset: N·log2(N0/N) + N·log2(S0)."""
+        return self.n_people * (math.log2(self.pools.names / self.n_people) + self.bits_value)
+
+    @property
+    def slug(self) -> str:
+        name = f"bioS-{_thousands(self.n_people)}"
+        return name + _departures(self, templates="templates") + _pools_digest(self.pools)
+
+
+@dataclass(frozen=True)
+class BioD:
+    """bioD(N, K, C, D, L, T): K attributes of C chunks, each one of D strings of L of T symbols."""
+
+    __pydantic_config__ = STRICT
+
+    n_people: Count
+    kind: Literal["bioD"] = "bioD"
+    attributes: Annotated[int, Ge(1), Le(50)] = 5
+    chunks: Annotated[int, Ge(1), Le(50)] = 1
+    diversity: Annotated[int, Ge(2), Le(10_000)] = 1000
+    length: Annotated[int, Ge(1), Le(50)] = 4
+    symbols: Annotated[int, Ge(2), Le(40_000)] = 1000
+    pools: Pools = Pools()
+
+    @property
+    def bits_set(self) -> float:
+        """log2(T^L / D): bits per string that say which strings an attribute may take."""
+        return self.length * math.log2(self.symbols) - math.log2(self.diversity)
+
+    @property
+    def bits_max(self) -> float:
+        """Bits in the whole dataset: N·log2(N0/N) + N·K·C·log2 D + K·D·log2(T^L/D)."""
+        names = self.n_people * math.log2(self.pools.names / self.n_people)
+        values = self.n_people * self.attributes * self.chunks * math.log2(self.diversity)
+        return names + values + self.attributes * self.diversity * self.bits_set
+
+    @property
+    def slug(self) -> str:
+        shape = (
+            f"K{self.attributes}-C{self.chunks}-D{self.diversity}-L{self.length}-T{_thousands(self.symbols)}"
+        )
+        return f"bioD-{_thousands(self.n_people)}-{shape}" + _pools_digest(self.pools)
+
+
+Dataset = BioS | BioD
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A decoder: `family` names its parts; layers, heads and width give its size (GPT2-ℓ-h has width 64h)."""
+
+    __pydantic_config__ = STRICT
+
+    layers: Count
+    heads: Count
+    width: Count
+    family: Literal["gpt2"] = "gpt2"
+
+    @property
+    def slug(self) -> str:
+        name = f"{self.family}-{self.layers}-{self.heads}"
+        return name if self.width == 64 * self.heads else f"{name}-d{self.width}"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a model is trained: exposures, optimiser, schedule and batch (SCIENCE §5)."""
+
+    __pydantic_config__ = STRICT
+
+    exposures: Count
+    lr: Positive
+    weight_decay: Annotated[float, Ge(0), Lt(1)] = 0.01
+    batch_size: Count = 192
+    window: Annotated[int, Ge(8), Le(4096)] = 512
+    warmup_steps: Annotated[int, Ge(0)] = 1000
+
+    @property
+    def slug(self) -> str:
+        name = f"exposures{self.exposures}-lr{Decimal(repr(self.lr)).normalize():e}"
+        return name + _departures(
+            self, weight_decay="wd", batch_size="batch", window="window", warmup_steps="warmup"
+        )
+
+
+@dataclass(frozen=True)
+class Quantizer:
+    """A way of storing the weights of a trained model in fewer bits."""
+
+    __pydantic_config__ = STRICT
+
+    bits: Annotated[int, Ge(2), Le(8)]
+    method: Literal["rtn"] = "rtn"
+    group_size: Annotated[int, Ge(0)] = 0
+
+    @property
+    def slug(self) -> str:
+        name = f"int{self.bits}-{self.method}"
+        return f"{name}-group{self.group_size}" if self.group_size else name
+
+
+@dataclass(frozen=True)
+class Run:
+    """One trained model: dataset × architecture × recipe × seed.
+
+    The seed draws everything anew: people, order, wording and initial weights.
+    """
+
+    dataset: Dataset
+    architecture: Architecture
+    recipe: Recipe
+    seed: Annotated[int, Ge(0), Lt(2**31)]
+
+    @property
+    def slug(self) -> str:
+        return f"{self.dataset.slug}/{self.architecture.slug}/{self.recipe.slug}/seed{self.seed}"
+
+
+def to_json(spec: Any) -> str:
+    """The spec as one line of JSON, keys sorted, so that equal specs give equal text."""
+    return json.dumps(asdict(spec), sort_keys=True)
+
+
+def dataset_from(values: dict[str, Any]) -> Dataset:
+    """The dataset spec that `to_json` wrote."""
+    kinds: dict[str, type[BioS] | type[BioD]] = {"bioS": BioS, "bioD": BioD}
+    return kinds[values["kind"]](**{**values, "pools": Pools(**values["pools"])})
+
+
+def run_from(text: str) -> Run:
+    """The run that `to_json` wrote."""
+    values = json.loads(text)
+    return Run(
+        dataset=dataset_from(values["dataset"]),
+        architecture=Architecture(**values["architecture"]),
+        recipe=Recipe(**values["recipe"]),
+        seed=values["seed"],
+    )
+
+
+def _thousands(count: int) -> str:
+    """10000 → 10K, 1000000 → 1M; other counts stay as they are."""
+    for size, letter in ((1_000_000, "M"), (1_000, "K")):
+        if count % size == 0:
+            return f"{count // size}{letter}"
+    return str(count)
+
+
+def _departures(spec: Any, **names: str) -> str:
+    """The given fields that differ from their defaults, as "-name value" without the space."""
+    values = {f.name: getattr(spec, f.name) for f in fields(spec) if getattr(spec, f.name) != f.default}
+    return "".join(f"-{name}{values[field]}" for field, name in names.items() if field in values)
+
+
+def _pools_digest(pools: Pools) -> str:
+    """Nothing for the paper's pools, else a short digest of them."""
+    if pools == Pools():
+        return ""
+    return "-pools" + hashlib.sha256(to_json(pools).encode()).hexdigest()[:6]

@@ -1,0 +1,215 @@
+"""The study: what the configuration asks for, checked as a whole, as runs, variants and experiments.
+
+Only the workflow imports this module. Jobs receive the specs they need as JSON (see `specs`), so that a change
+of wording here never retrains a model.
+"""
+
+import ast
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Annotated, Any
+
+from annotated_types import Ge, Lt, MinLen
+from pydantic import Field
+
+from .config import ConfigError, Key, Problem, Sources, did_you_mean, parse
+from .specs import STRICT, Architecture, BioD, BioS, Dataset, Quantizer, Recipe, Run
+
+FULL_PRECISION = "fp32"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+STANDARD_ARCHITECTURE = re.compile(r"gpt2-([1-9][0-9]*)-([1-9][0-9]*)")
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Every combination of the named datasets, architectures and recipes."""
+
+    __pydantic_config__ = STRICT
+
+    datasets: Annotated[list[str], MinLen(1)]
+    architectures: Annotated[list[str], MinLen(1)]
+    recipes: Annotated[list[str], MinLen(1)]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """The runs and variants that one figure needs."""
+
+    __pydantic_config__ = STRICT
+
+    grids: Annotated[list[Grid], MinLen(1)]
+    seeds: Annotated[list[Annotated[int, Ge(0), Lt(2**31)]], MinLen(1)]
+    variants: Annotated[list[str], MinLen(1)]
+
+
+@dataclass(frozen=True)
+class Config:
+    """The configuration, key by key. An experiment set to null in an overlay is left out."""
+
+    __pydantic_config__ = STRICT
+
+    datasets: dict[str, Annotated[BioS | BioD, Field(discriminator="kind")]]
+    architectures: dict[str, Architecture]
+    recipes: dict[str, Recipe]
+    quantizers: dict[str, Quantizer]
+    experiments: dict[str, Experiment | None]
+
+
+class Study:
+    """A checked configuration. Raises ConfigError, with a line for each thing wrong.
+
+    config: the merged configuration. files: the files it was merged from, the last one strongest.
+    experiments: the names of the experiments there is code for.
+    """
+
+    def __init__(self, config: dict[str, Any], files: Iterable[Path], experiments: Iterable[str]) -> None:
+        sources = Sources(files)
+        parsed, problems = parse(Config, config)
+        if parsed:
+            problems = list(_problems(parsed, set(experiments)))
+        if problems:
+            raise ConfigError("\n".join(dict.fromkeys(sources.line(problem) for problem in problems)))
+        self.config: Config = parsed
+        self.experiments = {name: e for name, e in parsed.experiments.items() if e is not None}
+        self.runs: dict[str, Run] = {}
+        self._quantizers: dict[str, dict[str, Quantizer]] = {}
+        for experiment in self.experiments.values():
+            for run in self._runs_of(experiment):
+                self.runs[run.slug] = run
+                chosen = self._quantizers.setdefault(run.slug, {})
+                for name in experiment.variants:
+                    if name != FULL_PRECISION:
+                        quantizer = parsed.quantizers[name]
+                        chosen[quantizer.slug] = quantizer
+        self.datasets: dict[str, Dataset] = {run.dataset.slug: run.dataset for run in self.runs.values()}
+
+    def methods(self, run: str) -> list[str]:
+        """The quantisation methods that a run's variants need, by the run's slug."""
+        return sorted({quantizer.method for quantizer in self._quantizers[run].values()})
+
+    def quantizers(self, run: str, method: str) -> list[Quantizer]:
+        """The quantizers of one method that are applied to a run, in the order of their names."""
+        return [q for _, q in sorted(self._quantizers[run].items()) if q.method == method]
+
+    def _runs_of(self, experiment: Experiment) -> Iterator[Run]:
+        for grid in experiment.grids:
+            for d, a, r, seed in product(grid.datasets, grid.architectures, grid.recipes, experiment.seeds):
+                architecture = self.config.architectures.get(a) or standard_architecture(a)
+                assert architecture
+                yield Run(self.config.datasets[d], architecture, self.config.recipes[r], seed)
+
+
+def experiment_modules() -> list[str]:
+    """The names of the experiments there is code for: modules that define `points` and `figure`."""
+    folder = Path(__file__).parent / "experiments"
+    found = []
+    for file in sorted(folder.glob("*.py")):
+        defined = {
+            node.name for node in ast.parse(file.read_bytes()).body if isinstance(node, ast.FunctionDef)
+        }
+        if {"points", "figure"} <= defined:
+            found.append(file.stem)
+    return found
+
+
+def standard_architecture(name: str) -> Architecture | None:
+    """gpt2-ℓ-h, the paper's GPT-2 with ℓ layers and h heads of 64 dimensions; None for any other name."""
+    match = STANDARD_ARCHITECTURE.fullmatch(name)
+    if not match:
+        return None
+    layers, heads = int(match[1]), int(match[2])
+    return Architecture(layers=layers, heads=heads, width=64 * heads)
+
+
+def _problems(config: Config, experiments: set[str]) -> Iterator[Problem]:
+    """What is wrong with a configuration whose fields are each in order."""
+    yield from _names(config)
+    for name, dataset in config.datasets.items():
+        yield from _dataset(("datasets", name), dataset)
+    for name, architecture in config.architectures.items():
+        yield from _architecture(("architectures", name), name, architecture)
+    if not any(config.experiments.values()):
+        yield Problem(
+            ("experiments",), None, "there is no experiment", "Add one, or set one that is not null."
+        )
+    for name, experiment in config.experiments.items():
+        if name not in experiments:
+            yield Problem(("experiments", name), None, "no such experiment", did_you_mean(name, experiments))
+        elif experiment:
+            yield from _experiment(("experiments", name), experiment, config)
+
+
+def _names(config: Config) -> Iterator[Problem]:
+    """Names that cannot be used, and things that have two."""
+    for section in ("datasets", "architectures", "recipes", "quantizers"):
+        specs: dict[str, Any] = getattr(config, section)
+        first: dict[str, str] = {}
+        for name, spec in specs.items():
+            key = (section, name)
+            if not NAME.fullmatch(name):
+                remedy = "Use letters, digits, and . _ - after the first."
+                yield Problem(key, None, "this cannot be a name", remedy)
+            if spec.slug in first:
+                reason = f"this is the same as {section}.{first[spec.slug]}"
+                yield Problem(key, None, reason, "Remove one of the two.")
+            first.setdefault(spec.slug, name)
+    if FULL_PRECISION in config.quantizers:
+        key = ("quantizers", FULL_PRECISION)
+        yield Problem(key, None, "this name stands for the weights as trained", "Choose another name.")
+
+
+def _dataset(key: Key, dataset: Dataset) -> Iterator[Problem]:
+    names = dataset.pools.names
+    if dataset.n_people > names:
+        reason = f"there are only {names} different names (first × middle × last)"
+        yield Problem((*key, "n_people"), dataset.n_people, reason, f"Use at most {names}, or enlarge pools.")
+    if isinstance(dataset, BioD) and dataset.symbols**dataset.length < dataset.diversity:
+        strings = dataset.symbols**dataset.length
+        reason = f"there are only {strings} strings of length {dataset.length} over {dataset.symbols} symbols"
+        remedy = f"Use at most {strings}, or raise length or symbols."
+        yield Problem((*key, "diversity"), dataset.diversity, reason, remedy)
+
+
+def _architecture(key: Key, name: str, architecture: Architecture) -> Iterator[Problem]:
+    width, heads = architecture.width, architecture.heads
+    if width % heads:
+        remedy = f"Use a multiple of {heads}, such as {-(-width // heads) * heads}."
+        yield Problem((*key, "width"), width, f"it does not divide among {heads} heads", remedy)
+    elif (width // heads) % 2:
+        reason = f"each head has {width // heads} dimensions, and rotary embedding needs an even number"
+        yield Problem((*key, "width"), width, reason, f"Use {width + heads}.")
+    standard = standard_architecture(name)
+    if standard and standard != architecture:
+        reason = (
+            f"{name} is the name of {standard.layers} layers, {standard.heads} heads, width {standard.width}"
+        )
+        yield Problem(key, None, reason, "Choose another name.")
+
+
+def _experiment(key: Key, experiment: Experiment, config: Config) -> Iterator[Problem]:
+    for field in ("seeds", "variants"):
+        yield from _repeats((*key, field), getattr(experiment, field))
+    for i, name in enumerate(experiment.variants):
+        if name != FULL_PRECISION and name not in config.quantizers:
+            remedy = did_you_mean(name, {FULL_PRECISION, *config.quantizers})
+            yield Problem((*key, "variants", i), name, "no such quantizer", remedy)
+    for g, grid in enumerate(experiment.grids):
+        for section in ("datasets", "architectures", "recipes"):
+            known, names = getattr(config, section), getattr(grid, section)
+            yield from _repeats((*key, "grids", g, section), names)
+            for i, name in enumerate(names):
+                if name not in known and not (section == "architectures" and standard_architecture(name)):
+                    remedy = did_you_mean(name, known)
+                    if section == "architectures":
+                        remedy += " gpt2-LAYERS-HEADS needs no entry."
+                    yield Problem((*key, "grids", g, section, i), name, f"not among {section}", remedy)
+
+
+def _repeats(key: Key, values: list[Any]) -> Iterator[Problem]:
+    for value, count in Counter(values).items():
+        if count > 1:
+            yield Problem(key, value, f"it stands {count} times in the list", "Keep one.")

@@ -1,0 +1,1 @@
+"""Optimiser, schedule, training loop and checkpoints."""
