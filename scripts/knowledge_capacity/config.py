@@ -3,14 +3,17 @@
 A line names the file, the key and the value, says what is wrong with it, and what would be right.
 """
 
+import copy
 import difflib
 import json
+import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from types import NoneType
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
@@ -19,22 +22,26 @@ Key = tuple[str | int, ...]
 
 # YAML 1.1 takes 1e-3 for a word, since its numbers need a point; people mean the number
 SCIENTIFIC = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
+PLAIN_KEY = re.compile(r"[\w.-]+", re.ASCII)
+COMMAND_LINE = "--config"
+ABSENT = object()
 
-REMEDIES = {
-    "missing": "Add it.",
-    "int_type": "Write a whole number.",
-    "int_from_float": "Write a whole number.",
-    "float_type": "Write a number.",
-    "list_type": "Write a list: [a, b].",
-    "dict_type": "Write keys with values below it.",
-    "dataclass_type": "Write keys with values below it.",
-    "string_type": "Write a name; put it in quotes if it looks like a number.",
-    "too_short": "Put at least one entry in the list.",
-    "greater_than": "Write a larger number.",
-    "greater_than_equal": "Write a larger number.",
-    "less_than": "Write a smaller number.",
-    "less_than_equal": "Write a smaller number.",
-    "finite_number": "Write a finite number.",
+MAPPING = "keys with values"
+WANTED = {int: "a whole number", float: "a number", str: "a name", list: "a list"}
+FOUND = {
+    NoneType: "empty",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a decimal number",
+    str: "text",
+    list: "a list",
+    dict: MAPPING,
+}
+LIMITS = {
+    "gt": ("too small", "more than"),
+    "ge": ("too small", "at least"),
+    "lt": ("too large", "less than"),
+    "le": ("too large", "at most"),
 }
 
 
@@ -44,161 +51,247 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong: at which key, with which value, why, and what to do about it."""
+    """One thing wrong: at which key, why, and what to do about it; others are keys that share the blame."""
 
     key: Key
-    value: Any
     reason: str
     remedy: str
+    others: tuple[Key, ...] = ()
 
 
 class Sources:
-    """The files a configuration was merged from, to tell which one holds a key.
+    """A merged configuration and the files it was merged from, to tell which one holds a key.
 
-    Raises ConfigError for a file that gives the same key twice, which YAML itself lets pass.
+    The last file is the strongest, and one named by an absolute path, as Snakemake names those given with
+    --configfile, is stronger than any other. What no file holds was given with --config.
+    Raises ConfigError for files that are no configuration, and for keys that stand twice or are not text.
     """
 
-    def __init__(self, files: Iterable[Path]) -> None:
-        self.files = {path: _read(path) for path in files}
+    def __init__(self, config: Any, files: Iterable[str | Path]) -> None:
+        self.config = _plain(config)
+        self.places: list[str] = []
+        self.trees: list[Any] = []
+        problems: list[str] = []
+        for path in sorted(map(Path, files), key=Path.is_absolute):
+            place = str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+            try:
+                self.trees.append(_read(path))
+            except ConfigError as error:
+                problems += [f"{place}: {line}" for line in str(error).splitlines()]
+            self.places.append(place)
+        self.places.append(COMMAND_LINE)
+        if problems:
+            raise ConfigError("\n".join(dict.fromkeys(problems)))
 
     def holding(self, key: Key) -> str:
-        """The last file that sets the key or, where none does, the nearest key above it."""
-        for depth in range(len(key), 0, -1):
-            for path in reversed(self.files):
-                if _has(self.files[path], key[:depth]):
-                    return str(path)
-        return str(next(reversed(self.files))) if not key and self.files else "--config"
+        """The strongest source that sets the key or, where none does, the nearest key above it."""
+        return self.places[self._rank(key)]
 
     def line(self, problem: Problem) -> str:
-        """The problem as one line."""
-        value = "" if problem.value is None else f" = {_short(problem.value)}"
-        where = dotted(problem.key)
-        return f"{self.holding(problem.key)}: {where}{value}: {problem.reason}. {problem.remedy}"
+        """The problem as one line, at the key that the strongest source sets."""
+        others = [key for key in problem.others if _at(self.config, key) is not ABSENT]
+        key = max([problem.key, *others], key=self._rank)
+        value = _at(self.config, key)
+        shown = "" if value is ABSENT or isinstance(value, dict) else f" = {_shown(value)}"
+        return f"{self.holding(key)}: {dotted(key)}{shown}: {problem.reason}. {problem.remedy}"
+
+    def _rank(self, key: Key) -> int:
+        while _at(self.config, key) is ABSENT:
+            key = key[:-1]
+        # an entry comes with its list, since lists replace each other
+        key = key[: next((i for i, part in enumerate(key) if isinstance(part, int)), None)]
+        if not key:
+            return 0
+        value = _at(self.config, key)
+        for rank, tree in reversed(list(enumerate(self.trees))):
+            held = _at(tree, key)
+            # equal as text: true is not 1, and nan is nan
+            if repr(held) == repr(value) or (isinstance(held, dict) and isinstance(value, dict)):
+                return rank
+        return len(self.trees)
 
 
-def parse(schema: Any, config: dict[str, Any]) -> tuple[Any, list[Problem]]:
+def parse(schema: Any, sources: Sources) -> tuple[Any, list[Problem]]:
     """The configuration as an instance of `schema` (a dataclass), or None and what is wrong with it."""
-    try:
-        return TypeAdapter(schema).validate_json(json.dumps(_numbers(config), default=str)), []
-    except ValidationError as error:
-        return None, [_problem(details, config, schema) for details in error.errors()]
+    config = copy.deepcopy(sources.config)
+    parsed, errors = _validate(schema, config)
+    for details in errors:
+        text, (key, _, _) = details["input"], _trace(schema, details["loc"])
+        # Snakemake leaves what it reads from --config as text
+        if isinstance(text, str) and (SCIENTIFIC.fullmatch(text) or sources.holding(key) == COMMAND_LINE):
+            with suppress(ValueError):
+                _at(config, key[:-1])[key[-1]] = json.loads(text)
+    if config != sources.config:
+        parsed, errors = _validate(schema, config)
+    return parsed, [_problem(details, schema) for details in errors]
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
+def did_you_mean(name: Any, known: Iterable[str]) -> str:
     """A remedy for an unknown name: the nearest known one, or all of them."""
     known = sorted(known)
-    near = difflib.get_close_matches(name, known, n=1)
+    near = difflib.get_close_matches(str(name), known, n=1)
     if near:
         return f"Did you mean {near[0]!r}?"
-    return f"Known: {', '.join(known) or 'none'}."
+    return f"Known: {', '.join(dotted((name,)) for name in known) or 'none'}."
 
 
 def dotted(key: Key) -> str:
     """("a", "b", 0) → a.b[0]."""
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in key)
+    text = ""
+    for part in key:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            text += f".{part}" if PLAIN_KEY.fullmatch(part) else f".{part!r}"
     return text.removeprefix(".") or "the configuration"
 
 
-def _problem(details: Any, config: dict[str, Any], schema: Any) -> Problem:
+def _validate(schema: Any, config: Any) -> tuple[Any, list[Any]]:
+    try:
+        return TypeAdapter(schema).validate_json(json.dumps(config)), []
+    except ValidationError as error:
+        return None, list(error.errors())
+
+
+def _problem(details: Any, schema: Any) -> Problem:
     """What pydantic found, in our words."""
-    found, location = details["type"], details["loc"]
-    key: Key = ()
-    for i, part in enumerate(location):
-        # pydantic's location also names the chosen member of a union, which is no key
-        if _has(config, (*key, part)) or (i == len(location) - 1 and found == "missing"):
-            key = (*key, part)
-    value, context = details["input"], details.get("ctx", {})
+    found, value, context = details["type"], details["input"], details.get("ctx", {})
+    key, holder, schema = _trace(schema, details["loc"])
     if found == "unexpected_keyword_argument":
-        return Problem(
-            key, None, "unknown key", did_you_mean(str(key[-1]), _fields_at(schema, key[:-1], config))
-        )
+        return Problem(key, "unknown key", did_you_mean(key[-1], [f.name for f in fields(holder)]))
     if found == "missing":
-        return Problem(key, None, "this key is missing", REMEDIES["missing"])
-    if found == "union_tag_not_found":
-        return Problem((*key, "kind"), None, "this key is missing", "Write kind: bioS or kind: bioD.")
-    if found == "union_tag_invalid":
-        return Problem((*key, "kind"), context["tag"], "unknown kind of dataset", "Write bioS or bioD.")
+        return Problem(key, "this key is missing", f"Add it: {_wanted(schema)}.")
+    if found.startswith("union_tag"):
+        kinds = [member.kind for member in get_args(schema)]
+        if found == "union_tag_invalid":
+            return Problem((*key, "kind"), "unknown kind", did_you_mean(context["tag"], kinds))
+        remedy = f"Write kind: {' or kind: '.join(kinds)}."
+        return Problem((*key, "kind"), "this key is missing", remedy)
     if found == "literal_error":
-        return Problem(key, value, "unknown name", f"Known: {context['expected']}.")
-    reason = details["msg"][0].lower() + details["msg"][1:]
-    return Problem(key, value, reason, REMEDIES.get(found, "Correct the value."))
+        return Problem(key, "unknown name", did_you_mean(value, get_args(schema)))
+    if found == "too_short":
+        return Problem(key, "this list is empty", "Put at least one entry in it.")
+    for name, (size, remedy) in LIMITS.items():
+        if name in context:
+            limit = context[name]
+            if math.isinf(limit) or value != value:
+                return Problem(key, "this is not a finite number", "Write a finite number.")
+            return Problem(key, f"this is {size}", f"Write {remedy} {limit}.")
+    wanted = _wanted(schema)
+    return Problem(key, f"this is {FOUND[type(value)]}, not {wanted}", _instead(value, wanted))
 
 
-def _fields_at(schema: Any, key: Key, config: Any) -> list[str]:
-    """The names that may stand below a key."""
-    if get_origin(schema) is Annotated:
-        return _fields_at(get_args(schema)[0], key, config)
-    if isinstance(schema, UnionType) or get_origin(schema) is Union:
-        kind = config.get("kind") if isinstance(config, dict) else None
-        members = [
-            m for m in get_args(schema) if is_dataclass(m) and kind in (None, getattr(m, "kind", None))
-        ]
-        return [name for member in members[:1] for name in _fields_at(member, key, config)]
-    if is_dataclass(schema):
-        hints = get_type_hints(schema, include_extras=True)
-        names = [f.name for f in fields(schema)]
-        if not key:
-            return names
-        return _fields_at(hints[str(key[0])], key[1:], config[key[0]]) if key[0] in names else []
-    if key and get_args(schema):  # dict[str, X] or list[X]
-        return _fields_at(get_args(schema)[-1], key[1:], config[key[0]])
-    return []
+def _instead(value: Any, wanted: str) -> str:
+    """The remedy for a value of the wrong type."""
+    if wanted == MAPPING:
+        return "Write lines of `key: value` below it."
+    if wanted == WANTED[str] and isinstance(value, int | float):
+        return "Put it in quotes if it is a name."
+    if wanted == WANTED[list] and isinstance(value, str | int | float):
+        return f"Put it in brackets: [{_shown(value)}]."
+    if wanted == WANTED[int] and isinstance(value, float) and value.is_integer():
+        return f"Write {int(value)}."
+    with suppress(TypeError, ValueError):
+        if isinstance(value, str) and math.isfinite(float(value)):
+            return "Remove the quotes."
+    return f"Write {wanted}."
 
 
-def _numbers(value: Any) -> Any:
-    """The same configuration with numbers like 1e-3 read as numbers."""
+def _wanted(schema: Any) -> str:
+    return WANTED.get(get_origin(schema) or schema, MAPPING)
+
+
+def _trace(schema: Any, location: tuple[str | int, ...]) -> tuple[Key, Any, Any]:
+    """The key for a location of pydantic's, and the schemas above it and at it (None for an unknown key)."""
+    key: Key = ()
+    holder, schema = None, _bare(schema)
+    for part in location:
+        members = [m for m in get_args(schema) if is_dataclass(m) and getattr(m, "kind", None) == part]
+        if members:  # the chosen member of a union, which is no key
+            schema = members[0]
+            continue
+        key, holder = (*key, part), schema
+        below = get_type_hints(schema, include_extras=True) if is_dataclass(schema) else {}
+        schema = _bare(below.get(str(part)) if is_dataclass(schema) else get_args(schema)[-1])
+    return key, holder, schema
+
+
+def _bare(schema: Any) -> Any:
+    """The schema without its limits, and without the null that may stand for it."""
+    while get_origin(schema) is Annotated or NoneType in get_args(schema):
+        schema = get_args(schema)[0]
+    return schema
+
+
+def _plain(value: Any) -> Any:
+    """The value as JSON can hold it: keys, and whatever else YAML knows (dates, sets), as text."""
     if isinstance(value, dict):
-        return {key: _numbers(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_numbers(item) for item in value]
-    if isinstance(value, str) and SCIENTIFIC.fullmatch(value):
-        return float(value)
-    return value
+        return {_plain(str(key)): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return str(value).encode(errors="backslashreplace").decode()
 
 
-def _has(config: Any, key: Key) -> bool:
+def _at(config: Any, key: Key) -> Any:
+    """The value at a key, or ABSENT."""
     for part in key:
-        if (isinstance(config, list) and isinstance(part, int) and part < len(config)) or (
-            isinstance(config, dict) and part in config
-        ):
+        if isinstance(config, dict):
+            config = config.get(part, ABSENT)
+        elif isinstance(config, list) and isinstance(part, int) and part < len(config):
             config = config[part]
         else:
-            return False
-    return True
+            return ABSENT
+    return config
 
 
-def _short(value: Any) -> str:
-    text = repr(value)
+def _shown(value: Any) -> str:
+    text = json.dumps(value) if value is None or isinstance(value, bool) else repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-class _Loader(yaml.SafeLoader):
-    """A loader that refuses a key given twice."""
-
-
-def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    seen = set()
-    for key_node, _ in node.value:
-        key = loader.construct_object(key_node)
-        if isinstance(key, list | dict):
-            raise ConfigError(
-                f"{loader.name}: line {key_node.start_mark.line + 1}: a key must be a plain name."
-            )
-        if key in seen:
-            line = key_node.start_mark.line + 1
-            raise ConfigError(
-                f"{loader.name}: {key}: this key stands twice (again on line {line}). Remove one."
-            )
-        seen.add(key)
-    return loader.construct_mapping(node, deep=True)
-
-
-_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
-
-
 def _read(path: Path) -> Any:
+    """The keys and values in a file. Raises ConfigError, with lines that do not name the file."""
     try:
-        with open(path) as file:
-            return yaml.load(file, Loader=_Loader)  # noqa: S506 (a SafeLoader)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: not readable as YAML ({' '.join(str(error).split())}).") from error
+        loader = yaml.SafeLoader(path.read_text(encoding="utf-8"))
+        node = loader.get_single_node()
+        problems = list(_key_problems(node, ()))
+        tree = None if node is None or problems else _plain(loader.construct_document(node))
+    except OSError as error:
+        problems = [f"this file cannot be read ({error.strerror}). Check its path."]
+    except UnicodeDecodeError:
+        problems = ["this file is not text. Write YAML, and save it as UTF-8."]
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f"line {mark.line + 1}: " if mark else ""
+        reason = getattr(error, "problem", None) or " ".join(str(error).split())
+        problems = [f"{line}this is not YAML ({reason}). Check colons, quotes, brackets and indents there."]
+    else:
+        if not problems and not isinstance(tree, dict):
+            problems = [f"this file is {FOUND[type(tree)]}, not {MAPPING}. Write lines of `key: value`."]
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return tree
+
+
+def _key_problems(node: Any, key: Key) -> Iterator[str]:
+    """Keys that YAML lets pass: those that stand twice, and those that it does not read as text."""
+    if isinstance(node, yaml.SequenceNode):
+        for i, item in enumerate(node.value):
+            yield from _key_problems(item, (*key, i))
+    elif isinstance(node, yaml.MappingNode):
+        lines: dict[str, int] = {}
+        for name, value in node.value:
+            line = name.start_mark.line + 1
+            if not isinstance(name, yaml.ScalarNode):
+                yield f"{dotted(key)}: line {line}: a key is not text. Write `key: value`."
+                continue
+            below = (*key, name.value)
+            if name.value in lines:
+                first = lines[name.value]
+                yield f"{dotted(below)}: this key stands twice (lines {first} and {line}). Remove one."
+            elif not name.tag.endswith((":str", ":merge")):
+                yield f"{dotted(below)}: YAML does not read this key as text (line {line}). Put it in quotes."
+            lines[name.value] = line
+            yield from _key_problems(value, below)

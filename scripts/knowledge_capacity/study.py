@@ -1,12 +1,11 @@
 """The study: what the configuration asks for, checked as a whole, as runs, variants and experiments.
 
-Only the workflow imports this module. Jobs receive the specs they need as JSON (see `specs`), so that a change
-of wording here never retrains a model.
+Only the workflow imports this module. Jobs receive the specs they need as JSON (see `specs`), so that a
+change of wording here never retrains a model.
 """
 
 import ast
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import product
@@ -16,7 +15,7 @@ from typing import Annotated, Any
 from annotated_types import Ge, Lt, MinLen
 from pydantic import Field
 
-from .config import ConfigError, Key, Problem, Sources, did_you_mean, parse
+from .config import ConfigError, Key, Problem, Sources, did_you_mean, dotted, parse
 from .specs import STRICT, Architecture, BioD, BioS, Dataset, Quantizer, Recipe, Run
 
 FULL_PRECISION = "fp32"
@@ -62,13 +61,15 @@ class Config:
 class Study:
     """A checked configuration. Raises ConfigError, with a line for each thing wrong.
 
-    config: the merged configuration. files: the files it was merged from, the last one strongest.
+    config: the merged configuration. files: the files it was merged from (see `Sources`).
     experiments: the names of the experiments there is code for.
     """
 
-    def __init__(self, config: dict[str, Any], files: Iterable[Path], experiments: Iterable[str]) -> None:
-        sources = Sources(files)
-        parsed, problems = parse(Config, config)
+    def __init__(
+        self, config: dict[str, Any] | None, files: Iterable[str | Path], experiments: Iterable[str]
+    ) -> None:
+        sources = Sources(config, files)
+        parsed, problems = parse(Config, sources)
         if parsed:
             problems = list(_problems(parsed, set(experiments)))
         if problems:
@@ -133,12 +134,12 @@ def _problems(config: Config, experiments: set[str]) -> Iterator[Problem]:
     for name, architecture in config.architectures.items():
         yield from _architecture(("architectures", name), name, architecture)
     if not any(config.experiments.values()):
-        yield Problem(
-            ("experiments",), None, "there is no experiment", "Add one, or set one that is not null."
-        )
+        yield Problem(("experiments",), "there is no experiment", "Add one, or set one that is not null.")
     for name, experiment in config.experiments.items():
         if name not in experiments:
-            yield Problem(("experiments", name), None, "no such experiment", did_you_mean(name, experiments))
+            yield Problem(
+                ("experiments", name), "there is no such experiment", did_you_mean(name, experiments)
+            )
         elif experiment:
             yield from _experiment(("experiments", name), experiment, config)
 
@@ -151,43 +152,55 @@ def _names(config: Config) -> Iterator[Problem]:
         for name, spec in specs.items():
             key = (section, name)
             if not NAME.fullmatch(name):
-                remedy = "Use letters, digits, and . _ - after the first."
-                yield Problem(key, None, "this cannot be a name", remedy)
+                remedy = "Use letters and digits, and . _ - after the first of them."
+                yield Problem(key, "this cannot be a name", remedy)
             if spec.slug in first:
-                reason = f"this is the same as {section}.{first[spec.slug]}"
-                yield Problem(key, None, reason, "Remove one of the two.")
+                reason = f"this is the same as {dotted((section, first[spec.slug]))}"
+                yield Problem(key, reason, "Remove one of the two.")
             first.setdefault(spec.slug, name)
     if FULL_PRECISION in config.quantizers:
         key = ("quantizers", FULL_PRECISION)
-        yield Problem(key, None, "this name stands for the weights as trained", "Choose another name.")
+        yield Problem(key, "this name stands for the weights as trained", "Choose another name.")
 
 
 def _dataset(key: Key, dataset: Dataset) -> Iterator[Problem]:
-    names = dataset.pools.names
-    if dataset.n_people > names:
-        reason = f"there are only {names} different names (first × middle × last)"
-        yield Problem((*key, "n_people"), dataset.n_people, reason, f"Use at most {names}, or enlarge pools.")
+    people, pools = dataset.n_people, dataset.pools
+    if people > pools.names:
+        reason = (
+            f"there are only {pools.names} different names ({pools.first_names} first × {pools.middle_names}"
+            f" middle × {pools.last_names} last) for {people} people"
+        )
+        remedy = f"Use at most {pools.names} people, or enlarge pools."
+        parts = ("first_names", "middle_names", "last_names")
+        others = tuple((*key, "pools", part) for part in parts)
+        yield Problem((*key, "n_people"), reason, remedy, others)
     if isinstance(dataset, BioD) and dataset.symbols**dataset.length < dataset.diversity:
         strings = dataset.symbols**dataset.length
-        reason = f"there are only {strings} strings of length {dataset.length} over {dataset.symbols} symbols"
-        remedy = f"Use at most {strings}, or raise length or symbols."
-        yield Problem((*key, "diversity"), dataset.diversity, reason, remedy)
+        reason = (
+            f"there are only {strings} strings of length {dataset.length} over {dataset.symbols} symbols"
+            f" for a diversity of {dataset.diversity}"
+        )
+        remedy = f"Use a diversity of at most {strings}, or raise length or symbols."
+        yield Problem((*key, "diversity"), reason, remedy, ((*key, "length"), (*key, "symbols")))
 
 
 def _architecture(key: Key, name: str, architecture: Architecture) -> Iterator[Problem]:
     width, heads = architecture.width, architecture.heads
+    reason = ""
     if width % heads:
-        remedy = f"Use a multiple of {heads}, such as {-(-width // heads) * heads}."
-        yield Problem((*key, "width"), width, f"it does not divide among {heads} heads", remedy)
+        reason = f"a width of {width} does not divide among {heads} heads"
     elif (width // heads) % 2:
         reason = f"each head has {width // heads} dimensions, and rotary embedding needs an even number"
-        yield Problem((*key, "width"), width, reason, f"Use {width + heads}.")
+    if reason:
+        step = 2 * heads
+        remedy = f"Use a multiple of {step} as width, such as {-(-width // step) * step}."
+        yield Problem((*key, "width"), reason, remedy, ((*key, "heads"),))
     standard = standard_architecture(name)
     if standard and standard != architecture:
         reason = (
             f"{name} is the name of {standard.layers} layers, {standard.heads} heads, width {standard.width}"
         )
-        yield Problem(key, None, reason, "Choose another name.")
+        yield Problem(key, reason, "Choose another name.")
 
 
 def _experiment(key: Key, experiment: Experiment, config: Config) -> Iterator[Problem]:
@@ -196,7 +209,7 @@ def _experiment(key: Key, experiment: Experiment, config: Config) -> Iterator[Pr
     for i, name in enumerate(experiment.variants):
         if name != FULL_PRECISION and name not in config.quantizers:
             remedy = did_you_mean(name, {FULL_PRECISION, *config.quantizers})
-            yield Problem((*key, "variants", i), name, "no such quantizer", remedy)
+            yield Problem((*key, "variants", i), "there is no such quantizer", remedy)
     for g, grid in enumerate(experiment.grids):
         for section in ("datasets", "architectures", "recipes"):
             known, names = getattr(config, section), getattr(grid, section)
@@ -206,10 +219,11 @@ def _experiment(key: Key, experiment: Experiment, config: Config) -> Iterator[Pr
                     remedy = did_you_mean(name, known)
                     if section == "architectures":
                         remedy += " gpt2-LAYERS-HEADS needs no entry."
-                    yield Problem((*key, "grids", g, section, i), name, f"not among {section}", remedy)
+                    where = (*key, "grids", g, section, i)
+                    yield Problem(where, f"there is no such {section.removesuffix('s')}", remedy)
 
 
 def _repeats(key: Key, values: list[Any]) -> Iterator[Problem]:
-    for value, count in Counter(values).items():
-        if count > 1:
-            yield Problem(key, value, f"it stands {count} times in the list", "Keep one.")
+    for i, value in enumerate(values):
+        if value in values[:i]:
+            yield Problem((*key, i), "it stands in this list already", "Remove it.")

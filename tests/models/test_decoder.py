@@ -1,0 +1,185 @@
+"""The decoder: what GPT-NeoX in transformers computes, and as many parameters as the paper's formula says."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+from knowledge_capacity.files import UserError
+from knowledge_capacity.models import decoder, store
+from knowledge_capacity.specs import Architecture
+from transformers import GPTNeoXForCausalLM
+
+SHAPES = {
+    "the paper's heads": Architecture(layers=2, heads=2, width=128),
+    "one tiny head": Architecture(layers=3, heads=1, width=8),
+    "two rotary dimensions of two": Architecture(layers=1, heads=4, width=8),
+    "a quarter that is odd": Architecture(layers=2, heads=3, width=3 * 28),
+}
+SMALL = Architecture(layers=2, heads=2, width=16)
+VOCABULARY, WINDOW = 37, 24
+
+
+def shaken(architecture: Architecture, seed: int = 0) -> decoder.Decoder:
+    """A decoder in which biases and norms matter as much as matrices, unlike in a fresh one."""
+    model = decoder.build(architecture, VOCABULARY, WINDOW, seed)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn(parameter.shape, generator=generator) * 0.15)
+    return model
+
+
+def some_tokens(batch: int = 3, window: int = WINDOW) -> torch.Tensor:
+    return torch.randint(VOCABULARY, (batch, window), generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_logits_and_gradients_are_those_of_transformers(tmp_path: Path, name: str) -> None:
+    ours = shaken(SHAPES[name])
+    store.write(tmp_path, ours, SHAPES[name], WINDOW, end_token=0)
+    theirs, loaded = GPTNeoXForCausalLM.from_pretrained(tmp_path, output_loading_info=True)
+    assert not any(loaded[problem] for problem in ("missing_keys", "unexpected_keys", "mismatched_keys"))
+
+    tokens = some_tokens()
+    logits = {"ours": ours(tokens), "theirs": theirs.train()(tokens).logits}
+    assert float(logits["ours"].detach().std()) > 0.1
+    torch.testing.assert_close(logits["ours"], logits["theirs"], atol=1e-5, rtol=0)
+
+    for one in logits.values():
+        F.cross_entropy(one[:, :-1].flatten(0, 1), tokens[:, 1:].flatten()).backward()
+    gradients = dict(theirs.named_parameters())
+    for parameter_name, parameter in ours.named_parameters():
+        reference = gradients[f"gpt_neox.{parameter_name}"].grad
+        assert parameter.grad is not None
+        assert float(parameter.grad.abs().max()) > 0 or "query_key_value.bias" in parameter_name
+        torch.testing.assert_close(parameter.grad, reference, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_the_saved_configuration_counts_the_same_parameters(tmp_path: Path, name: str) -> None:
+    store.write(tmp_path, shaken(SHAPES[name]), SHAPES[name], WINDOW, end_token=0)
+    theirs = GPTNeoXForCausalLM.from_pretrained(tmp_path)
+    assert theirs.num_parameters() == decoder.n_parameters(SHAPES[name], VOCABULARY)
+
+
+@given(
+    layers=st.integers(1, 4), heads=st.integers(1, 4), half=st.integers(1, 9), vocabulary=st.integers(1, 60)
+)
+def test_parameters_are_as_many_as_the_formula_says(
+    layers: int, heads: int, half: int, vocabulary: int
+) -> None:
+    architecture = Architecture(layers=layers, heads=heads, width=2 * half * heads)
+    model = decoder.build(architecture, vocabulary, WINDOW, 0)
+    found = sum(parameter.numel() for parameter in model.parameters())
+    d = architecture.width
+    assert found == decoder.n_parameters(architecture, vocabulary)
+    assert found == 12 * layers * d**2 + 13 * layers * d + 2 * d + vocabulary * d
+
+
+@pytest.mark.parametrize(
+    ("layers", "heads", "millions"), [(12, 12, 87.57), (2, 2, 0.816)], ids=["GPT2-12-12", "GPT2-2-2"]
+)
+def test_the_papers_models_have_the_papers_sizes(layers: int, heads: int, millions: float) -> None:
+    architecture = Architecture(layers=layers, heads=heads, width=64 * heads)
+    count = decoder.n_parameters(architecture, 3275)
+    assert count / 1e6 == pytest.approx(millions, rel=5e-4)
+
+
+@given(head=st.integers(1, 512))
+def test_transformers_reads_the_rotary_dimensions_that_we_use(head: int) -> None:
+    architecture = Architecture(layers=1, heads=3, width=3 * 2 * head)
+    rotary = decoder.rotary_dimensions(architecture)
+    assert rotary % 2 == 0
+    assert 2 <= rotary <= max(2, head / 2)
+    config = decoder.transformers_config(architecture, VOCABULARY, WINDOW, 0)
+    assert int(2 * head * config["rope_parameters"]["partial_rotary_factor"]) == rotary
+    assert decoder.rotary_dimensions(Architecture(layers=1, heads=2, width=128)) == 16
+
+
+@pytest.mark.parametrize("position", [1, 11, WINDOW - 1])
+def test_a_later_token_leaves_earlier_logits_as_they_are(position: int) -> None:
+    model = shaken(SMALL)
+    tokens = some_tokens()
+    changed = tokens.clone()
+    changed[:, position] = (changed[:, position] + 1) % VOCABULARY
+    with torch.no_grad():
+        before, after = model(tokens), model(changed)
+    torch.testing.assert_close(before[:, :position], after[:, :position], atol=1e-6, rtol=0)
+    assert (before[:, position:] != after[:, position:]).any(dim=-1).all()
+
+
+def test_sequences_of_a_batch_do_not_see_each_other() -> None:
+    model, tokens = shaken(SMALL), some_tokens()
+    with torch.no_grad():
+        torch.testing.assert_close(model(tokens)[1:2], model(tokens[1:2]), atol=1e-6, rtol=0)
+
+
+def test_the_order_of_earlier_tokens_matters() -> None:
+    model, tokens = shaken(Architecture(layers=1, heads=1, width=16)), some_tokens()
+    exchanged = tokens.clone()
+    tokens[:, 0], tokens[:, 1] = 1, 2
+    exchanged[:, 0], exchanged[:, 1] = 2, 1
+    with torch.no_grad():
+        assert not torch.allclose(model(tokens)[:, -1], model(exchanged)[:, -1], atol=1e-4)
+
+
+def test_windows_longer_than_those_of_training_work() -> None:
+    short, long = shaken(SMALL), decoder.Decoder(SMALL, VOCABULARY, 4 * WINDOW)
+    long.load_state_dict(short.state_dict())
+    tokens = some_tokens(window=4 * WINDOW)
+    with torch.no_grad():
+        assert torch.equal(short(tokens), long(tokens))
+        assert torch.equal(short(tokens[:, :WINDOW]), long(tokens[:, :WINDOW]))
+
+
+def test_weights_depend_on_the_seed_alone() -> None:
+    one, same, other = (decoder.build(SMALL, VOCABULARY, WINDOW, seed) for seed in (5, 5, 6))
+    torch.randn(3)  # whatever else draws from torch's own generator
+    for (name, a), b, c in zip(one.named_parameters(), same.parameters(), other.parameters(), strict=True):
+        assert torch.equal(a, b), name
+        assert torch.equal(a, c) == (a.dim() == 1), name
+
+
+def test_fresh_weights_are_drawn_as_documented() -> None:
+    model = decoder.build(Architecture(layers=2, heads=2, width=128), 300, WINDOW, 0)
+    for name, parameter in model.named_parameters():
+        if parameter.dim() > 1:
+            assert float(parameter.std()) == pytest.approx(0.02, rel=0.03), name
+            assert abs(float(parameter.mean())) < 5 * 0.02 / parameter.numel() ** 0.5, name
+        else:
+            assert (parameter == (1.0 if name.endswith("norm.weight") else 0.0)).all(), name
+    norms = [name for name, _ in model.named_parameters() if name.endswith("norm.weight")]
+    assert len(norms) == 2 * 2 + 1
+
+
+def test_saved_weights_load_into_the_same_model() -> None:
+    model = shaken(SMALL)
+    again = decoder.load(SMALL, decoder.saved_weights(model), WINDOW)
+    with torch.no_grad():
+        assert torch.equal(again(some_tokens()), model(some_tokens()))
+    assert not again.training
+
+
+@pytest.mark.parametrize(
+    "other", [Architecture(layers=3, heads=2, width=16), Architecture(layers=2, heads=2, width=32)]
+)
+def test_weights_of_another_shape_are_refused(other: Architecture) -> None:
+    with pytest.raises(UserError, match=f"not those of a {other.slug}"):
+        decoder.load(other, decoder.saved_weights(shaken(SMALL)), WINDOW)
+
+
+def test_weights_without_an_embedding_are_refused() -> None:
+    weights = decoder.saved_weights(shaken(SMALL))
+    del weights["gpt_neox.embed_in.weight"]
+    with pytest.raises(UserError, match="not those of a"):
+        decoder.load(SMALL, weights, WINDOW)
+
+
+def test_the_configuration_is_plain_json() -> None:
+    config = decoder.transformers_config(SMALL, VOCABULARY, WINDOW, 3)
+    assert json.loads(json.dumps(config)) == config
+    assert config["eos_token_id"] == 3

@@ -1,0 +1,213 @@
+"""The workflow itself: the smoke study end to end, and what a change makes run again."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+TREE = ("Snakefile", "config.yaml", "rules", "scripts", "envs", "studies")
+TIMEOUT = 240
+
+
+def snakemake(folder: Path, *arguments: str, ok: bool = True) -> str:
+    """What Snakemake prints in a folder."""
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--workflow-profile", "envs/local", *arguments],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=TIMEOUT,
+        check=False,
+    )
+    assert (done.returncode == 0) == ok, done.stdout
+    return done.stdout
+
+
+def planned(folder: Path, *arguments: str) -> dict[str, int]:
+    """How many jobs of each rule a dry run plans, `all` left out."""
+    output = snakemake(folder, "--dry-run", "--cores", "1", *arguments)
+    if "Nothing to be done" in output:
+        return {}
+    table = output.split("Job stats:")[1]
+    jobs = {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
+    return {rule: count for rule, count in jobs.items() if rule not in ("all", "total")}
+
+
+SMOKE = ("--configfile", "studies/smoke.yaml")
+
+
+def copy_tree(destination: Path) -> Path:
+    """The workflow without results, as a clone would have it."""
+    destination.mkdir()
+    for name in TREE:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, destination / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, destination / name)
+    return destination
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A copy of the project in which the smoke study has run, in a path with a space, and what was printed."""
+    folder = copy_tree(tmp_path_factory.mktemp("smoke") / "a study")
+    return folder, snakemake(folder, "--cores", "2", *SMOKE)
+
+
+@pytest.fixture
+def edited(finished: tuple[Path, str]) -> Iterator[Callable[[str, str, str], Path]]:
+    """A function that replaces text in a file of the finished study; undone after the test."""
+    folder, _ = finished
+    originals: dict[Path, str] = {}
+
+    def edit(file: str, old: str, new: str) -> Path:
+        path = folder / file
+        text = originals.setdefault(path, path.read_text())
+        assert old in text, f"{file} no longer holds {old!r}; the test must follow"
+        path.write_text(path.read_text().replace(old, new))
+        return folder
+
+    yield edit
+    for path, text in originals.items():
+        path.write_text(text)
+
+
+LIBRARY = "scripts/knowledge_capacity"
+
+
+def test_the_smoke_study_runs_from_people_to_figures(finished: tuple[Path, str]) -> None:
+    folder, output = finished
+    rows = pq.read_table(folder / "results/measurements.parquet").to_pandas()
+    assert len(rows) == 2 * 1 * 3 + 2 * 1 + 1 * 3 - 2  # bioS at 100 and 20 exposures, two seeds; bioD
+    assert set(rows.variant) == {"fp32", "int8-rtn", "int4-rtn"}
+    assert (rows.bits_learned <= rows.bits_max).all()
+    for experiment in ("base_law", "biod", "quantization"):
+        for ending in ("pdf", "svg", "png", "md"):
+            assert (folder / f"results/figures/{experiment}.{ending}").stat().st_size > 0
+    assert "done in" in output  # jobs say what they did
+    assert "tokens/s" in output
+
+
+def test_nothing_changed_nothing_runs(finished: tuple[Path, str]) -> None:
+    assert planned(finished[0], *SMOKE) == {}
+
+
+def test_touching_every_file_runs_nothing(finished: tuple[Path, str]) -> None:
+    folder, _ = finished
+    for name in TREE:
+        for path in [folder / name, *(folder / name).rglob("*")]:
+            path.touch()
+    assert planned(folder, *SMOKE) == {}
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        (f"{LIBRARY}/training/loop.py", '"""Training one run', '"""How one run is trained'),
+        (f"{LIBRARY}/training/loop.py", "LOG_POINTS = 200", "# how often\nLOG_POINTS = (\n    200\n)"),
+        (f"{LIBRARY}/data/stream.py", '        """The tokens of', '        """All the tokens of'),
+        (f"{LIBRARY}/quantization/rtn.py", '"""Round to nearest', '"""Rounding to nearest'),
+        (f"{LIBRARY}/study.py", "there is no experiment", "no experiment is given"),
+    ],
+)
+def test_prose_never_runs_anything(
+    edited: Callable[[str, str, str], Path], file: str, old: str, new: str
+) -> None:
+    assert planned(edited(file, old, new), *SMOKE) == {}
+
+
+def test_a_figure_module_edited_draws_that_figure(edited: Callable[[str, str, str], Path]) -> None:
+    folder = edited(f"{LIBRARY}/experiments/biod.py", "bioD, {} exposures", "bioD at {} exposures")
+    assert planned(folder, *SMOKE) == {"figure": 1}
+
+
+def test_the_style_edited_draws_all_figures(edited: Callable[[str, str, str], Path]) -> None:
+    folder = edited(f"{LIBRARY}/experiments/style.py", "COLUMN = 3.4", "COLUMN = 3.5")
+    assert planned(folder, *SMOKE) == {"figure": 3}
+
+
+def test_a_quantizer_edited_trains_nothing(edited: Callable[[str, str, str], Path]) -> None:
+    folder = edited(f"{LIBRARY}/quantization/rtn.py", "SCALE_BITS = 32", "SCALE_BITS = 16")
+    jobs = planned(folder, *SMOKE)
+    # bioS at both exposures has variants for one seed each (quantization), bioD for its only seed
+    assert jobs == {"quantize": 2, "capacity": 2, "collect_dataset": 2, "collect_study": 1, "figure": 3}
+
+
+def test_the_metric_edited_measures_again_and_trains_nothing(edited: Callable[[str, str, str], Path]) -> None:
+    folder = edited(f"{LIBRARY}/capacity/intervals.py", "RESAMPLES = 1000", "RESAMPLES = 1001")
+    assert planned(folder, *SMOKE) == {"capacity": 5, "collect_dataset": 2, "collect_study": 1, "figure": 3}
+
+
+def test_a_seed_added_trains_one_run(edited: Callable[[str, str, str], Path]) -> None:
+    folder = edited("studies/smoke.yaml", "  biod:\n    seeds: [0]", "  biod:\n    seeds: [0, 1]")
+    assert planned(folder, *SMOKE) == {
+        "people": 1,
+        "train": 1,
+        "quantize": 1,
+        "capacity": 1,
+        "collect_dataset": 1,
+        "collect_study": 1,
+        "figure": 3,
+    }
+
+
+def test_the_weight_decay_of_a_recipe_changed_trains_its_runs(
+    edited: Callable[[str, str, str], Path],
+) -> None:
+    folder = edited("studies/smoke.yaml", "lr: 2e-2, weight_decay: 0, batch_size: 2", "lr: 2e-2, weight_decay: 0.01, batch_size: 2")
+    jobs = planned(folder, *SMOKE)
+    assert jobs == {"train": 2, "capacity": 2, "collect_dataset": 1, "collect_study": 1, "figure": 3}
+
+
+def test_training_code_edited_trains_everything(edited: Callable[[str, str, str], Path]) -> None:
+    folder = edited(f"{LIBRARY}/training/schedule.py", "FLOOR = 0.1", "FLOOR = 0.2")
+    jobs = planned(folder, *SMOKE)
+    assert jobs["train"] == 5
+    assert "people" not in jobs
+
+
+def test_a_figure_deleted_is_drawn_again(finished: tuple[Path, str]) -> None:
+    folder, _ = finished
+    file = folder / "results/figures/biod.svg"
+    before = file.read_bytes()
+    file.unlink()
+    assert planned(folder, *SMOKE) == {"figure": 1}
+    snakemake(folder, "--cores", "1", *SMOKE)
+    assert file.read_bytes() == before  # a figure is a function of the measurements alone
+
+
+def test_a_failed_job_names_its_log_and_leaves_the_others(edited: Callable[[str, str, str], Path]) -> None:
+    folder = edited("studies/smoke.yaml", "  biod:\n    seeds: [0]", "  biod:\n    seeds: [2]")
+    people = folder / "results/data"
+    damaged = next(people.glob("bioD*/seed0/people.parquet"))
+    target = damaged.parents[1] / "seed2/people.parquet"
+    target.parent.mkdir()
+    target.write_bytes(damaged.read_bytes()[:100])
+    os.utime(target, (1, 1))
+    output = snakemake(folder, "--cores", "1", "--rerun-triggers", "mtime", *SMOKE, ok=False)
+    assert "not a readable Parquet file" in output
+    assert "results/logs/train/" in output
+    assert "Delete it and run again" in output
+    shutil.rmtree(target.parent)
+
+
+@pytest.mark.parametrize("study", [None, *sorted(path.stem for path in (ROOT / "studies").glob("*.yaml"))])
+def test_every_study_plans(tmp_path: Path, study: str | None) -> None:
+    folder = copy_tree(tmp_path / "clone")
+    arguments = ("--configfile", f"studies/{study}.yaml") if study else ()
+    jobs = planned(folder, *arguments)
+    assert jobs["train"] == jobs["capacity"] > 0
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    assert jobs["figure"] == len(config["experiments"])
