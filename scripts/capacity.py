@@ -12,7 +12,7 @@ from knowledge_capacity.data.stream import Stream
 from knowledge_capacity.files import UserError, write_parquet
 from knowledge_capacity.models import decoder, store
 from knowledge_capacity.quantization import variants
-from knowledge_capacity.specs import run_from
+from knowledge_capacity.specs import FULL_PRECISION, run_from
 
 
 def job(arguments: argparse.Namespace, log: console.Log) -> None:
@@ -28,7 +28,7 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
     stream = Stream(run.dataset, people.read(arguments.people, run.dataset), tokens, run.seed)
     n_parameters = decoder.n_parameters(run.architecture, record["used_tokens"])
 
-    measured = {variants.FULL_PRECISION: (weights, float(variants.FULL_BITS))}
+    measured = {FULL_PRECISION: (weights, float(variants.FULL_BITS))}
     for file in arguments.variants:
         measured |= variants.read(file)
     rows = []

@@ -22,7 +22,7 @@ Key = tuple[str | int, ...]
 
 # YAML 1.1 takes 1e-3 for a word, since its numbers need a point; people mean the number
 SCIENTIFIC = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
-PLAIN_KEY = re.compile(r"[\w.-]+", re.ASCII)
+PLAIN_KEY = re.compile(r"\w[\w.-]*", re.ASCII)
 COMMAND_LINE = "--config"
 ABSENT = object()
 
@@ -176,7 +176,7 @@ def _problem(details: Any, schema: Any) -> Problem:
             limit = context[name]
             if math.isinf(limit) or value != value:
                 return Problem(key, "this is not a finite number", "Write a finite number.")
-            return Problem(key, f"this is {size}", f"Write {remedy} {limit}.")
+            return Problem(key, f"this is {size}", f"Write {remedy} {limit:.12g}.")
     wanted = _wanted(schema)
     return Problem(key, f"this is {FOUND[type(value)]}, not {wanted}", _instead(value, wanted))
 
@@ -266,6 +266,7 @@ def _read(path: Path) -> Any:
         mark = getattr(error, "problem_mark", None)
         line = f"line {mark.line + 1}: " if mark else ""
         reason = getattr(error, "problem", None) or " ".join(str(error).split())
+        reason = "it nests too deeply" if isinstance(error, RecursionError) else reason
         problems = [f"{line}this is not YAML ({reason}). Check colons, quotes, brackets and indents there."]
     else:
         if not problems and not isinstance(tree, dict):

@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Lt
 
+FULL_PRECISION = "fp32"  # the variant that is a run's weights as trained
 STRICT = {"extra": "forbid", "strict": True}  # no unknown keys, no numbers out of words
 
 Count = Annotated[int, Ge(1)]
@@ -218,7 +219,12 @@ def _thousands(count: int) -> str:
 def _departures(spec: Any, **names: str) -> str:
     """The given fields that differ from their defaults, as "-name value" without the space."""
     values = {f.name: getattr(spec, f.name) for f in fields(spec) if getattr(spec, f.name) != f.default}
-    return "".join(f"-{name}{values[field]}" for field, name in names.items() if field in values)
+    return "".join(f"-{name}{_exact(values[field])}" for field, name in names.items() if field in values)
+
+
+def _exact(number: float) -> str:
+    """All digits of a number and no more: 192, 0.02, 0."""
+    return str(int(number)) if number == int(number) else repr(number)
 
 
 def _pools_digest(pools: Pools) -> str:

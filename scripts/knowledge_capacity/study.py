@@ -15,10 +15,9 @@ from typing import Annotated, Any
 from annotated_types import Ge, Lt, MinLen
 from pydantic import Field
 
-from .config import ConfigError, Key, Problem, Sources, did_you_mean, dotted, parse
-from .specs import STRICT, Architecture, BioD, BioS, Dataset, Quantizer, Recipe, Run
+from .config import ConfigError, Key, Problem, Sources, did_you_mean, parse
+from .specs import FULL_PRECISION, STRICT, Architecture, BioD, BioS, Dataset, Quantizer, Recipe, Run
 
-FULL_PRECISION = "fp32"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 STANDARD_ARCHITECTURE = re.compile(r"gpt2-([1-9][0-9]*)-([1-9][0-9]*)")
 
@@ -65,9 +64,7 @@ class Study:
     experiments: the names of the experiments there is code for.
     """
 
-    def __init__(
-        self, config: dict[str, Any] | None, files: Iterable[str | Path], experiments: Iterable[str]
-    ) -> None:
+    def __init__(self, config: Any, files: Iterable[str | Path], experiments: Iterable[str]) -> None:
         sources = Sources(config, files)
         parsed, problems = parse(Config, sources)
         if parsed:
@@ -145,19 +142,12 @@ def _problems(config: Config, experiments: set[str]) -> Iterator[Problem]:
 
 
 def _names(config: Config) -> Iterator[Problem]:
-    """Names that cannot be used, and things that have two."""
+    """Names that cannot be used."""
     for section in ("datasets", "architectures", "recipes", "quantizers"):
-        specs: dict[str, Any] = getattr(config, section)
-        first: dict[str, str] = {}
-        for name, spec in specs.items():
-            key = (section, name)
+        for name in getattr(config, section):
             if not NAME.fullmatch(name):
                 remedy = "Use letters and digits, and . _ - after the first of them."
-                yield Problem(key, "this cannot be a name", remedy)
-            if spec.slug in first:
-                reason = f"this is the same as {dotted((section, first[spec.slug]))}"
-                yield Problem(key, reason, "Remove one of the two.")
-            first.setdefault(spec.slug, name)
+                yield Problem((section, name), "this cannot be a name", remedy)
     if FULL_PRECISION in config.quantizers:
         key = ("quantizers", FULL_PRECISION)
         yield Problem(key, "this name stands for the weights as trained", "Choose another name.")

@@ -46,7 +46,10 @@ def test_words_depend_on_nothing_but_their_own_place(
     assert together.shape == (len(indices), n)
     assert int(together.min()) >= 0
     assert int(together.max()) <= ONES
-    alone = [words(seed, Purpose.FACTS, index[i : i + 1], torch.tensor([turn]), 12)[:, :n] for i in range(len(index))]
+    alone = [
+        words(seed, Purpose.FACTS, index[i : i + 1], torch.tensor([turn]), 12)[:, :n]
+        for i in range(len(index))
+    ]
     assert torch.equal(together, torch.cat(alone))
 
 

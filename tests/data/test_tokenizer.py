@@ -27,9 +27,7 @@ def test_every_seed_gives_the_same_vocabulary(dataset: Dataset) -> None:
     assert split is not None
     for seed in (1, 2):
         words = {
-            word
-            for text in pieces_of(dataset, seed).pieces.texts
-            for word, _ in split.pre_tokenize_str(text)
+            word for text in pieces_of(dataset, seed).pieces.texts for word, _ in split.pre_tokenize_str(text)
         }
         assert words <= set(ours.get_vocab())
     # nor does the order in which texts come matter

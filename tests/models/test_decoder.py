@@ -55,7 +55,7 @@ def test_logits_and_gradients_are_those_of_transformers(tmp_path: Path, name: st
     for parameter_name, parameter in ours.named_parameters():
         reference = gradients[f"gpt_neox.{parameter_name}"].grad
         assert parameter.grad is not None
-        assert float(parameter.grad.abs().max()) > 0 or "query_key_value.bias" in parameter_name
+        assert float(parameter.grad.abs().max()) > 0, parameter_name
         torch.testing.assert_close(parameter.grad, reference, atol=1e-5, rtol=0)
 
 
@@ -148,8 +148,8 @@ def test_fresh_weights_are_drawn_as_documented() -> None:
     model = decoder.build(Architecture(layers=2, heads=2, width=128), 300, WINDOW, 0)
     for name, parameter in model.named_parameters():
         if parameter.dim() > 1:
-            assert float(parameter.std()) == pytest.approx(0.02, rel=0.03), name
-            assert abs(float(parameter.mean())) < 5 * 0.02 / parameter.numel() ** 0.5, name
+            assert float(parameter.detach().std()) == pytest.approx(0.02, rel=0.03), name
+            assert abs(float(parameter.detach().mean())) < 5 * 0.02 / parameter.numel() ** 0.5, name
         else:
             assert (parameter == (1.0 if name.endswith("norm.weight") else 0.0)).all(), name
     norms = [name for name, _ in model.named_parameters() if name.endswith("norm.weight")]

@@ -90,7 +90,7 @@ def read(path: Path, dataset: Dataset) -> Tensor:
         flat = table.column("values").combine_chunks().flatten().to_numpy().astype(np.int64)
         if flat.max() >= dataset.diversity:
             raise UserError(
-                f"{path}: column values holds {flat.max()}, and an attribute has {dataset.diversity} strings. "
+                f"{path}: column values holds {flat.max()}, and an attribute has {dataset.diversity} values. "
                 "Delete the file and run again."
             )
         codes += list(flat.reshape(dataset.n_people, -1).T)

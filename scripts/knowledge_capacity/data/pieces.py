@@ -61,7 +61,7 @@ class Pieces:
         return torch.tensor([self.add(f" {text}", term) for text in texts])
 
     def names(self, dataset: Dataset) -> list[Tensor]:
-        """The numbers of first, middle and last names; a biography begins with a first name, without space."""
+        """The numbers of first names (which open a biography: no space before), middle and last names."""
         first, *others = (pools.values(dataset.pools)[field] for field in pools.NAME_FIELDS)
         opening = torch.tensor([self.add(text, Term.NAME) for text in first])
         return [opening, *(self.pool(texts, Term.NAME) for texts in others)]

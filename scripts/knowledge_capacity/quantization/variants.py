@@ -17,7 +17,6 @@ from torch import Tensor
 from ..files import UserError, replacing
 from ..specs import Quantizer
 
-FULL_PRECISION = "fp32"
 FULL_BITS = 32
 
 

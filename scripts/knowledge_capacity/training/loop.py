@@ -54,7 +54,7 @@ def train(
     vocabulary: rows of the embedding. save_every: seconds between checkpoints. report: called about
     LOG_POINTS times with a log point {step, tokens, expected_tokens, loss (nats per token), lr, seconds}.
     stop: asked after every step; when true, a checkpoint is written and Stopped raised. Raises UserError
-    when the loss is no longer a number.
+    when the loss or the weights are no longer numbers.
     """
     recipe = run.recipe
     expected_tokens = recipe.exposures * run.dataset.n_people * stream.mean_length()
@@ -106,11 +106,7 @@ def train(
                 "seconds": progress.seconds,
             }
             if not math.isfinite(point["loss"]):
-                raise UserError(
-                    f"{run.slug}: the loss is {point['loss']} at step {progress.step} of about {steps}. "
-                    f"Training diverged; lower lr (now {recipe.lr:g}) or raise warmup_steps (now "
-                    f"{recipe.warmup_steps})."
-                )
+                raise _diverged(run, f"the loss is {point['loss']}", progress.step, steps)
             if not stopping:
                 progress.log.append(point)
                 total, n_losses = torch.zeros((), device=device), 0
@@ -123,6 +119,15 @@ def train(
                 raise Stopped(
                     f"{run.slug}: stopped at step {progress.step} of about {steps}; progress is saved."
                 )
+    if not all(bool(p.isfinite().all()) for p in model.parameters()):  # since the last point of the log
+        raise _diverged(run, "weights are NaN or infinite", progress.step, steps)
     progress.seconds = time.monotonic() - began
     used = int(progress.seen.sum())
     return Trained(model, progress.step, progress.tokens, progress.seconds, used, progress.log)
+
+
+def _diverged(run: Run, symptom: str, step: int, steps: int) -> UserError:
+    return UserError(
+        f"{run.slug}: {symptom} at step {step} of about {steps}. Training diverged; lower lr (now "
+        f"{run.recipe.lr:g}) or raise warmup_steps (now {run.recipe.warmup_steps})."
+    )

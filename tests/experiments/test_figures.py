@@ -1,0 +1,123 @@
+"""Figures and their tables, from measurements made up for the purpose."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from knowledge_capacity.capacity import measure, measurement
+from knowledge_capacity.data.pieces import Term
+from knowledge_capacity.experiments import base_law, output, plots, quantization
+from knowledge_capacity.files import UserError, write_parquet
+from knowledge_capacity.models.decoder import n_parameters
+from knowledge_capacity.specs import Architecture, BioS, Dataset, Recipe, Run
+from knowledge_capacity.study import experiment_modules
+
+Row = dict[str, Any]
+
+RECORD: Row = {
+    "steps": 10,
+    "tokens": 1000,
+    "seconds": 1.5,
+    "used_tokens": 40,
+    "device": "cpu",
+    "code": "0" * 12,
+    "python": "3.11",
+    "torch": "2",
+    "trained_at": "2026-01-01T00:00:00+00:00",
+}
+
+
+def measured(
+    dataset: Dataset, width: int, exposures: int, seed: int, loss: float, variant: str = "fp32"
+) -> Row:
+    """A row for a model that loses `loss` nats on every fact of everybody."""
+    run = Run(dataset, Architecture(2, 1, width), Recipe(exposures, 1e-3), seed)
+    losses = np.full((4, dataset.n_people, len(Term)), loss)
+    bits = {"fp32": 32.0, "int8-rtn": 9.0, "int4-rtn": 5.0}[variant]
+    p = n_parameters(run.architecture, 40)
+    return measure.row(run, RECORD, p, measure.Variant(variant, bits, losses), "1" * 12)
+
+
+DATASET = BioS(n_people=50)
+
+
+def table(*rows: Row) -> pa.Table:
+    return measurement.table(list(rows))
+
+
+def test_a_row_says_what_the_losses_say() -> None:
+    row = measured(DATASET, 8, 1000, 0, loss=5.0)
+    nats = 7 * 5.0  # name and six attributes
+    assert row["loss_name"] == 5.0
+    assert row["loss_value"] == pytest.approx(6 * 5.0)
+    assert row["bits_learned"] == pytest.approx(
+        50 * (np.log2(DATASET.pools.names) + DATASET.bits_value - nats / np.log(2))
+    )
+    assert row["capacity_ratio"] == pytest.approx(row["bits_learned"] / row["n_parameters"])
+    assert row["bits_learned_naive"] == pytest.approx(row["bits_learned"])
+    assert row["train_flops"] == 6 * row["n_parameters"] * 1000
+    assert not row["data_limited"]
+    assert measured(DATASET, 8, 1000, 0, loss=0.1)["data_limited"]
+    assert measured(DATASET, 8, 1000, 0, loss=50.0)["bits_learned"] < 0
+
+
+def test_measurements_survive_the_disk_and_others_are_refused(tmp_path: Path) -> None:
+    rows = table(measured(DATASET, 8, 1000, 0, 1.0))
+    file = tmp_path / "measurements.parquet"
+    write_parquet(file, rows)
+    assert measurement.read(file).equals(rows)
+    write_parquet(file, rows.drop_columns(["seed"]))
+    with pytest.raises(UserError, match="measurements"):
+        measurement.read(file)
+    file.write_bytes(file.read_bytes()[:200])
+    with pytest.raises(UserError, match="not a readable Parquet file"):
+        measurement.read(file)
+
+
+def test_seeds_become_one_point_with_the_span_of_their_intervals() -> None:
+    rows = table(measured(DATASET, 8, 1000, 0, 1.0), measured(DATASET, 8, 1000, 1, 1.5)).to_pandas()
+    point = plots.over_seeds(rows).iloc[0]
+    assert point.seeds == 2
+    assert point.bits_learned == pytest.approx(rows.bits_learned.mean())
+    assert point.bits_low == rows.bits_learned_low.min()
+    assert point.bits_high == rows.bits_learned_high.max()
+
+
+def test_each_figure_takes_its_own_rows() -> None:
+    rows = table(
+        measured(DATASET, 8, 1000, 0, 1.0),
+        measured(DATASET, 8, 1000, 0, 1.2, "int4-rtn"),
+        measured(DATASET, 8, 100, 0, 2.0),
+    ).to_pandas()
+    assert sorted(base_law.points(rows).exposures) == [100, 1000]
+    assert set(base_law.points(rows).variant) == {"fp32"}
+    assert set(quantization.points(rows).variant) == {"fp32", "int4-rtn"}
+    assert set(quantization.points(rows).exposures) == {1000}
+
+
+@pytest.mark.parametrize("loss", [1.0, 30.0], ids=["above zero", "all below zero"])
+@pytest.mark.parametrize("experiment", ["base_law", "quantization"])
+def test_figures_are_the_same_twice(tmp_path: Path, experiment: str, loss: float) -> None:
+    rows = table(
+        *(measured(DATASET, width, e, s, loss) for width in (8, 16) for e in (100, 1000) for s in (0, 1))
+    )
+    for name in ("one", "two"):
+        output.write(experiment, rows, tmp_path / name)
+    for ending in ("pdf", "svg", "png", "md"):
+        one, two = (tmp_path / f"{name}.{ending}" for name in ("one", "two"))
+        assert one.read_bytes() == two.read_bytes()
+        assert one.stat().st_size > 100
+    lines = (tmp_path / "one.md").read_text().splitlines()
+    assert len(lines) == 2 + (4 if experiment == "base_law" else 2)
+
+
+def test_a_figure_without_measurements_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no measurement"):
+        output.write("biod", table(measured(DATASET, 8, 1000, 0, 1.0)), tmp_path / "biod")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_experiments_are_the_modules_that_draw() -> None:
+    assert experiment_modules() == ["base_law", "biod", "quantization"]

@@ -1,0 +1,428 @@
+"""Every malformed configuration gives one clear line for each thing wrong, and a valid one gives its runs."""
+
+import math
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from knowledge_capacity.config import ConfigError
+from knowledge_capacity.study import Study, experiment_modules
+from snakemake.cli import parse_config
+from snakemake.common.configfile import load_configfile
+from snakemake.utils import update_config
+
+ROOT = Path(__file__).parents[1]
+EXPERIMENTS = ["base_law", "biod", "quantization"]
+BASE = """\
+datasets:
+  people:
+    kind: bioS
+    n_people: 40
+    templates: 2
+    pools: {first_names: 8, middle_names: 8, last_names: 8}
+  strings:
+    kind: bioD
+    n_people: 30
+    attributes: 2
+    diversity: 16
+    length: 2
+    symbols: 4
+architectures:
+  narrow: {layers: 2, heads: 2, width: 8}
+recipes:
+  short: {exposures: 50, lr: 1e-3, weight_decay: 0.01}
+quantizers:
+  int8: {bits: 8, method: rtn}
+  int4: {bits: 4}
+experiments:
+  base_law:
+    seeds: [0, 1]
+    variants: [fp32, int8]
+    grids:
+      - datasets: [people, strings]
+        architectures: [narrow, gpt2-2-2]
+        recipes: [short]
+  quantization:
+    seeds: [1]
+    variants: [fp32, int8, int4]
+    grids:
+      - {datasets: [people], architectures: [narrow], recipes: [short]}
+"""
+SECTIONS = "Known: architectures, datasets, experiments, quantizers, recipes."
+
+# an overlay, and the line that it gives
+OVERLAYS: dict[str, tuple[str, str]] = {
+    "value": (
+        "recipes: {short: {lr: -2}}",
+        "overlay.yaml: recipes.short.lr = -2: this is too small. Write more than 0.",
+    ),
+    "unknown key": (
+        "recipes: {short: {rl: 2}}",
+        "overlay.yaml: recipes.short.rl = 2: unknown key. Known: batch_size, exposures, lr, warmup_steps,"
+        " weight_decay, window.",
+    ),
+    "list": (
+        "experiments: {base_law: {variants: [fp32, int9]}}",
+        "overlay.yaml: experiments.base_law.variants[1] = 'int9': there is no such quantizer."
+        " Did you mean 'int8'?",
+    ),
+    "number for a section": (
+        "recipes: 3",
+        "overlay.yaml: recipes = 3: this is a whole number, not keys with values."
+        " Write lines of `key: value` below it.",
+    ),
+    "heads against the other file's width": (
+        "architectures: {narrow: {heads: 3}}",
+        "overlay.yaml: architectures.narrow.heads = 3: a width of 8 does not divide among 3 heads."
+        " Use a multiple of 6 as width, such as 12.",
+    ),
+    "pools against the other file's people": (
+        "datasets: {people: {pools: {middle_names: 1, last_names: 2}}}",
+        "overlay.yaml: datasets.people.pools.middle_names = 1: there are only 16 different names"
+        " (8 first × 1 middle × 2 last) for 40 people. Use at most 16 people, or enlarge pools.",
+    ),
+    "width against the other file's heads": (
+        "architectures: {narrow: {width: 7, layers: 3}}",
+        "overlay.yaml: architectures.narrow.width = 7: a width of 7 does not divide among 2 heads."
+        " Use a multiple of 4 as width, such as 8.",
+    ),
+    "every experiment null": (
+        "experiments: {base_law: null, quantization: null}",
+        "overlay.yaml: experiments: there is no experiment. Add one, or set one that is not null.",
+    ),
+    "missing key of a new recipe": (
+        "recipes: {long: {lr: 0.1}}",
+        "overlay.yaml: recipes.long.exposures: this key is missing. Add it: a whole number.",
+    ),
+    "key twice": (
+        "recipes: {short: {lr: 2, lr: 3}}",
+        "overlay.yaml: recipes.short.lr: this key stands twice (lines 1 and 1). Remove one.",
+    ),
+    "nothing wrong here": (
+        "recipes: {short: {lr: 2, exposures: 1}}\ndatasets: {people: {n_people: -1}}",
+        "overlay.yaml: datasets.people.n_people = -1: this is too small. Write at least 1.",
+    ),
+}
+
+COMMAND_LINE: dict[str, tuple[str, str]] = {
+    "value": (
+        "recipes={short: {lr: -2}}",
+        "--config: recipes.short.lr = '-2': this is too small. Write more than 0.",
+    ),
+    "type": (
+        "recipes={short: {exposures: many}}",
+        "--config: recipes.short.exposures = 'many': this is text, not a whole number. Write a whole number.",
+    ),
+    "key": (
+        "seeds=3",
+        f"--config: seeds = 3: unknown key. {SECTIONS}",
+    ),
+    "list": (
+        "experiments={base_law: {seeds: [0, 1, 1]}}",
+        "--config: experiments.base_law.seeds[2] = '1': it stands in this list already. Remove it.",
+    ),
+    "heads against the file's width": (
+        "architectures={narrow: {heads: 3}}",
+        "--config: architectures.narrow.heads = '3': a width of 8 does not divide among 3 heads."
+        " Use a multiple of 6 as width, such as 12.",
+    ),
+}
+
+# the content of a file, and the line that it gives after its name
+UNREADABLE: dict[str, tuple[bytes, str]] = {
+    "empty": (b"", "this file is empty, not keys with values. Write lines of `key: value`."),
+    "comments only": (b"# a\n", "this file is empty, not keys with values. Write lines of `key: value`."),
+    "list": (b"- a\n- b\n", "this file is a list, not keys with values. Write lines of `key: value`."),
+    "text": (b"just text\n", "this file is text, not keys with values. Write lines of `key: value`."),
+    "binary": (b"\x80\x81\xff\x00", "this file is not text. Write YAML, and save it as UTF-8."),
+    "open bracket": (
+        b"datasets: {\n",
+        "line 2: this is not YAML (expected the node content, but found '<stream end>')."
+        " Check colons, quotes, brackets and indents there.",
+    ),
+    "tab": (
+        b"datasets:\n\tpeople: {}\n",
+        "line 2: this is not YAML (found character '\\t' that cannot start any token)."
+        " Check colons, quotes, brackets and indents there.",
+    ),
+    "two colons": (
+        b"a: b: c\n",
+        "line 1: this is not YAML (mapping values are not allowed here)."
+        " Check colons, quotes, brackets and indents there.",
+    ),
+    "no such date": (
+        b"a: 2024-99-99\n",
+        "this is not YAML (month must be in 1..12). Check colons, quotes, brackets and indents there.",
+    ),
+    "list as a key": (
+        b"datasets:\n  [a]: 3\n",
+        "datasets: line 2: a key is not text. Write `key: value`.",
+    ),
+    "endless": (
+        b"datasets: &d\n  a: *d\n",
+        "this is not YAML (it nests too deeply). Check colons, quotes, brackets and indents there.",
+    ),
+}
+
+
+def malformed() -> dict[str, tuple[str, str, str]]:
+    """By name: a part of BASE, what stands in its place, and the line this gives (see malformed.txt)."""
+    cases = {}
+    for block in (Path(__file__).parent / "malformed.txt").read_text().strip().split("\n\n")[1:]:
+        name, *lines = block.split("\n")
+        old, new, error = (
+            "\n".join(x[2:] for x in lines if x.startswith(mark)) for mark in ("- ", "+ ", "= ")
+        )
+        assert name not in cases
+        cases[name] = (old if new else f"{old}\n", new, error)
+    return cases
+
+
+def read(base: str, overlay: str | None = None, *command_line: str) -> Study:
+    """The study from config.yaml here, an overlay and --config, as Snakemake merges and lists them."""
+    Path("config.yaml").write_text(base)
+    config = load_configfile("config.yaml")
+    files = [Path("config.yaml")]
+    if overlay is not None:
+        Path("overlay.yaml").write_text(overlay)
+        update_config(config, load_configfile("overlay.yaml"))
+        files.insert(0, Path("overlay.yaml").absolute())
+    update_config(config, parse_config(command_line))
+    return Study(config, files, EXPERIMENTS)
+
+
+@pytest.fixture(autouse=True)
+def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_a_valid_configuration_gives_its_runs() -> None:
+    study = read(BASE)
+    people = "bioS-40-templates2-pools" + "[0-9a-f]{6}"
+    strings = "bioD-30-K2-C1-D16-L2-T4"
+    sizes, recipe = ("gpt2-2-2-d8", "gpt2-2-2"), "exposures50-lr1e-3"
+    assert len(study.runs) == 2 * 2 * 2  # datasets × architectures × seeds; the other experiment adds none
+    slugs = [slug.split("/") for slug in study.runs]
+    assert {slug[0] for slug in slugs} == set(study.datasets)
+    assert len(study.datasets) == 2
+    assert strings in study.datasets
+    assert any(slug.startswith(people.removesuffix("[0-9a-f]{6}")) for slug in study.datasets)
+    assert {tuple(slug[1:]) for slug in slugs} == {
+        (size, recipe, f"seed{seed}") for size in sizes for seed in (0, 1)
+    }
+    assert all(slug == run.slug for slug, run in study.runs.items())
+    assert all(run.recipe.lr == 0.001 for run in study.runs.values())
+    both = [slug for slug in study.runs if len(study.quantizers(slug, "rtn")) == 2]
+    assert both == [slug for slug in study.runs if "bioS" in slug and "d8" in slug and "seed1" in slug]
+    assert all(study.methods(slug) == ["rtn"] for slug in study.runs)
+
+
+@pytest.mark.parametrize("lr", ["1e-3", "1E-3", "1.e-3", "0.001", "1.0e-3", "10e-4"])
+def test_numbers_are_read_as_people_write_them(lr: str) -> None:
+    study = read(BASE.replace("1e-3", lr))
+    assert {run.recipe.lr for run in study.runs.values()} == {0.001}
+
+
+def test_a_name_may_look_like_a_number() -> None:
+    study = read(BASE.replace("short", "1e-3"))
+    assert len(study.runs) == 8
+
+
+def test_a_null_experiment_is_left_out() -> None:
+    study = read(BASE, "experiments: {base_law: null}")
+    assert list(study.experiments) == ["quantization"]
+    assert len(study.runs) == 1
+
+
+def test_lists_of_an_overlay_replace() -> None:
+    assert len(read(BASE, "experiments: {base_law: {seeds: [2, 3, 4]}}").runs) == 2 * 2 * 3 + 1
+
+
+def test_anchors_and_merges_are_read() -> None:
+    base = BASE.replace("  narrow: {", "  narrow: &narrow {")
+    study = read(base, None)
+    assert len(study.runs) == 8
+    study = read(base.replace("recipes:\n  short", "  wide: {<<: *narrow, width: 16}\nrecipes:\n  short"))
+    assert study.config.architectures["wide"].layers == 2
+
+
+def test_the_command_line_sets_numbers_and_null() -> None:
+    assert parse_config(["ab={c: 1}"]) == {"ab": {"c": "1"}}  # why this needs any care
+    study = read(
+        BASE,
+        None,
+        "recipes={short: {exposures: 7, lr: 2e-2, weight_decay: 0.5}}",
+        "experiments={base_law: null, quantization: {seeds: [3, 4]}}",
+    )
+    assert {run.slug.partition("/gpt2")[2] for run in study.runs.values()} == {
+        "-2-2-d8/exposures7-lr2e-2-wd0.5/seed3",
+        "-2-2-d8/exposures7-lr2e-2-wd0.5/seed4",
+    }
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"), [pytest.param(*case, id=name) for name, case in malformed().items()]
+)
+def test_a_malformed_configuration_gives_its_line(old: str, new: str, line: str) -> None:
+    assert BASE.count(old) == 1
+    with pytest.raises(ConfigError) as error:
+        read(BASE.replace(old, new))
+    assert str(error.value).splitlines() == [f"config.yaml: {line}"]
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_a_malformed_overlay_is_named(name: str) -> None:
+    overlay, line = OVERLAYS[name]
+    with pytest.raises(ConfigError) as error:
+        read(BASE, overlay)
+    assert str(error.value).splitlines() == [line]
+
+
+@pytest.mark.parametrize("name", COMMAND_LINE)
+def test_a_malformed_argument_is_named(name: str) -> None:
+    argument, line = COMMAND_LINE[name]
+    with pytest.raises(ConfigError) as error:
+        read(BASE, None, argument)
+    assert str(error.value).splitlines() == [line]
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_a_file_that_is_no_configuration_is_named(name: str) -> None:
+    content, line = UNREADABLE[name]
+    Path("config.yaml").write_bytes(content)
+    with pytest.raises(ConfigError) as error:
+        Study({}, ["config.yaml"], EXPERIMENTS)
+    assert str(error.value).splitlines() == [f"config.yaml: {line}"]
+
+
+def test_a_file_that_is_not_there_is_named() -> None:
+    with pytest.raises(ConfigError) as error:
+        Study({}, ["none.yaml"], EXPERIMENTS)
+    line = "none.yaml: this file cannot be read (No such file or directory). Check its path."
+    assert str(error.value).splitlines() == [line]
+
+
+def test_the_value_that_holds_is_blamed_and_not_one_that_it_hides() -> None:
+    with pytest.raises(ConfigError, match=r"^overlay\.yaml: recipes\.short\.lr = -2: "):
+        read(BASE.replace("1e-3", "-1"), "recipes: {short: {lr: -2}}")
+    with pytest.raises(ConfigError, match=r"^config\.yaml: recipes\.short\.lr = '-1e-3': "):
+        read(BASE.replace("1e-3", "-1e-3"), "recipes: {short: {exposures: 3}}")
+
+
+def test_several_things_wrong_give_a_line_each() -> None:
+    base = BASE.replace("n_people: 40", "n_people: 0").replace("bits: 4", "bits: 9")
+    with pytest.raises(ConfigError) as error:
+        read(base, "recipes: {short: {lr: fast}}\nextra: 1")
+    assert set(str(error.value).splitlines()) == {
+        "config.yaml: datasets.people.n_people = 0: this is too small. Write at least 1.",
+        "overlay.yaml: recipes.short.lr = 'fast': this is text, not a number. Write a number.",
+        "config.yaml: quantizers.int4.bits = 9: this is too large. Write at most 8.",
+        f"overlay.yaml: extra = 1: unknown key. {SECTIONS}",
+    }
+
+
+def test_several_things_impossible_together_give_a_line_each() -> None:
+    base = BASE.replace("n_people: 40", "n_people: 999").replace("width: 8", "width: 7")
+    with pytest.raises(ConfigError) as error:
+        read(base.replace("[short]", "[shrt]"))
+    assert [line.split(" = ")[0] for line in str(error.value).splitlines()] == [
+        "config.yaml: datasets.people.n_people",
+        "config.yaml: architectures.narrow.width",
+        "config.yaml: experiments.base_law.grids[0].recipes[0]",
+        "config.yaml: experiments.quantization.grids[0].recipes[0]",
+    ]
+
+
+def test_several_unreadable_files_give_a_line_each() -> None:
+    Path("a.yaml").write_text("a: 1\na: 2\nb: 1\nb: 2\n")
+    Path("b.yaml").write_text("[\n")
+    with pytest.raises(ConfigError) as error:
+        Study({}, ["a.yaml", "b.yaml"], EXPERIMENTS)
+    assert [line.split(":")[0] for line in str(error.value).splitlines()] == ["a.yaml", "a.yaml", "b.yaml"]
+
+
+@pytest.mark.parametrize("config", [{}, None])
+def test_no_configuration_at_all(config: Any) -> None:
+    with pytest.raises(ConfigError) as error:
+        Study(config, [], EXPERIMENTS)
+    assert all(line.startswith("--config: ") for line in str(error.value).splitlines())
+
+
+VALID = yaml.safe_load(BASE.replace("1e-3", "0.001"))
+SCALARS = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.dates() | st.binary()
+)
+WORDS = st.sampled_from(
+    sorted({*VALID, "people", "short", "kind", "bioS", "bioD", "lr", "base_law", "grids"})
+)
+KEYS = WORDS | st.text(max_size=4) | st.integers() | st.booleans() | st.none() | st.dates()
+VALUES = st.recursive(
+    SCALARS | WORDS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> Any:
+    """The valid configuration with something else at one place."""
+    config = yaml.safe_load(BASE)
+    part = config
+    while True:
+        key = draw(st.sampled_from(list(part) if isinstance(part, dict) else range(len(part))))
+        if not isinstance(part[key], dict | list) or not part[key] or draw(st.integers(0, 3)) == 0:
+            part[key] = draw(VALUES)
+            return config
+        part = part[key]
+
+
+@settings(max_examples=200)
+@given(VALUES | st.fixed_dictionaries(dict.fromkeys(VALID, VALUES)) | mutated())
+def test_anything_else_gives_lines_too(config: Any) -> None:
+    try:
+        study = Study(config, [], EXPERIMENTS)
+    except ConfigError as error:
+        for line in str(error).split("\n"):
+            assert line.splitlines() == [line]
+            assert line.startswith("--config: ")
+            assert line.endswith((".", "?"))
+    else:
+        assert study.runs
+        assert all(math.isfinite(run.recipe.lr) for run in study.runs.values())
+
+
+@pytest.mark.parametrize("overlay", [None, *sorted((ROOT / "studies").glob("*.yaml"))], ids=str)
+def test_the_studies_here_are_valid(overlay: Path | None) -> None:
+    config = load_configfile(ROOT / "config.yaml")
+    files = [ROOT / "config.yaml"]
+    if overlay:
+        update_config(config, load_configfile(overlay))
+        files.append(overlay)
+    assert Study(config, files, experiment_modules()).runs
+
+
+def test_snakemake_stops_before_any_job_with_the_line(tmp_path: Path) -> None:
+    for name in ("Snakefile", "config.yaml"):
+        shutil.copy(ROOT / name, tmp_path)
+    for name in ("rules", "scripts", "envs"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    Path("overlay.yaml").write_text("recipes: {wrong: {exposures: 10, lr: -1}}\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "-n", "--configfile", "overlay.yaml"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        check=False,
+    )
+    output = done.stdout + done.stderr
+    assert done.returncode != 0
+    line = "overlay.yaml: recipes.wrong.lr = -1: this is too small. Write more than 0."
+    assert line in output.splitlines()
+    assert "Traceback" not in output

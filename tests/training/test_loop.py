@@ -1,0 +1,205 @@
+"""The training loop: exact exposures, exact resumption, and plain words about a run that diverges."""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from knowledge_capacity.data.stream import Stream
+from knowledge_capacity.files import UserError
+from knowledge_capacity.specs import Architecture, BioD, BioS, Dataset, Pools, Recipe, Run
+from knowledge_capacity.training.loop import Stopped, Trained, train
+from knowledge_capacity.training.schedule import learning_rate
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+SMALL = Pools(3, 3, 4, birth_years=4, cities=8, universities=6, majors=5, employers=9)
+BIOS = BioS(n_people=11, pools=SMALL, templates=3)
+BIOD = BioD(n_people=11, attributes=3, chunks=2, diversity=6, length=2, symbols=5, pools=SMALL)
+RECIPE = Recipe(exposures=7, lr=3e-3, batch_size=4, window=24, warmup_steps=5)
+RUN = Run(BIOS, Architecture(layers=2, heads=1, width=8), RECIPE, seed=0)
+
+StreamOf = Callable[[Dataset, int], Stream]
+Point = dict[str, float]
+
+
+@pytest.fixture
+def start(stream_of: StreamOf, tmp_path: Path) -> Callable[..., Trained]:
+    """Train a run as scripts/train.py does, with its checkpoint under tmp_path."""
+
+    def make(
+        run: Run,
+        stop_after: int | None = None,
+        identity: str = "me",
+        points: list[Point] | None = None,
+        save_every: float = math.inf,
+    ) -> Trained:
+        stream = stream_of(run.dataset, run.seed)
+        taken = iter(range(1, 1_000_000))
+        return train(
+            run,
+            stream,
+            vocabulary=int(stream.assemble(stream.pieces(0, 1000)).tokens.max()) + 1,
+            save_to=tmp_path / "checkpoint.safetensors",
+            identity=identity,
+            save_every=save_every,
+            report=(points if points is not None else []).append,
+            stop=lambda: next(taken) == stop_after,
+        )
+
+    return make
+
+
+def assert_same(ours: Trained, theirs: Trained) -> None:
+    """Bit for bit the same result, apart from the time it took and the points between."""
+    for (name, a), b in zip(ours.model.named_parameters(), theirs.model.parameters(), strict=True):
+        assert torch.equal(a, b), name
+    for field in ("steps", "tokens", "used_tokens"):
+        assert getattr(ours, field) == getattr(theirs, field), field
+
+
+@pytest.mark.parametrize("dataset", [BIOS, BIOD], ids=["bioS", "bioD"])
+@pytest.mark.parametrize("stops", [[1], [20], [1, 1, 6, 13]])
+def test_an_interrupted_run_ends_as_an_undisturbed_one(
+    start: Callable[..., Trained], tmp_path: Path, dataset: Dataset, stops: list[int]
+) -> None:
+    run = replace(RUN, dataset=dataset)
+    undisturbed = start(run)
+    for steps in stops:
+        with pytest.raises(Stopped, match=rf"{run.slug}: stopped at step .* progress is saved"):
+            start(run, stop_after=steps)
+        assert (tmp_path / "checkpoint.safetensors").exists()
+    points: list[Point] = []
+    resumed = start(run, points=points)
+    assert points[0]["step"] == sum(stops) + 1
+    assert_same(resumed, undisturbed)
+
+
+def test_a_run_stopped_after_its_last_step_still_ends_the_same(start: Callable[..., Trained]) -> None:
+    undisturbed = start(RUN)
+    with pytest.raises(Stopped):
+        start(RUN, stop_after=undisturbed.steps)
+    assert_same(start(RUN), undisturbed)
+
+
+def test_checkpoints_on_the_way_change_nothing(start: Callable[..., Trained], tmp_path: Path) -> None:
+    undisturbed = start(RUN)
+    assert not (tmp_path / "checkpoint.safetensors").exists()
+    saving = start(RUN, save_every=0)
+    assert_same(saving, undisturbed)
+    points: list[Point] = []
+    assert_same(start(RUN, points=points), undisturbed)  # its checkpoint is that of the last step
+    assert points == []
+
+
+def test_a_checkpoint_of_another_identity_is_not_used(start: Callable[..., Trained]) -> None:
+    undisturbed = start(RUN)
+    with pytest.raises(Stopped):
+        start(replace(RUN, seed=1), stop_after=5, identity="another")
+    points: list[Point] = []
+    assert_same(start(RUN, points=points), undisturbed)
+    assert points[0]["step"] == 1
+
+
+@pytest.mark.parametrize("kept", [0, 0.5, 0.99])
+def test_a_truncated_checkpoint_is_not_used(
+    start: Callable[..., Trained], tmp_path: Path, kept: float
+) -> None:
+    undisturbed = start(RUN)
+    with pytest.raises(Stopped):
+        start(RUN, stop_after=5)
+    whole = (tmp_path / "checkpoint.safetensors").read_bytes()
+    (tmp_path / "checkpoint.safetensors").write_bytes(whole[: int(kept * len(whole))])
+    assert_same(start(RUN), undisturbed)
+
+
+@pytest.mark.parametrize("dataset", [BIOS, BIOD], ids=["bioS", "bioD"])
+@pytest.mark.parametrize("exposures", [1, 7])
+def test_every_biography_is_trained_on_exactly_as_often_as_asked(
+    stream_of: StreamOf, start: Callable[..., Trained], dataset: Dataset, exposures: int
+) -> None:
+    run = replace(RUN, dataset=dataset, recipe=replace(RECIPE, exposures=exposures))
+    found = start(run)
+    stream = stream_of(dataset, 0)
+    whole = stream.assemble(stream.pieces(0, exposures * dataset.n_people))
+    assert found.tokens == int(whole.lengths.sum())
+    assert found.used_tokens == len(whole.tokens.unique())
+    assert found.steps == math.ceil(found.tokens / (4 * 24))
+
+
+def test_seeds_give_other_weights_and_training_learns(start: Callable[..., Trained]) -> None:
+    run = replace(RUN, recipe=replace(RECIPE, exposures=40, lr=1e-2))
+    one, other = start(run), start(replace(run, seed=1))
+    assert not torch.equal(one.model.embed_in.weight, other.model.embed_in.weight)
+    guess = math.log(len(one.model.embed_in.weight))
+    assert one.log[0]["loss"] == pytest.approx(guess, rel=0.02)
+    assert one.log[-1]["loss"] < 0.6 * guess
+
+
+def test_the_log_tells_what_was_done(start: Callable[..., Trained]) -> None:
+    points: list[Point] = []
+    found = start(RUN, points=points)
+    assert found.log == points
+    assert [point["step"] for point in points] == list(range(1, found.steps + 1))
+    expected = points[0]["expected_tokens"]
+    assert expected == pytest.approx(found.tokens, rel=0.05)
+    steps = math.ceil(expected / (4 * 24))
+    for point in points:
+        assert point["lr"] == learning_rate(int(point["step"]) - 1, steps, RECIPE.lr, RECIPE.warmup_steps)
+        assert point["tokens"] == min(point["step"] * 4 * 24, found.tokens)
+    seconds = [point["seconds"] for point in points]
+    assert seconds == sorted(seconds)
+    assert found.seconds >= seconds[-1] > 0
+
+
+def test_a_long_run_logs_about_two_hundred_points(start: Callable[..., Trained]) -> None:
+    found = start(replace(RUN, recipe=replace(RECIPE, exposures=100, batch_size=2)))
+    assert found.steps > 600
+    assert 200 <= len(found.log) < 300
+
+
+def test_weight_decay_and_batches_matter(start: Callable[..., Trained]) -> None:
+    plain = start(RUN)
+    decayed = start(replace(RUN, recipe=replace(RECIPE, weight_decay=0.9)))
+    assert not torch.equal(plain.model.embed_in.weight, decayed.model.embed_in.weight)
+
+
+def test_a_diverging_run_says_so(start: Callable[..., Trained]) -> None:
+    run = replace(RUN, recipe=replace(RECIPE, lr=1e6, warmup_steps=0, exposures=20))
+    with pytest.raises(UserError) as error:
+        start(run)
+    assert run.slug in str(error.value)
+    assert "lr (now 1e+06)" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def plant(path: Path) -> None:
+    """Put a NaN among the weights of a checkpoint."""
+    with safe_open(path, framework="pt") as file:
+        header, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}
+    tensors["weight/layers.0.mlp.dense_h_to_4h.weight"][0, 0] = math.nan
+    save_file(tensors, path, header)
+
+
+def test_a_nan_among_the_weights_is_noticed(start: Callable[..., Trained], tmp_path: Path) -> None:
+    with pytest.raises(Stopped):
+        start(RUN, stop_after=5)
+    plant(tmp_path / "checkpoint.safetensors")
+    with pytest.raises(UserError, match=rf"{RUN.slug}: the loss is nan at step 6.*lr \(now 0\.003\)"):
+        start(RUN)
+
+
+def test_a_nan_after_the_last_point_of_the_log_is_noticed(
+    start: Callable[..., Trained], tmp_path: Path
+) -> None:
+    run = replace(RUN, recipe=replace(RECIPE, exposures=100, batch_size=2))
+    undisturbed = start(run)
+    last = int(undisturbed.log[-1]["step"])
+    assert last < undisturbed.steps, "choose another recipe: this one logs its last step"
+    with pytest.raises(Stopped):
+        start(run, stop_after=last)
+    plant(tmp_path / "checkpoint.safetensors")
+    with pytest.raises(UserError, match=rf"{run.slug}: weights are NaN.*lr \(now 0\.003\)"):
+        start(run)
