@@ -34,9 +34,14 @@ def test_the_old_file_stays_until_the_new_one_is_complete(tmp_path: Path) -> Non
 def test_the_old_file_stays_when_the_block_raises(tmp_path: Path, error: type[BaseException]) -> None:
     path = tmp_path / "file.txt"
     path.write_text("old")
-    with pytest.raises(error), replacing(path) as aside:
-        aside.write_text("new")
-        raise error
+
+    def fail() -> None:
+        with replacing(path) as aside:
+            aside.write_text("new")
+            raise error
+
+    with pytest.raises(error):
+        fail()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 

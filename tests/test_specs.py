@@ -57,7 +57,7 @@ architectures = st.builds(
 )
 alike = st.builds(  # runs of few different values, so that two of them often differ in one place only
     Run,
-    st.builds(BioS, st.sampled_from([1, 1000, 10**6]), templates=st.sampled_from([1, 50]))
+    st.builds(BioS, st.sampled_from([1, 1000, 1001, 10**6, 10**6 + 1000]), templates=st.sampled_from([1, 50]))
     | st.builds(BioD, st.sampled_from([1, 1000]), symbols=st.sampled_from([10, 1000, 10_000])),
     st.builds(
         Architecture, st.sampled_from([1, 11]), st.sampled_from([1, 2]), width=st.sampled_from([64, 128])
@@ -79,6 +79,7 @@ runs = st.builds(Run, datasets, architectures, recipes, st.integers(0, 2**31 - 1
         (BIOS, "bioS-10K"),
         (BioS(n_people=1_000_000), "bioS-1M"),
         (BioS(n_people=500), "bioS-500"),
+        (BioS(n_people=1500), "bioS-1500"),
         (GPT2, "gpt2-2-2"),
         (Architecture(layers=2, heads=1, width=8), "gpt2-2-1-d8"),
         (RECIPE, "exposures1000-lr1e-3"),

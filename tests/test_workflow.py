@@ -201,6 +201,7 @@ def test_a_failed_job_names_its_log_and_leaves_the_others(finished: tuple[Path, 
     figure = folder / "results/figures/base_law.png"
     other = next(folder.glob("results/runs/bioS*/*/*/seed1/measurements.parquet"))
     other.unlink()
+    next(folder.glob("results/measurements/bioS*.parquet")).unlink()
     output = snakemake(folder, "--cores", "1", *SMOKE, ok=False)
     assert "not a readable Parquet file" in output
     assert "Delete it and run again" in output

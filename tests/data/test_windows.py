@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from knowledge_capacity.data import windows
 from knowledge_capacity.data.pieces import Term
@@ -45,6 +45,7 @@ def real(targets: list[Tensor]) -> Tensor:
 
 
 @DATASETS
+@settings(max_examples=15)
 @given(exposures=st.integers(1, EXPOSURES), batch_size=st.integers(1, 9), window=st.integers(1, 150))
 def test_targets_are_the_whole_stream_and_inputs_the_tokens_before(
     stream_of: StreamOf, dataset: Dataset, exposures: int, batch_size: int, window: int
@@ -64,6 +65,7 @@ def test_targets_are_the_whole_stream_and_inputs_the_tokens_before(
 
 
 @DATASETS
+@settings(max_examples=15)
 @given(
     batch_size=st.integers(1, 6), window=st.integers(1, 90), taken=st.integers(0, 40), again=st.integers(0, 5)
 )
@@ -88,6 +90,7 @@ def test_going_on_from_a_cursor_gives_the_same_batches(
 
 
 @DATASETS
+@settings(max_examples=15)
 @given(biography=st.integers(0, EXPOSURES * N - 1), offset=st.integers(0, 10))
 def test_any_cursor_is_a_place_in_the_stream(
     stream_of: StreamOf, dataset: Dataset, biography: int, offset: int

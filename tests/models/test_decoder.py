@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -41,7 +42,8 @@ def some_tokens(batch: int = 3, window: int = WINDOW) -> torch.Tensor:
 def test_logits_and_gradients_are_those_of_transformers(tmp_path: Path, name: str) -> None:
     ours = shaken(SHAPES[name])
     store.write(tmp_path, ours, SHAPES[name], WINDOW, end_token=0)
-    theirs, loaded = GPTNeoXForCausalLM.from_pretrained(tmp_path, output_loading_info=True)
+    found: Any = GPTNeoXForCausalLM.from_pretrained(tmp_path, output_loading_info=True)
+    theirs, loaded = found
     assert not any(loaded[problem] for problem in ("missing_keys", "unexpected_keys", "mismatched_keys"))
 
     tokens = some_tokens()
@@ -64,6 +66,19 @@ def test_the_saved_configuration_counts_the_same_parameters(tmp_path: Path, name
     store.write(tmp_path, shaken(SHAPES[name]), SHAPES[name], WINDOW, end_token=0)
     theirs = GPTNeoXForCausalLM.from_pretrained(tmp_path)
     assert theirs.num_parameters() == decoder.n_parameters(SHAPES[name], VOCABULARY)
+
+
+def test_the_parts_are_those_of_the_paper() -> None:
+    """SCIENCE §4; transformers is told the same numbers, so comparing with it would not notice others."""
+    config = decoder.transformers_config(Architecture(layers=2, heads=2, width=128), VOCABULARY, 512, 0)
+    assert config["rope_parameters"]["rope_theta"] == 10_000
+    assert config["rope_parameters"]["partial_rotary_factor"] == 0.25
+    assert config["intermediate_size"] == 4 * 128
+    assert config["hidden_act"] == "gelu"
+    assert config["tie_word_embeddings"]
+    assert config["attention_bias"]
+    assert config["initializer_range"] == 0.02
+    assert config["max_position_embeddings"] == 512
 
 
 @given(

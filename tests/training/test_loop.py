@@ -154,12 +154,6 @@ def test_the_log_tells_what_was_done(start: Callable[..., Trained]) -> None:
     assert found.seconds >= seconds[-1] > 0
 
 
-def test_a_long_run_logs_about_two_hundred_points(start: Callable[..., Trained]) -> None:
-    found = start(replace(RUN, recipe=replace(RECIPE, exposures=100, batch_size=2)))
-    assert found.steps > 600
-    assert 200 <= len(found.log) < 300
-
-
 def test_weight_decay_and_batches_matter(start: Callable[..., Trained]) -> None:
     plain = start(RUN)
     decayed = start(replace(RUN, recipe=replace(RECIPE, weight_decay=0.9)))
@@ -194,8 +188,9 @@ def test_a_nan_among_the_weights_is_noticed(start: Callable[..., Trained], tmp_p
 def test_a_nan_after_the_last_point_of_the_log_is_noticed(
     start: Callable[..., Trained], tmp_path: Path
 ) -> None:
-    run = replace(RUN, recipe=replace(RECIPE, exposures=100, batch_size=2))
+    run = replace(RUN, recipe=replace(RECIPE, exposures=51, batch_size=2))
     undisturbed = start(run)
+    assert 200 <= len(undisturbed.log) < undisturbed.steps / 2
     last = int(undisturbed.log[-1]["step"])
     assert last < undisturbed.steps, "choose another recipe: this one logs its last step"
     with pytest.raises(Stopped):

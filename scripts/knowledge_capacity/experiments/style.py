@@ -77,6 +77,8 @@ def guides(ax: Axes, ratios: Iterable[float] = GUIDES) -> None:
                 va="top",
                 fontsize=6,
                 color="0.45",
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
+                zorder=0.5,
             )
     ax.set_xlim(left, right)
     ax.set_ylim(bottom, top)
