@@ -25,7 +25,7 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
         )
     weights = store.read_weights(arguments.model)
     tokens = tokenizer.read(arguments.tokenizer)
-    stream = Stream(run.dataset, people.read(arguments.people, run.dataset), tokens, run.seed)
+    stream = Stream(run.dataset, people.read(arguments.people, run.dataset, run.seed), tokens, run.seed)
     n_parameters = decoder.n_parameters(run.architecture, record["used_tokens"])
 
     measured = {FULL_PRECISION: (weights, float(variants.FULL_BITS))}
@@ -33,7 +33,7 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
         measured |= variants.read(file)
     rows = []
     for name, (matrices, bits) in measured.items():
-        model = decoder.load(run.architecture, weights | matrices, run.recipe.window)
+        model = decoder.load(arguments.model, run.architecture, weights | matrices, run.recipe.window)
         variant = measure.Variant(name, bits, losses.score(model, stream))
         rows.append(measure.row(run, record, n_parameters, variant, arguments.code))
         result = rows[-1]

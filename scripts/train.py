@@ -32,7 +32,7 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
     folder, token_files = arguments.output, ("tokenizer.json", "tokenizer_config.json")
 
     tokens = tokenizer.read(arguments.tokenizer)
-    stream = Stream(run.dataset, people.read(arguments.people, run.dataset), tokens, run.seed)
+    stream = Stream(run.dataset, people.read(arguments.people, run.dataset, run.seed), tokens, run.seed)
 
     stopping: list[int] = []
     for told in (signal.SIGTERM, signal.SIGINT):

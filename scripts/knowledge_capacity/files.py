@@ -19,7 +19,7 @@ class UserError(Exception):
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that takes its name once the block has written it and it is on disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    aside = path.with_name(f".{path.name}.part")
     try:
         yield aside
         with open(aside, "rb+") as file:

@@ -131,7 +131,7 @@ def test_symbols_of_strings_are_uniform(case: str) -> None:
 def test_what_is_written_reads_back(tmp_path: Path, dataset: Dataset, seed: int) -> None:
     path = tmp_path / "seed" / "people.parquet"
     people.write(path, dataset, seed)
-    assert torch.equal(people.read(path, dataset), everyone(dataset, seed))
+    assert torch.equal(people.read(path, dataset, seed), everyone(dataset, seed))
 
 
 def test_the_file_tells_people_in_words(tmp_path: Path) -> None:
@@ -151,7 +151,23 @@ def test_a_file_of_another_dataset_is_refused(tmp_path: Path, dataset: Dataset) 
     people.write(path, dataset, 0)
     other = BioS(n_people=60, pools=Pools(5, 7, 11)) if isinstance(dataset, BioS) else BIOS
     with pytest.raises(UserError, match=r"people\.parquet: holds other people.*bioS-60.*Delete"):
-        people.read(path, other)
+        people.read(path, other, 0)
+
+
+@DATASETS
+def test_a_file_of_another_seed_is_refused(tmp_path: Path, dataset: Dataset) -> None:
+    path = tmp_path / "people.parquet"
+    people.write(path, dataset, 0)
+    with pytest.raises(UserError, match=r"holds other people than .* with seed 1 needs"):
+        people.read(path, dataset, 1)
+
+
+def test_a_file_with_a_column_missing_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "people.parquet"
+    people.write(path, BIOS, 0)
+    pq.write_table(pq.read_table(path).drop_columns(["major"]), path)
+    with pytest.raises(UserError, match="holds other people"):
+        people.read(path, BIOS, 0)
 
 
 @DATASETS
@@ -160,7 +176,7 @@ def test_a_file_with_rows_missing_is_refused(tmp_path: Path, dataset: Dataset) -
     people.write(path, dataset, 0)
     pq.write_table(pq.read_table(path).slice(1), path)
     with pytest.raises(UserError, match="holds other people"):
-        people.read(path, dataset)
+        people.read(path, dataset, 0)
 
 
 @DATASETS
@@ -171,12 +187,12 @@ def test_a_truncated_file_is_refused(tmp_path: Path, dataset: Dataset, kept: flo
     whole = path.read_bytes()
     path.write_bytes(whole[: int(kept * len(whole))])
     with pytest.raises(UserError, match=r"people\.parquet: not a readable Parquet file.*Delete"):
-        people.read(path, dataset)
+        people.read(path, dataset, 0)
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"people\.parquet: not a readable"):
-        people.read(tmp_path / "people.parquet", BIOS)
+        people.read(tmp_path / "people.parquet", BIOS, 0)
 
 
 def test_a_foreign_city_is_refused(tmp_path: Path) -> None:
@@ -187,7 +203,7 @@ def test_a_foreign_city_is_refused(tmp_path: Path) -> None:
     column = table.schema.get_field_index("birth_city")
     pq.write_table(table.set_column(column, "birth_city", pa.array(cities)), path)
     with pytest.raises(UserError, match=r"people\.parquet: column birth_city holds a value outside"):
-        people.read(path, BIOS)
+        people.read(path, BIOS, 0)
 
 
 def test_a_foreign_string_is_refused(tmp_path: Path) -> None:
@@ -199,4 +215,4 @@ def test_a_foreign_string_is_refused(tmp_path: Path) -> None:
     column = table.schema.get_field_index("values")
     pq.write_table(table.set_column(column, "values", pa.array(values, pa.list_(pa.uint16(), 6))), path)
     with pytest.raises(UserError, match=r"people\.parquet: column values holds 10"):
-        people.read(path, BIOD)
+        people.read(path, BIOD, 0)

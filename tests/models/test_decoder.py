@@ -173,7 +173,7 @@ def test_fresh_weights_are_drawn_as_documented() -> None:
 
 def test_saved_weights_load_into_the_same_model() -> None:
     model = shaken(SMALL)
-    again = decoder.load(SMALL, decoder.saved_weights(model), WINDOW)
+    again = decoder.load(Path("model"), SMALL, decoder.saved_weights(model), WINDOW)
     with torch.no_grad():
         assert torch.equal(again(some_tokens()), model(some_tokens()))
     assert not again.training
@@ -183,15 +183,15 @@ def test_saved_weights_load_into_the_same_model() -> None:
     "other", [Architecture(layers=3, heads=2, width=16), Architecture(layers=2, heads=2, width=32)]
 )
 def test_weights_of_another_shape_are_refused(other: Architecture) -> None:
-    with pytest.raises(UserError, match=f"not those of a {other.slug}"):
-        decoder.load(other, decoder.saved_weights(shaken(SMALL)), WINDOW)
+    with pytest.raises(UserError, match=f"model: these are not the weights of a {other.slug}"):
+        decoder.load(Path("model"), other, decoder.saved_weights(shaken(SMALL)), WINDOW)
 
 
 def test_weights_without_an_embedding_are_refused() -> None:
     weights = decoder.saved_weights(shaken(SMALL))
     del weights["gpt_neox.embed_in.weight"]
-    with pytest.raises(UserError, match="not those of a"):
-        decoder.load(SMALL, weights, WINDOW)
+    with pytest.raises(UserError, match="these are not the weights of a"):
+        decoder.load(Path("model"), SMALL, weights, WINDOW)
 
 
 def test_the_configuration_is_plain_json() -> None:

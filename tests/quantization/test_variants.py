@@ -75,9 +75,9 @@ def test_a_variant_loads_in_place_of_the_weights(tmp_path: Path, weights: dict[s
     variants.write(tmp_path / "rtn.safetensors", weights, [INT8, Quantizer(bits=2)])
     tokens = torch.arange(12)[None]
     with torch.no_grad():
-        full = decoder.load(SMALL, weights, 16)(tokens)
+        full = decoder.load(Path("model"), SMALL, weights, 16)(tokens)
         found = {
-            name: decoder.load(SMALL, weights | matrices, 16)(tokens)
+            name: decoder.load(Path("model"), SMALL, weights | matrices, 16)(tokens)
             for name, (matrices, _) in variants.read(tmp_path / "rtn.safetensors").items()
         }
     assert 0 < float((found["int8-rtn"] - full).norm()) < float((found["int2-rtn"] - full).norm())
@@ -111,7 +111,7 @@ def test_a_failed_write_leaves_the_file_before(tmp_path: Path, weights: dict[str
 
 
 def test_the_script_writes_what_the_library_makes(tmp_path: Path, weights: dict[str, Tensor]) -> None:
-    store.write(tmp_path, decoder.load(SMALL, weights, 16), SMALL, 16, end_token=0)
+    store.write(tmp_path, decoder.load(Path("model"), SMALL, weights, 16), SMALL, 16, end_token=0)
     script = Path(__file__).parents[2] / "scripts" / "quantize.py"
     quantizers = json.dumps([asdict(INT8), asdict(GROUPED)])
     command = [sys.executable, str(script), "--model", str(tmp_path / "model.safetensors")]

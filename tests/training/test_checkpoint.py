@@ -14,6 +14,8 @@ PROGRESS = checkpoint.Progress(
     seconds=5.5,
     cursor=Cursor(17, 4),
     seen=torch.tensor([True, False, True]),
+    losses=torch.tensor(2.5),
+    n_losses=2,
     log=[{"step": 1, "loss": 2.5}, {"step": 2, "loss": 1.0 / 3}],
 )
 

@@ -74,17 +74,24 @@ def write(path: Path, dataset: Dataset, seed: int) -> None:
     write_parquet(path, pa.table(columns), {"dataset": to_json(dataset), "seed": str(seed)})
 
 
-def read(path: Path, dataset: Dataset) -> Tensor:
-    """The people of a dataset as codes, int64 (n_people, fields); refuses a file made for another dataset."""
+def read(path: Path, dataset: Dataset, seed: int) -> Tensor:
+    """The people of a dataset as codes, int64 (n_people, fields); refuses a file made for others."""
     try:
         table = pq.read_table(path)
     except (OSError, pa.ArrowInvalid) as error:
         raise UserError(f"{path}: not a readable Parquet file ({error}). Delete it and run again.") from error
-    made_for = (table.schema.metadata or {}).get(b"dataset", b"").decode()
-    if made_for != to_json(dataset) or table.num_rows != dataset.n_people:
-        raise UserError(f"{path}: holds other people than {dataset.slug} needs. Delete it and run again.")
+    metadata = table.schema.metadata or {}
+    made_for = (metadata.get(b"dataset", b"").decode(), metadata.get(b"seed", b"").decode())
     texts = pools.values(dataset.pools)
     fields = pools.NAME_FIELDS + pools.FACT_FIELDS if isinstance(dataset, BioS) else pools.NAME_FIELDS
+    needed = {*fields, "work_city" if isinstance(dataset, BioS) else "values"}
+    if (
+        made_for != (to_json(dataset), str(seed))
+        or table.num_rows != dataset.n_people
+        or needed != set(table.column_names)
+    ):
+        reason = f"holds other people than {dataset.slug} with seed {seed} needs"
+        raise UserError(f"{path}: {reason}. Delete it and run again.")
     codes = [_codes(table.column(field), texts[field], path, field) for field in fields]
     if isinstance(dataset, BioD):
         flat = table.column("values").combine_chunks().flatten().to_numpy().astype(np.int64)

@@ -105,9 +105,8 @@ class BioSPieces:
         order = ORDERS[below(random[:, 0], len(ORDERS))]
         templates = []
         for word in (random[:, 1], random[:, 2]):
-            for _ in range(
-                3
-            ):  # what multiplying leaves below 2^32 is itself uniform, and serves the next draw
+            # what multiplying leaves below 2^32 is itself uniform, and serves the next draw
+            for _ in range(3):
                 templates.append(below(word, self.templates))
                 word = (word * self.templates) & MASK
         return order, torch.stack(templates, dim=1)

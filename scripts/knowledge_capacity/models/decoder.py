@@ -4,6 +4,7 @@ Parameter names, shapes and the layout of the joint query-key-value projection a
 transformers, so a saved model loads there as it is.
 """
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -166,12 +167,16 @@ def saved_weights(model: Decoder) -> dict[str, Tensor]:
     return {f"gpt_neox.{name}": tensor.contiguous() for name, tensor in model.state_dict().items()}
 
 
-def load(architecture: Architecture, weights: dict[str, Tensor], window: int) -> Decoder:
-    """The decoder that saved weights make, ready for inference; refuses those of another shape."""
+def load(source: Path, architecture: Architecture, weights: dict[str, Tensor], window: int) -> Decoder:
+    """The decoder that weights make, ready for inference; refuses those of another shape.
+
+    source: the file they come from, for the error.
+    """
     embedding = weights.get("gpt_neox.embed_in.weight")
     model = Decoder(architecture, 0 if embedding is None else len(embedding), window)
     try:
         model.load_state_dict({name.removeprefix("gpt_neox."): tensor for name, tensor in weights.items()})
     except RuntimeError as error:
-        raise UserError(f"the weights are not those of a {architecture.slug} ({error}).") from error
+        reason = f"these are not the weights of a {architecture.slug}"
+        raise UserError(f"{source}: {reason}. Delete the file and run again.") from error
     return model.eval()

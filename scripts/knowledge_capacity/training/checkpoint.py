@@ -30,6 +30,8 @@ class Progress:
     seconds: float
     cursor: Cursor
     seen: Tensor
+    losses: Tensor  # of the steps since the last point of the log
+    n_losses: int
     log: list[dict[str, float]]
 
 
@@ -37,7 +39,7 @@ def save(
     path: Path, identity: str, progress: Progress, model: nn.Module, optimizer: torch.optim.AdamW
 ) -> None:
     """Write a checkpoint in place of the one before."""
-    tensors = {"seen": progress.seen.to(torch.uint8)}
+    tensors = {"seen": progress.seen.to(torch.uint8), "losses": progress.losses}
     for name, parameter in model.named_parameters():
         state = optimizer.state[parameter]
         tensors[f"weight/{name}"] = parameter.detach()
@@ -49,6 +51,7 @@ def save(
         "tokens": progress.tokens,
         "seconds": progress.seconds,
         "cursor": [progress.cursor.biography, progress.cursor.offset],
+        "n_losses": progress.n_losses,
         "log": progress.log,
     }
     with replacing(path) as aside:
@@ -81,5 +84,7 @@ def load(path: Path, identity: str, model: nn.Module, optimizer: torch.optim.Ada
         seconds=header["seconds"],
         cursor=Cursor(*header["cursor"]),
         seen=tensors["seen"].bool(),
+        losses=tensors["losses"],
+        n_losses=header["n_losses"],
         log=header["log"],
     )

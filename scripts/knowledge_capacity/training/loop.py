@@ -72,13 +72,20 @@ def train(
         fused=True,
     )
     progress = checkpoint.load(save_to, identity, model, optimizer) or checkpoint.Progress(
-        0, 0, 0.0, Cursor(), torch.zeros(vocabulary, dtype=torch.bool), []
+        step=0,
+        tokens=0,
+        seconds=0.0,
+        cursor=Cursor(),
+        seen=torch.zeros(vocabulary, dtype=torch.bool),
+        losses=torch.zeros(()),
+        n_losses=0,
+        log=[],
     )
+    progress.losses = progress.losses.to(device)
     windows = Windows(stream, recipe.exposures, recipe.batch_size, recipe.window, progress.cursor)
     autocast = torch.autocast(device, dtype=torch.bfloat16, enabled=device != "cpu")
     began, saved = time.monotonic() - progress.seconds, time.monotonic()
 
-    total, n_losses = torch.zeros((), device=device), 0
     while (batch := windows.next()) is not None:
         inputs, targets = (part.to(device, non_blocking=True) for part in batch)
         for group in optimizer.param_groups:
@@ -93,24 +100,24 @@ def train(
         progress.seen[real] = True
         progress.tokens += len(real)
         progress.step += 1
-        total, n_losses = total + loss.detach(), n_losses + 1
-        stopping = stop()
-        if progress.step % log_every == 0 or stopping:
+        progress.losses = progress.losses + loss.detach()
+        progress.n_losses += 1
+        if progress.step % log_every == 0:
             progress.seconds = time.monotonic() - began
             point = {
                 "step": progress.step,
                 "tokens": progress.tokens,
                 "expected_tokens": expected_tokens,
-                "loss": float(total) / n_losses,
+                "loss": float(progress.losses) / progress.n_losses,
                 "lr": optimizer.param_groups[0]["lr"],
                 "seconds": progress.seconds,
             }
             if not math.isfinite(point["loss"]):
                 raise _diverged(run, f"the loss is {point['loss']}", progress.step, steps)
-            if not stopping:
-                progress.log.append(point)
-                total, n_losses = torch.zeros((), device=device), 0
+            progress.log.append(point)
+            progress.losses, progress.n_losses = torch.zeros((), device=device), 0
             report(point)
+        stopping = stop()
         if stopping or time.monotonic() - saved > save_every:
             progress.cursor, progress.seconds = windows.cursor(), time.monotonic() - began
             checkpoint.save(save_to, identity, progress, model, optimizer)
