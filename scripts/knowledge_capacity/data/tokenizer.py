@@ -1,6 +1,7 @@
 """Tokenisers. The tiny studies use one word per token, in the file format of the `tokenizers` library."""
 
 import json
+import os
 from pathlib import Path
 
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers
@@ -8,6 +9,7 @@ from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 from ..files import UserError, replacing, write_json
 
 END_OF_TEXT = "<|endoftext|>"
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # a job uses the threads it was given, no more
 WORD = r"'s|[.,]|[^\s.,']+"
 
 

@@ -57,7 +57,7 @@ def capacity(ax: Axes, points: pd.DataFrame, limits: pd.DataFrame, colours: styl
     limits: the points that set the axes' ranges, so that panels beside each other agree.
     """
     shown = limits[limits.bits_learned > 0]
-    ax.set_xlim(shown.n_parameters.min() / 1.35, shown.n_parameters.max() * 1.5)
+    ax.set_xlim(shown.n_parameters.min() / 2.5, shown.n_parameters.max() * 1.5)
     ax.set_ylim(shown.bits_learned.min() / 1.6, max(shown.bits_learned.max(), shown.bits_max.max()) * 1.5)
     style.log_axes(ax)
     style.guides(ax)
@@ -91,12 +91,19 @@ def capacity(ax: Axes, points: pd.DataFrame, limits: pd.DataFrame, colours: styl
         ax.axhline(most, color=colour, lw=0.7, ls=":")
         ax.annotate(
             f"all of N = {style.people_read(n_people)}",
-            (0.01, most),
+            (0.99, most),
             xycoords=("axes fraction", "data"),
             xytext=(0, 2),
             textcoords="offset points",
+            ha="right",
             fontsize=6,
             color=colour,
+        )
+    below = points[points.bits_learned <= 0]
+    if len(below):
+        sizes = ", ".join(size_label(row) for _, row in below.iterrows())
+        ax.text(
+            0.99, 0.01, f"below zero: {sizes}", transform=ax.transAxes, ha="right", fontsize=6, color="0.3"
         )
     ax.set_xlabel("parameters")
 

@@ -62,19 +62,17 @@ def log_axes(ax: Axes) -> None:
 
 
 def guides(ax: Axes, ratios: Iterable[float] = GUIDES) -> None:
-    """Dashed lines of equal bits per parameter, labelled where they leave the panel."""
+    """Dashed lines of equal bits per parameter, labelled where they enter the panel."""
     (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
     for ratio in ratios:
         ax.plot([left, right], [ratio * left, ratio * right], "--", color="0.7", lw=0.7, zorder=0)
-        x, y = (right, ratio * right) if ratio * right <= top else (top / ratio, top)
-        if x > left and y > bottom:
+        if bottom < ratio * left < top:
             ax.annotate(
                 f"{ratio:g} bit/param",
-                (x, y),
-                xytext=(-2, -2),
+                (left, ratio * left),
+                xytext=(3, 0),
                 textcoords="offset points",
-                ha="right",
-                va="top",
+                va="center",
                 fontsize=6,
                 color="0.45",
                 bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
