@@ -21,10 +21,14 @@ rule figure:
 rule publish:
     input:
         measurements="results/measurements.parquet",
-        figures=collect("results/figures/{experiment}.{ending}", experiment=study.experiments, ending=["png", "md"]),
+        figures=collect(
+            "results/figures/{experiment}.{ending}", experiment=study.experiments, ending=["png", "md"]
+        ),
     output:
         measurements="results/published/measurements.parquet",
-        figures=collect("results/published/{experiment}.{ending}", experiment=study.experiments, ending=["png", "md"]),
+        figures=collect(
+            "results/published/{experiment}.{ending}", experiment=study.experiments, ending=["png", "md"]
+        ),
     log:
         "results/logs/publish.log",
     localrule: True
