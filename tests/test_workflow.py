@@ -219,5 +219,7 @@ def test_every_study_plans(tmp_path: Path, study: str | None) -> None:
     arguments = ("--configfile", f"studies/{study}.yaml") if study else ()
     jobs = planned(folder, *arguments)
     assert jobs["train"] == jobs["capacity"] > 0
-    config = yaml.safe_load((folder / "config.yaml").read_text())
-    assert jobs["figure"] == len(config["experiments"])
+    experiments = yaml.safe_load((folder / "config.yaml").read_text())["experiments"]
+    if study:
+        experiments |= yaml.safe_load((folder / f"studies/{study}.yaml").read_text())["experiments"]
+    assert jobs["figure"] == sum(experiment is not None for experiment in experiments.values())
