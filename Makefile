@@ -1,6 +1,7 @@
 # make study        set up .venv and run the study to its figures (STUDY=smoke or gpu or paper for another one)
 # make test         set up .venv and run every check and test
 # make plan         what `make study` would run, without running it
+# make cards        a page about each dataset of the study: results/data/DATASET/card.html
 # make publish      keep this study's measurements and figures under results/published/
 # make lock         renew the pinned environment from envs/requirements.in
 # CORES=4 limits the cores used; by default all are.
@@ -13,7 +14,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 SNAKEMAKE = snakemake --workflow-profile envs/local --cores $(CORES)
 OVERLAY = $(if $(STUDY),--configfile studies/$(STUDY).yaml)
 
-.PHONY: study plan test publish lock help
+.PHONY: study plan cards test publish lock help
 .DEFAULT_GOAL := help
 
 help:
@@ -23,7 +24,10 @@ study: .venv/ready
 	$(SNAKEMAKE) $(OVERLAY)
 
 plan: .venv/ready
-	$(SNAKEMAKE) --dry-run --quiet host reason $(OVERLAY)
+	$(SNAKEMAKE) --dry-run --quiet host reason rules $(OVERLAY)
+
+cards: .venv/ready
+	$(SNAKEMAKE) data_cards $(OVERLAY)
 
 test: .venv/ready
 	ruff check
@@ -34,7 +38,7 @@ test: .venv/ready
 	pytest
 
 publish: .venv/ready
-	$(SNAKEMAKE) $(OVERLAY) publish
+	$(SNAKEMAKE) publish $(OVERLAY)
 
 .venv/ready: envs/requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; set PYTHON=/path/to/it")'

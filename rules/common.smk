@@ -30,6 +30,13 @@ def dataset_spec(wildcards):
     return to_json(study.datasets[wildcards.dataset])
 
 
+def tokenizer_source(wildcards):
+    """The files of a tokenizer that is taken from a folder."""
+    folder = Path(study.datasets[wildcards.dataset].tokenizer)
+    names = ("tokenizer.json", "vocab.json", "merges.txt")
+    return [str(folder / name) for name in names if (folder / name).is_file()]
+
+
 def run_spec(wildcards):
     return to_json(study.runs[wildcards.run])
 

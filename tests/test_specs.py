@@ -115,6 +115,8 @@ def other(value: Any) -> Any:
         return replace(value, exposures=999)
     if isinstance(value, float):
         return value / 2
+    if isinstance(value, str):
+        return "bpe-400"
     return value + 1 if value < 8 else value - 1
 
 

@@ -12,12 +12,15 @@ fields to decide.
 import hashlib
 import json
 import math
+import re
 from dataclasses import asdict, dataclass, fields
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Lt
 
+WORD_LEVEL = "word"  # the tokenizer with one token for each word
+BYTE_PAIR = re.compile(r"bpe-([1-9][0-9]*)")  # one trained on the dataset, with so many tokens
 FULL_PRECISION = "fp32"  # the variant that is a run's weights as trained
 STRICT = {"extra": "forbid", "strict": True}  # no unknown keys, no numbers out of words
 
@@ -56,6 +59,7 @@ class BioS:
     kind: Literal["bioS"] = "bioS"
     pools: Pools = Pools()
     templates: Annotated[int, Ge(1), Le(50)] = 50
+    tokenizer: str = WORD_LEVEL
 
     @property
     def bits_value(self) -> float:
@@ -74,7 +78,7 @@ class BioS:
     @property
     def slug(self) -> str:
         name = f"bioS-{_thousands(self.n_people)}"
-        return name + _departures(self, templates="templates") + _pools_digest(self.pools)
+        return name + _departures(self, templates="templates") + _data_slug(self)
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,7 @@ class BioD:
     length: Annotated[int, Ge(1), Le(50)] = 4
     symbols: Annotated[int, Ge(2), Le(40_000)] = 1000
     pools: Pools = Pools()
+    tokenizer: str = WORD_LEVEL
 
     @property
     def bits_set(self) -> float:
@@ -109,7 +114,7 @@ class BioD:
         shape = (
             f"K{self.attributes}-C{self.chunks}-D{self.diversity}-L{self.length}-T{_thousands(self.symbols)}"
         )
-        return f"bioD-{_thousands(self.n_people)}-{shape}" + _pools_digest(self.pools)
+        return f"bioD-{_thousands(self.n_people)}-{shape}" + _data_slug(self)
 
 
 Dataset = BioS | BioD
@@ -227,8 +232,21 @@ def _exact(number: float) -> str:
     return str(int(number)) if number == int(number) else repr(number)
 
 
-def _pools_digest(pools: Pools) -> str:
-    """Nothing for the paper's pools, else a short digest of them."""
-    if pools == Pools():
-        return ""
-    return "-pools" + hashlib.sha256(to_json(pools).encode()).hexdigest()[:6]
+def _data_slug(dataset: Dataset) -> str:
+    """What pools and tokenizer add to a dataset's slug: nothing for the paper's pools and one token a word.
+
+    Pools add a short digest; a tokenizer that is named by folder or hub id, the end of its name and a digest.
+    """
+    text = ""
+    if dataset.pools != Pools():
+        text += f"-pools{_digest(to_json(dataset.pools))}"
+    if BYTE_PAIR.fullmatch(dataset.tokenizer):
+        text += f"-{dataset.tokenizer.replace('-', '')}"
+    elif dataset.tokenizer != WORD_LEVEL:
+        name = re.sub(r"[^A-Za-z0-9]", "", re.split(r"[/\\]", dataset.tokenizer.rstrip("/"))[-1])
+        text += f"-{name}{_digest(dataset.tokenizer)}"
+    return text
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:6]

@@ -16,9 +16,22 @@ from annotated_types import Ge, Lt, MinLen
 from pydantic import Field
 
 from .config import ConfigError, Key, Problem, Sources, did_you_mean, parse
-from .specs import FULL_PRECISION, STRICT, Architecture, BioD, BioS, Dataset, Quantizer, Recipe, Run
+from .specs import (
+    BYTE_PAIR,
+    FULL_PRECISION,
+    STRICT,
+    WORD_LEVEL,
+    Architecture,
+    BioD,
+    BioS,
+    Dataset,
+    Quantizer,
+    Recipe,
+    Run,
+)
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+SMALLEST_BYTE_PAIR = 257
 STANDARD_ARCHITECTURE = re.compile(r"gpt2-([1-9][0-9]*)-([1-9][0-9]*)")
 
 
@@ -172,6 +185,17 @@ def _dataset(key: Key, dataset: Dataset) -> Iterator[Problem]:
         )
         remedy = f"Use a diversity of at most {strings}, or raise length or symbols."
         yield Problem((*key, "diversity"), reason, remedy, ((*key, "length"), (*key, "symbols")))
+    yield from _tokenizer((*key, "tokenizer"), dataset.tokenizer)
+
+
+def _tokenizer(key: Key, name: str) -> Iterator[Problem]:
+    match = BYTE_PAIR.fullmatch(name)
+    if match and int(match[1]) < SMALLEST_BYTE_PAIR:
+        reason = f"byte pairs start from 256 bytes and {SMALLEST_BYTE_PAIR - 256} special token"
+        yield Problem(key, reason, f"Write at least bpe-{SMALLEST_BYTE_PAIR}.")
+    if not name or (name.startswith((".", "/", "~")) and not Path(name).is_dir()):
+        remedy = f"Write {WORD_LEVEL}, bpe-SIZE, a folder that exists, or a hub id."
+        yield Problem(key, "there is no such folder", remedy)
 
 
 def _architecture(key: Key, name: str, architecture: Architecture) -> Iterator[Problem]:

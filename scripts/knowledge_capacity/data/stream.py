@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..specs import Dataset
 from .counter import Purpose, permute, words
-from .pieces import EMPLOYER, END, WORK_CITY, BioSPieces, n_random_words, pieces_of
+from .pieces import EMPLOYER, END, WORK_CITY, BioDPieces, BioSPieces, n_random_words, pieces_of
 from .tokenizer import END_OF_TEXT
 
 
@@ -47,11 +47,7 @@ class Stream:
 
     def pieces(self, start: int, stop: int) -> Tensor:
         """Piece numbers (stop - start, columns) of biographies start..stop-1 of the training stream."""
-        number = torch.arange(start, stop)
-        exposure, position = number // self.dataset.n_people, number % self.dataset.n_people
-        person = permute(self.seed, Purpose.VISITING_ORDER, self.dataset.n_people, position, exposure)
-        random = words(self.seed, Purpose.WORDING, number, n=n_random_words(self.dataset))
-        return self.composer.compose(self.people[person], *self.composer.wording(random))
+        return training_pieces(self.composer, self.dataset, self.people, self.seed, start, stop)
 
     def probe_pieces(self, draw: int) -> Tensor:
         """Piece numbers of one fresh biography per person, for measuring.
@@ -82,9 +78,25 @@ class Stream:
 
     def text(self, pieces: Tensor) -> list[str]:
         """The same biographies as plain text, without the end-of-text token."""
-        return ["".join(self.texts[piece] for piece in row if piece != END) for row in pieces.tolist()]
+        return plain_text(self.texts, pieces)
 
     def mean_length(self) -> float:
         """Tokens per biography, end-of-text included: the mean over one exposure, or its first 100,000."""
         pieces = self.pieces(0, min(self.dataset.n_people, 100_000))
         return float(self._length[pieces].sum(dim=1).double().mean())
+
+
+def training_pieces(
+    composer: BioSPieces | BioDPieces, dataset: Dataset, people: Tensor, seed: int, start: int, stop: int
+) -> Tensor:
+    """Piece numbers (stop - start, columns) of biographies start..stop-1 of a training stream."""
+    number = torch.arange(start, stop)
+    exposure, position = number // dataset.n_people, number % dataset.n_people
+    person = permute(seed, Purpose.VISITING_ORDER, dataset.n_people, position, exposure)
+    random = words(seed, Purpose.WORDING, number, n=n_random_words(dataset))
+    return composer.compose(people[person], *composer.wording(random))
+
+
+def plain_text(texts: list[str], pieces: Tensor) -> list[str]:
+    """Biographies given as piece numbers as plain text, without the end-of-text token."""
+    return ["".join(texts[piece] for piece in row if piece != END) for row in pieces.tolist()]

@@ -1,20 +1,57 @@
-"""Tokenisers. The tiny studies use one word per token, in the file format of the `tokenizers` library."""
+"""Tokenizers, in the file format of the `tokenizers` library.
 
+Three kinds: one token for each word; byte-pair encoding trained on the dataset's own biographies; and any
+tokenizer from a folder or a hub id, cut down to what the dataset needs, so that a model carries no embeddings
+for words that it never sees.
+"""
+
+import itertools
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
-from tokenizers import Regex, Tokenizer, models, pre_tokenizers
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from ..files import UserError, replacing, write_json
+from ..specs import BYTE_PAIR, WORD_LEVEL
 
 END_OF_TEXT = "<|endoftext|>"
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # a job uses the threads it was given, no more
 WORD = r"'s|[.,]|[^\s.,']+"
 
 
+def make(kind: str, texts: list[str], corpus: list[str]) -> Tokenizer:
+    """The tokenizer that a dataset asks for.
+
+    kind: "word", "bpe-SIZE", or a folder or hub id. texts: every piece of text that it has to know. corpus:
+    biographies, from which byte pairs are learned. Raises UserError for a tokenizer that cannot be had.
+    """
+    if kind == WORD_LEVEL:
+        return word_level(texts)
+    if match := BYTE_PAIR.fullmatch(kind):
+        return byte_pair(corpus, int(match[1]))
+    return trimmed(_find(kind), [*texts, *corpus])
+
+
+def check(tokenizer: Tokenizer, kind: str, biographies: Iterable[list[str]]) -> None:
+    """Raise UserError unless whole biographies have the tokens of their pieces, one after the other.
+
+    Pieces end where facts begin and end, so a token across that border would belong to both.
+    """
+    for pieces in biographies:
+        apart = [token for piece in pieces for token in tokenizer.encode(piece, add_special_tokens=False).ids]
+        text = "".join(pieces)
+        if tokenizer.encode(text, add_special_tokens=False).ids != apart:
+            raise UserError(
+                f"tokenizer {kind}: it does not cut {text[:60]!r}... where facts begin and end, so their "
+                "losses cannot be told apart. Use one that splits at spaces and punctuation, as GPT-2's does."
+            )
+
+
 def word_level(texts: list[str]) -> Tokenizer:
-    """A tokeniser with one token for each word and punctuation mark of `texts`; END_OF_TEXT is token 0."""
+    """A tokenizer with one token for each word and punctuation mark of `texts`; END_OF_TEXT is token 0."""
     split = pre_tokenizers.Split(Regex(WORD), behavior="removed", invert=True)
     words = sorted({word for text in texts for word, _ in split.pre_tokenize_str(text)})
     vocabulary = {END_OF_TEXT: 0, **{word: i for i, word in enumerate(words, start=1)}}
@@ -24,8 +61,59 @@ def word_level(texts: list[str]) -> Tokenizer:
     return tokenizer
 
 
+def byte_pair(corpus: list[str], size: int) -> Tokenizer:
+    """Byte-level byte-pair encoding of at most `size` tokens learned from `corpus`; END_OF_TEXT is 0."""
+    tokenizer = _byte_level(models.BPE())
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=size, special_tokens=[END_OF_TEXT], initial_alphabet=alphabet, show_progress=False
+    )
+    tokenizer.train_from_iterator(corpus, trainer)
+    return tokenizer
+
+
+def trimmed(tokenizer: Tokenizer, texts: list[str]) -> Tokenizer:
+    """The same tokenizer with the tokens that `texts` need and no others, numbered in the old order.
+
+    Byte-pair encodings keep every token that occurs on the way to a token of `texts`, so they cut these texts
+    as before (and text of other words into smaller parts). Other models are returned whole.
+    """
+    content = json.loads(tokenizer.to_str())
+    model = content["model"]
+    if model["type"] != "BPE" or tokenizer.pre_tokenizer is None:
+        return tokenizer
+    vocabulary: dict[str, int] = model["vocab"]
+    merges = [tuple(merge if isinstance(merge, list) else merge.split(" ")) for merge in model["merges"]]
+    rank = {merge: i for i, merge in enumerate(merges)}
+    split = tokenizer.pre_tokenizer.pre_tokenize_str
+    words = {word for text in texts for word, _ in split(_normal(tokenizer, text))}
+    kept_merges: set[tuple[str, ...]] = set()
+    kept = {token["content"] for token in content["added_tokens"]} | {END_OF_TEXT}
+    for word in words:
+        parts = [word] if model["ignore_merges"] and word in vocabulary else list(word)
+        kept.update(parts)
+        while mergeable := [pair for pair in itertools.pairwise(parts) if pair in rank]:
+            first = min(mergeable, key=rank.__getitem__)
+            kept_merges.add(first)
+            parts = _merge(parts, first)
+            kept.update(parts)
+    order = sorted(kept & vocabulary.keys(), key=vocabulary.__getitem__)
+    number = {token: i for i, token in enumerate(order)}
+    model["vocab"] = number
+    model["merges"] = [list(merge) for merge in merges if merge in kept_merges]
+    content["post_processor"] = None  # it would add special tokens, by their old numbers
+    content["added_tokens"] = [
+        {**token, "id": number[token["content"]]}
+        for token in content["added_tokens"]
+        if token["content"] in number
+    ]
+    small = Tokenizer.from_str(json.dumps(content))
+    small.add_special_tokens([END_OF_TEXT])
+    return small
+
+
 def write(folder: Path, tokenizer: Tokenizer) -> None:
-    """Write a tokeniser as a folder that `transformers.AutoTokenizer` loads."""
+    """Write a tokenizer as a folder that `transformers.AutoTokenizer` loads."""
     names = {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": END_OF_TEXT, "bos_token": END_OF_TEXT}
     write_json(folder / "tokenizer_config.json", {**names, "clean_up_tokenization_spaces": False})
     with replacing(folder / "tokenizer.json") as aside:
@@ -38,3 +126,49 @@ def read(path: Path) -> Tokenizer:
         return Tokenizer.from_file(str(path))
     except Exception as error:  # the library raises plain Exception for every kind of bad file
         raise UserError(f"{path}: not a readable tokenizer ({error}). Delete it and run again.") from error
+
+
+def _find(name: str) -> Tokenizer:
+    """The tokenizer in a folder (tokenizer.json, or GPT-2's vocab.json and merges.txt) or on the hub."""
+    folder = Path(name)
+    if (folder / "tokenizer.json").exists():
+        return read(folder / "tokenizer.json")
+    if (folder / "vocab.json").exists() and (folder / "merges.txt").exists():
+        files = (str(folder / "vocab.json"), str(folder / "merges.txt"))
+        return _byte_level(models.BPE.from_file(*files))
+    if folder.is_dir():
+        raise UserError(
+            f"tokenizer {name}: the folder has neither tokenizer.json nor vocab.json and merges.txt."
+        )
+    try:
+        return Tokenizer.from_pretrained(name)
+    except Exception as error:  # the library raises plain Exception for everything from a typo to no network
+        reason = "there is no such folder, and the hub does not give it"
+        raise UserError(
+            f"tokenizer {name}: {reason} ({error}). Correct the name, or give a folder."
+        ) from error
+
+
+def _byte_level(model: Any) -> Tokenizer:
+    tokenizer = Tokenizer(model)
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer
+
+
+def _normal(tokenizer: Tokenizer, text: str) -> str:
+    return tokenizer.normalizer.normalize_str(text) if tokenizer.normalizer else text
+
+
+def _merge(parts: list[str], pair: tuple[str, ...]) -> list[str]:
+    """The parts with every occurrence of the pair made one, from left to right."""
+    merged: list[str] = []
+    i = 0
+    while i < len(parts):
+        if tuple(parts[i : i + 2]) == pair:
+            merged.append(parts[i] + parts[i + 1])
+            i += 2
+        else:
+            merged.append(parts[i])
+            i += 1
+    return merged

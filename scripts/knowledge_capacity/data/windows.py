@@ -8,7 +8,7 @@ from torch import Tensor
 from .stream import Stream
 
 IGNORED = -100  # the target that a loss leaves out (torch's default `ignore_index`)
-REFILL_TOKENS = 1 << 16
+REFILL_TOKENS = 1 << 18  # made at once: fewer would spend their time on calls, more on memory
 
 
 @dataclass(frozen=True)

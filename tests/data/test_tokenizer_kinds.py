@@ -1,0 +1,106 @@
+"""Byte pairs, and tokenizers from elsewhere cut down to what a dataset needs."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from knowledge_capacity.data import people, tokenizer
+from knowledge_capacity.data.pieces import END, all_texts, pieces_of
+from knowledge_capacity.data.stream import Stream, plain_text, training_pieces
+from knowledge_capacity.files import UserError
+from knowledge_capacity.specs import BioD, BioS, Dataset, Pools
+from tokenizers import Tokenizer, models, pre_tokenizers
+
+ROOT = Path(__file__).parents[2]
+GPT2 = Path(os.environ.get("GPT2_TOKENIZER", ROOT.parent / "shared" / "gpt2"))
+BIOS = BioS(n_people=500, templates=50)
+BIOD = BioD(n_people=40, attributes=3, chunks=2, diversity=5, length=2, symbols=9, pools=Pools(5, 5, 6))
+EVERY = pytest.mark.parametrize("dataset", [BIOS, BIOD], ids=["bioS", "bioD"])
+
+
+def sample(dataset: Dataset, n: int) -> list[list[str]]:
+    """Biographies as the texts of their pieces."""
+    composer = pieces_of(dataset, 0)
+    drawn = people.draw(dataset, 0, torch.arange(dataset.n_people))
+    rows = training_pieces(composer, dataset, drawn, 0, 0, n)
+    texts = composer.pieces.texts
+    assert plain_text(texts, rows[:2])[0].endswith(".")
+    return [[texts[number] for number in row if number != END] for row in rows.tolist()]
+
+
+def folder_of_a_larger_one(folder: Path) -> Tokenizer:
+    """A byte-pair tokenizer of more text than one dataset's, as the two files of GPT-2's."""
+    corpus = ["".join(pieces) for dataset in (BIOS, BIOD) for pieces in sample(dataset, 400)]
+    large = tokenizer.byte_pair([*corpus, *("entirely other words stand here too" for _ in range(50))], 3000)
+    folder.mkdir(exist_ok=True)
+    large.model.save(str(folder))
+    return large
+
+
+@EVERY
+def test_byte_pairs_are_learned_up_to_the_size_asked_for(dataset: Dataset) -> None:
+    biographies = sample(dataset, 300)
+    corpus = ["".join(pieces) for pieces in biographies]
+    sizes = {}
+    for size in (300, 600):
+        made = tokenizer.make(f"bpe-{size}", all_texts(dataset), corpus)
+        tokenizer.check(made, f"bpe-{size}", biographies)
+        assert made.get_vocab_size() <= size
+        assert made.token_to_id(tokenizer.END_OF_TEXT) == 0
+        assert all(made.decode(made.encode(text).ids) == text for text in corpus[:50])
+        sizes[size] = sum(len(made.encode(text).ids) for text in corpus)
+    assert sizes[600] < sizes[300]
+
+
+@EVERY
+def test_a_trimmed_tokenizer_cuts_the_dataset_as_before(tmp_path: Path, dataset: Dataset) -> None:
+    large = folder_of_a_larger_one(tmp_path / "large")
+    biographies = sample(dataset, 600)
+    corpus = ["".join(pieces) for pieces in biographies]
+    small = tokenizer.make(str(tmp_path / "large"), all_texts(dataset), corpus)
+    tokenizer.check(small, "large", biographies)
+    assert small.get_vocab_size() < large.get_vocab_size()
+    for text in [*corpus, *all_texts(dataset)]:
+        assert small.encode(text).tokens == large.encode(text).tokens
+    assert sorted(small.get_vocab().values()) == list(range(small.get_vocab_size()))
+    # what is left is needed: every token occurs, or is on the way to one that does
+    used = {token for text in all_texts(dataset) for token in small.encode(text).tokens}
+    for token in small.get_vocab().keys() - used - {tokenizer.END_OF_TEXT}:
+        assert any(token in other for other in used), token
+    tokenizer.write(tmp_path / "small", small)
+    again = tokenizer.make(str(tmp_path / "small"), all_texts(dataset), corpus)  # as tokenizer.json
+    assert again.get_vocab() == small.get_vocab()
+
+
+def test_a_tokenizer_across_the_borders_of_facts_is_refused() -> None:
+    """One that joins words: the token of a literal and of a value would be the same."""
+    texts = [" was born on", " October", " 2,", " 1996", "."]
+    joined = "".join(texts)
+    careless = Tokenizer(models.WordLevel({joined: 0, **{text: i for i, text in enumerate(texts, 1)}}))
+    careless.pre_tokenizer = pre_tokenizers.Split("|", behavior="isolated")
+    with pytest.raises(UserError, match="tokenizer mine: it does not cut ' was born on October"):
+        tokenizer.check(careless, "mine", [texts])
+
+
+def test_what_cannot_be_had_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(UserError, match=r"neither tokenizer\.json nor vocab\.json"):
+        tokenizer.make(str(tmp_path), ["a"], ["a"])
+    with pytest.raises(UserError, match="no-such-owner/no-such-name: there is no such folder"):
+        tokenizer.make("no-such-owner/no-such-name", ["a"], ["a"])
+
+
+@pytest.mark.skipif(not (GPT2 / "merges.txt").exists(), reason="no folder in GPT2_TOKENIZER")
+def test_gpt2s_tokenizer_on_the_full_pools() -> None:
+    """The paper has 73.0 + 1 tokens per biography and 3,275 used tokens; our lists come close to that."""
+    dataset = BioS(n_people=20_000, tokenizer=str(GPT2))
+    biographies = sample(dataset, 2000)
+    small = tokenizer.make(dataset.tokenizer, all_texts(dataset), ["".join(pieces) for pieces in biographies])
+    tokenizer.check(small, "gpt2", biographies)
+    drawn = people.draw(dataset, 0, torch.arange(dataset.n_people))
+    stream = Stream(dataset, drawn, small, 0)
+    used = len(stream.assemble(stream.pieces(0, dataset.n_people)).tokens.unique())
+    assert stream.mean_length() == pytest.approx(66.2, abs=0.5)
+    assert used == pytest.approx(3964, abs=40)
+    assert small.get_vocab_size() < 6000 < 50257
