@@ -9,7 +9,7 @@ from knowledge_capacity import console
 from knowledge_capacity.capacity import losses, measure, measurement
 from knowledge_capacity.data import people, tokenizer
 from knowledge_capacity.data.stream import Stream
-from knowledge_capacity.files import UserError, write_parquet
+from knowledge_capacity.files import UserError, remake, write_parquet
 from knowledge_capacity.models import decoder, store
 from knowledge_capacity.quantization import variants
 from knowledge_capacity.specs import FULL_PRECISION, run_from
@@ -18,10 +18,11 @@ from knowledge_capacity.specs import FULL_PRECISION, run_from
 def job(arguments: argparse.Namespace, log: console.Log) -> None:
     run = run_from(arguments.run)
     torch.set_num_threads(arguments.threads)
+    device = decoder.chosen_device(arguments.device)
     record = json.loads(arguments.record.read_text())
     if record["run"] != json.loads(arguments.run):
         raise UserError(
-            f"{arguments.record}: belongs to another run than {run.slug}. Delete its folder and run again."
+            f"{arguments.record}: belongs to another run than {run.slug}. {remake(arguments.record)}"
         )
     weights = store.read_weights(arguments.model)
     tokens = tokenizer.read(arguments.tokenizer)
@@ -34,7 +35,7 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
     rows = []
     for name, (matrices, bits) in measured.items():
         model = decoder.load(arguments.model, run.architecture, weights | matrices, run.recipe.window)
-        variant = measure.Variant(name, bits, losses.score(model, stream))
+        variant = measure.Variant(name, bits, losses.score(model.to(device), stream, device))
         rows.append(measure.row(run, record, n_parameters, variant, arguments.code))
         result = rows[-1]
         log.say(
@@ -57,4 +58,5 @@ if __name__ == "__main__":
         "--code", default="", help="fingerprint of the measuring code, kept in the measurements"
     )
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
+    parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default: auto)")
     console.main(job, parser)

@@ -14,8 +14,9 @@ import torch
 from knowledge_capacity import console
 from knowledge_capacity.data import people, tokenizer
 from knowledge_capacity.data.stream import Stream
-from knowledge_capacity.files import write_json, write_parquet
+from knowledge_capacity.files import exclusive, write_json, write_parquet
 from knowledge_capacity.models import store
+from knowledge_capacity.models.decoder import chosen_device
 from knowledge_capacity.specs import run_from
 from knowledge_capacity.training.loop import Stopped, train
 
@@ -25,10 +26,9 @@ REQUEUE = 143  # the exit status of a job that was told to stop and can go on la
 
 def job(arguments: argparse.Namespace, log: console.Log) -> None:
     run = run_from(arguments.run)
-    device = arguments.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = chosen_device(arguments.device)
     torch.set_num_threads(arguments.threads)
+    alone = exclusive(arguments.output)  # held until the job ends
     folder, token_files = arguments.output, ("tokenizer.json", "tokenizer_config.json")
 
     tokens = tokenizer.read(arguments.tokenizer)
@@ -65,6 +65,7 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
             save_every=arguments.save_every,
             device=device,
             report=report,
+            resumed=lambda step: log.say(f"train {run.slug}: going on from step {step}"),
             stop=lambda: bool(stopping),
         )
     except Stopped as stopped:
@@ -92,6 +93,7 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
         },
     )
     checkpoint.unlink(missing_ok=True)
+    alone.close()
     speed = console.amount(done.tokens / done.seconds)
     log.say(f"train {run.slug}: done in {console.duration(done.seconds)} at {speed} tokens/s")
 

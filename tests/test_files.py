@@ -78,3 +78,19 @@ def test_parquet_reads_back_with_its_metadata(tmp_path: Path) -> None:
     assert found.to_pylist() == table.to_pylist()
     assert found.schema.metadata[b"kept"] == b"yes"
     assert found.schema.metadata[b"seed"] == b"0"
+
+
+def test_two_jobs_do_not_work_in_one_folder(tmp_path: Path) -> None:
+    held = files.exclusive(tmp_path / "run")
+    with pytest.raises(UserError, match="another job is at work here"):
+        files.exclusive(tmp_path / "run")
+    held.close()
+    files.exclusive(tmp_path / "run").close()
+
+
+def test_files_can_be_read_by_whoever_may_read_others(tmp_path: Path) -> None:
+    path, plain = tmp_path / "file", tmp_path / "plain"
+    plain.write_text("")
+    with files.replacing(path) as aside:
+        aside.touch(mode=0o600)
+    assert path.stat().st_mode == plain.stat().st_mode

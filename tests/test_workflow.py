@@ -204,7 +204,7 @@ def test_a_failed_job_names_its_log_and_leaves_the_others(finished: tuple[Path, 
     next(folder.glob("results/measurements/bioS*.parquet")).unlink()
     output = snakemake(folder, "--cores", "1", *SMOKE, ok=False)
     assert "not a readable Parquet file" in output
-    assert "Delete it and run again" in output
+    assert "Delete it and make it again: snakemake --cores 1 results/data/bioD" in output
     assert "results/logs/train/bioD" in output
     assert other.exists()  # the other branch of the study went on
     people.unlink()

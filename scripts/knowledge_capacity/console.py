@@ -17,7 +17,7 @@ class Log:
         if path:
             path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
-        self._file = open(path, "w", buffering=1) if path else None  # noqa: SIM115 (open for the whole job)
+        self._file = open(path, "a", buffering=1) if path else None  # noqa: SIM115 (open for the whole job)
 
     def write(self, line: str) -> None:
         """A line for the log file only."""

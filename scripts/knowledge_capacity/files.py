@@ -1,18 +1,44 @@
 """Writing files so that a file under its final name is always whole, and errors meant for people."""
 
+import fcntl
 import json
 import os
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+UMASK = os.umask(0)
+os.umask(UMASK)
+
 
 class UserError(Exception):
     """Something the user can mend; the message is one line that names file, field, value and remedy."""
+
+
+def remake(path: Path) -> str:
+    """What to do about a result that is damaged."""
+    return f"Delete it and make it again: snakemake --cores 1 {shlex.quote(str(path))}"
+
+
+def exclusive(folder: Path) -> IO[str]:
+    """A lock on a folder, held until the returned file is closed or the process ends.
+
+    Raises UserError when another process holds it, as a job does that outlived a killed Snakemake.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    file = open(folder / ".lock", "a")  # noqa: SIM115 (open for as long as the lock is held)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        remedy = "Wait until it ends, or stop it: pkill -f scripts/train.py"
+        raise UserError(f"{folder}: another job is at work here. {remedy}") from error
+    return file
 
 
 @contextmanager
@@ -24,6 +50,7 @@ def replacing(path: Path) -> Iterator[Path]:
         yield aside
         with open(aside, "rb+") as file:
             os.fsync(file.fileno())
+        os.chmod(aside, 0o666 & ~UMASK)  # some libraries write files that only their owner can read
         os.replace(aside, path)
     finally:
         aside.unlink(missing_ok=True)

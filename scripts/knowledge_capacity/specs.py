@@ -30,7 +30,7 @@ Positive = Annotated[float, Gt(0), Lt(math.inf)]
 
 @dataclass(frozen=True)
 class Pools:
-    """How many different values each part of a bioS person is drawn from (SCIENCE: bioS)."""
+    """How many different values each part of a bioS person is drawn from."""
 
     __pydantic_config__ = STRICT
 
@@ -63,7 +63,7 @@ class BioS:
 
     @property
     def bits_value(self) -> float:
-        """log2 S0: bits per person held by the six counted attributes (SCIENCE §3)."""
+        """log2 S0: bits per person held by the six counted attributes."""
         p = self.pools
         return sum(
             math.log2(n)
@@ -139,7 +139,7 @@ class Architecture:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a model is trained: exposures, optimiser, schedule and batch (SCIENCE §5)."""
+    """How a model is trained: exposures, optimiser, schedule and batch."""
 
     __pydantic_config__ = STRICT
 

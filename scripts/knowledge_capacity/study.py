@@ -32,6 +32,7 @@ from .specs import (
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 SMALLEST_BYTE_PAIR = 257
+HUB_ID = re.compile(r"\w[\w.-]*/[\w.-]+")
 STANDARD_ARCHITECTURE = re.compile(r"gpt2-([1-9][0-9]*)-([1-9][0-9]*)")
 
 
@@ -193,8 +194,8 @@ def _tokenizer(key: Key, name: str) -> Iterator[Problem]:
     if match and int(match[1]) < SMALLEST_BYTE_PAIR:
         reason = f"byte pairs start from 256 bytes and {SMALLEST_BYTE_PAIR - 256} special token"
         yield Problem(key, reason, f"Write at least bpe-{SMALLEST_BYTE_PAIR}.")
-    if not name or (name.startswith((".", "/", "~")) and not Path(name).is_dir()):
-        remedy = f"Write {WORD_LEVEL}, bpe-SIZE, a folder that exists, or a hub id."
+    elif name != WORD_LEVEL and not match and not Path(name).is_dir() and not HUB_ID.fullmatch(name):
+        remedy = f"Write {WORD_LEVEL}, bpe-SIZE, a folder that exists, or OWNER/NAME on the hub."
         yield Problem(key, "there is no such folder", remedy)
 
 

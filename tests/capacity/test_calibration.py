@@ -145,7 +145,7 @@ def test_a_planted_memory_reads_what_was_planted(seed: int) -> None:
 
 
 def test_the_city_of_work_gives_the_employer_away_only_to_the_naive_figure() -> None:
-    """A model that reads the employer off the headquarters, and has memorised no employer (trap 1)."""
+    """A model that reads the employer off the headquarters, and has memorised no employer."""
     stream = stream_of(BIOS)
     known = all_known(stream)
     known[:, Term.EMPLOYER] = False

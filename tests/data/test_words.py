@@ -31,7 +31,7 @@ def test_lists_have_the_papers_size_and_no_duplicates(field: str) -> None:
 
 @pytest.mark.parametrize("field", LISTS)
 def test_no_value_begins_with_another(field: str) -> None:
-    """Else a model would be credited for a value that it does not end (SCIENCE §3, trap 2)."""
+    """Else a model would be credited for a value that it does not end."""
     values = LISTS[field][0]
     starts = Counter(" ".join(v.split()[:i]) for v in values for i in range(1, len(v.split()) + 1))
     assert [value for value in values if starts[value] > 1] == []

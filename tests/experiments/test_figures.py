@@ -94,7 +94,9 @@ def test_each_figure_takes_its_own_rows() -> None:
     assert sorted(base_law.points(rows).exposures) == [100, 1000]
     assert set(base_law.points(rows).variant) == {"fp32"}
     assert set(quantization.points(rows).variant) == {"fp32", "int4-rtn"}
-    assert set(quantization.points(rows).exposures) == {1000}
+    assert set(quantization.points(rows).exposures) == {100, 1000}
+    titles = [ax.get_title() for ax in quantization.figure(quantization.points(rows)).axes]
+    assert titles == ["bioS, 1000 exposures, fp32", "bioS, 1000 exposures, int4-rtn"]
 
 
 @pytest.mark.parametrize("loss", [1.0, 30.0], ids=["above zero", "all below zero"])
@@ -110,7 +112,7 @@ def test_figures_are_the_same_twice(tmp_path: Path, experiment: str, loss: float
         assert one.read_bytes() == two.read_bytes()
         assert one.stat().st_size > 100
     lines = (tmp_path / "one.md").read_text().splitlines()
-    assert len(lines) == 2 + (4 if experiment == "base_law" else 2)
+    assert len(lines) == 2 + 4
 
 
 def test_a_figure_without_measurements_is_refused(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def test_the_saved_configuration_counts_the_same_parameters(tmp_path: Path, name
 
 
 def test_the_parts_are_those_of_the_paper() -> None:
-    """SCIENCE §4; transformers is told the same numbers, so comparing with it would not notice others."""
+    """As in the paper; transformers is told the same numbers, so comparing would not notice others."""
     config = decoder.transformers_config(Architecture(layers=2, heads=2, width=128), VOCABULARY, 512, 0)
     assert config["rope_parameters"]["rope_theta"] == 10_000
     assert config["rope_parameters"]["partial_rotary_factor"] == 0.25

@@ -167,7 +167,7 @@ def test_the_log_tells_what_was_done(start: Callable[..., Trained]) -> None:
 def test_updates_are_those_of_adamw_as_the_paper_uses_it(
     stream_of: StreamOf, start: Callable[..., Trained]
 ) -> None:
-    """Against a plain loop over the same windows: SCIENCE §5, and no decay of biases and norms."""
+    """Against a plain loop over the same windows: the paper's recipe, and no decay of biases and norms."""
     run = replace(RUN, recipe=replace(RECIPE, weight_decay=0.5, exposures=3))
     found = start(run)
     model = decoder.build(run.architecture, len(found.model.embed_in.weight), 24, run.seed)

@@ -60,7 +60,7 @@ def bios_losses(losses: NDArray[np.float64]) -> tuple[dict[str, Losses], Losses]
     """From `score`: loss by attribute and person, "name" included, and the naive loss of the employer.
 
     The employer counts in the even draws only, where its sentence precedes that of the city of work, which
-    would give it away (SCIENCE §3, trap 1); the naive loss is the mean over all draws, as in the paper.
+    would give it away; the naive loss is the mean over all draws, as in the paper.
     """
     by_attribute = {"name": losses[:, :, Term.NAME].mean(axis=0)}
     for name, term in COUNTED.items():

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..files import UserError
+from ..files import UserError, remake
 
 VERSION = "1"
 
@@ -82,8 +82,10 @@ def read(path: Path) -> pa.Table:
     try:
         found = pq.read_table(path)
     except (OSError, pa.ArrowInvalid) as error:
-        raise UserError(f"{path}: not a readable Parquet file ({error}). Delete it and run again.") from error
+        raise UserError(f"{path}: not a readable Parquet file ({error}). {remake(path)}") from error
     version = (found.schema.metadata or {}).get(b"measurements", b"none").decode()
     if version != VERSION or not found.schema.equals(SCHEMA):
-        raise UserError(f"{path}: measurements of version {version}; this code reads version {VERSION}.")
+        raise UserError(
+            f"{path}: not measurements of version {VERSION}, which this code reads. {remake(path)}"
+        )
     return found

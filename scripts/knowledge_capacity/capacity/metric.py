@@ -1,4 +1,4 @@
-"""The capacity metric (SCIENCE §3): bits of knowledge from losses, nothing clipped.
+"""The capacity metric of Allen-Zhu & Li 2024: bits of knowledge from losses, nothing clipped.
 
 Losses are in nats, summed over tokens, one number per person. Every formula is linear in them, so each person
 contributes a number of bits and the sum over people is the bits learned.

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
-from ..files import UserError, write_parquet
+from ..files import UserError, remake, write_parquet
 from ..specs import BioD, BioS, Dataset, to_json
 from . import pools
 from .counter import Purpose, below, permute, words
@@ -79,7 +79,7 @@ def read(path: Path, dataset: Dataset, seed: int) -> Tensor:
     try:
         table = pq.read_table(path)
     except (OSError, pa.ArrowInvalid) as error:
-        raise UserError(f"{path}: not a readable Parquet file ({error}). Delete it and run again.") from error
+        raise UserError(f"{path}: not a readable Parquet file ({error}). {remake(path)}") from error
     metadata = table.schema.metadata or {}
     made_for = (metadata.get(b"dataset", b"").decode(), metadata.get(b"seed", b"").decode())
     texts = pools.values(dataset.pools)
@@ -91,14 +91,14 @@ def read(path: Path, dataset: Dataset, seed: int) -> Tensor:
         or needed != set(table.column_names)
     ):
         reason = f"holds other people than {dataset.slug} with seed {seed} needs"
-        raise UserError(f"{path}: {reason}. Delete it and run again.")
+        raise UserError(f"{path}: {reason}. {remake(path)}")
     codes = [_codes(table.column(field), texts[field], path, field) for field in fields]
     if isinstance(dataset, BioD):
         flat = table.column("values").combine_chunks().flatten().to_numpy().astype(np.int64)
         if flat.max() >= dataset.diversity:
             raise UserError(
                 f"{path}: column values holds {flat.max()}, and an attribute has {dataset.diversity} values. "
-                "Delete the file and run again."
+                f"{remake(path)}"
             )
         codes += list(flat.reshape(dataset.n_people, -1).T)
     return torch.from_numpy(np.stack(codes, axis=1))
@@ -108,7 +108,5 @@ def _codes(column: pa.ChunkedArray, texts: Sequence[str], path: Path, field: str
     """Positions of a column's texts in the pool."""
     found = pc.index_in(column.cast(pa.string()), value_set=pa.array(texts))
     if found.null_count:
-        raise UserError(
-            f"{path}: column {field} holds a value outside its pool. Delete the file and run again."
-        )
+        raise UserError(f"{path}: column {field} holds a value outside its pool. {remake(path)}")
     return found.to_numpy().astype(np.int64)

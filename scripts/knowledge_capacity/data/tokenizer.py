@@ -14,7 +14,7 @@ from typing import Any
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from ..files import UserError, replacing, write_json
+from ..files import UserError, remake, replacing, write_json
 from ..specs import BYTE_PAIR, WORD_LEVEL
 
 END_OF_TEXT = "<|endoftext|>"
@@ -57,6 +57,9 @@ def word_level(texts: list[str]) -> Tokenizer:
     vocabulary = {END_OF_TEXT: 0, **{word: i for i, word in enumerate(words, start=1)}}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token=None))
     tokenizer.pre_tokenizer = split
+    tokenizer.decoder = decoders.WordPiece(
+        prefix="##", cleanup=True
+    )  # spaces between words, none before . , 's
     tokenizer.add_special_tokens([END_OF_TEXT])
     return tokenizer
 
@@ -125,7 +128,7 @@ def read(path: Path) -> Tokenizer:
     try:
         return Tokenizer.from_file(str(path))
     except Exception as error:  # the library raises plain Exception for every kind of bad file
-        raise UserError(f"{path}: not a readable tokenizer ({error}). Delete it and run again.") from error
+        raise UserError(f"{path}: not a readable tokenizer ({error}). {remake(path)}") from error
 
 
 def _find(name: str) -> Tokenizer:

@@ -6,6 +6,8 @@ from matplotlib.figure import Figure
 
 from . import plots, style
 
+KEY = "labels: layers-heads, d: width.  bars: the 95 % intervals of all seeds.  hollow: data-limited"
+
 
 def panels(points: pd.DataFrame, column: str, title: str, values: list[int] | list[str]) -> Figure:
     """Panels side by side, one for each of `values` in `column`; title has a {} for the value."""
@@ -26,4 +28,5 @@ def panels(points: pd.DataFrame, column: str, title: str, values: list[int] | li
         plots.capacity(ax, points[points[column] == value], points, colours)
         ax.set_title(title.format(value))
     axes[0][0].set_ylabel("learned knowledge (bits)")
+    figure.supxlabel(KEY, fontsize=6, color="0.45")
     return figure

@@ -38,7 +38,7 @@ def over_seeds(rows: pd.DataFrame) -> pd.DataFrame:
             ratio_lowest=("capacity_ratio", "min"),
             ratio_highest=("capacity_ratio", "max"),
             ratio_max=("capacity_ratio_max", "mean"),
-            data_limited=("data_limited", "all"),
+            data_limited=("data_limited", "sum"),
         )
         .reset_index()
         .sort_values(["kind", "exposures", "variant", "n_people", "n_parameters"], ignore_index=True)
@@ -61,13 +61,13 @@ def capacity(ax: Axes, points: pd.DataFrame, limits: pd.DataFrame, colours: styl
     ax.set_ylim(shown.bits_learned.min() / 1.6, max(shown.bits_learned.max(), shown.bits_max.max()) * 1.5)
     style.log_axes(ax)
     style.guides(ax)
-    for n_people, group in points[points.bits_learned > 0].groupby("n_people"):
-        colour = colours[n_people]
+    for (n_people, _, _), everyone in points.groupby(["n_people", "dataset", "recipe"]):
+        colour, group = colours[n_people], everyone[everyone.bits_learned > 0]
         ax.plot(group.n_parameters, group.bits_learned, "-", color=colour, lw=0.8, alpha=0.5)
         for _, row in group.iterrows():
             low, high = max(row.bits_low, row.bits_learned / 100), row.bits_high
             bar = [[row.bits_learned - low], [high - row.bits_learned]]
-            face = "white" if row.data_limited else colour
+            face = "white" if row.data_limited == row.seeds else colour
             ax.errorbar(
                 row.n_parameters,
                 row.bits_learned,
@@ -87,10 +87,10 @@ def capacity(ax: Axes, points: pd.DataFrame, limits: pd.DataFrame, colours: styl
                 fontsize=5.5,
                 color="0.3",
             )
-        most = group.bits_max.iloc[0]
+        most = everyone.bits_max.iloc[0]
         ax.axhline(most, color=colour, lw=0.7, ls=":")
         ax.annotate(
-            f"all of N = {style.people_read(n_people)}",
+            f"all of N = {style.rounded(n_people)}",
             (0.99, most),
             xycoords=("axes fraction", "data"),
             xytext=(0, 2),
@@ -110,20 +110,26 @@ def capacity(ax: Axes, points: pd.DataFrame, limits: pd.DataFrame, colours: styl
 
 def summary(points: pd.DataFrame) -> pd.DataFrame:
     """The numbers behind a figure, in words for a table."""
+    spans = zip(points.bits_low, points.bits_high, points.ratio_lowest, points.ratio_highest, strict=True)
+    intervals, ratios = zip(
+        *((f"{low:,.0f} to {high:,.0f}", f"{least:.2f} to {most:.2f}") for low, high, least, most in spans),
+        strict=True,
+    )
     return pd.DataFrame(
         {
             "dataset": points.dataset,
             "model": points.architecture,
-            "exposures": points.exposures,
+            "recipe": points.recipe,
             "precision": points.variant,
-            "seeds": points.seeds,
-            "parameters": points.n_parameters.round().astype(int),
+            "bits stored per weight": points.bits_per_weight.map("{:.1f}".format),
+            "parameters": points.n_parameters.map("{:,.0f}".format),
+            "bits learned": points.bits_learned.map("{:,.0f}".format),
+            "95 % intervals": intervals,
             "R_max": points.ratio_max.map("{:.2f}".format),
             "R": points.ratio.map("{:.2f}".format),
-            "R over seeds": [
-                f"{low:.2f} to {high:.2f}"
-                for low, high in zip(points.ratio_lowest, points.ratio_highest, strict=True)
+            "R of seeds": ratios,
+            "data-limited seeds": [
+                f"{k} of {n}" for k, n in zip(points.data_limited, points.seeds, strict=True)
             ],
-            "data-limited": points.data_limited.map({True: "yes", False: "no"}),
         }
     )

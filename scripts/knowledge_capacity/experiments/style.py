@@ -43,7 +43,7 @@ def colours(keys: Iterable[int | str]) -> Colours:
     return dict(zip(dict.fromkeys(keys), sns.color_palette("colorblind", 10), strict=False))
 
 
-def people_read(value: float, _: int = 0) -> str:
+def rounded(value: float, _: int = 0) -> str:
     """12000 → 12K."""
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "K")):
         if value >= size:
@@ -57,7 +57,7 @@ def log_axes(ax: Axes) -> None:
     ax.set_yscale("log")
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        axis.set_major_formatter(FuncFormatter(people_read))
+        axis.set_major_formatter(FuncFormatter(rounded))
         axis.set_minor_formatter(NullFormatter())
 
 

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..files import UserError
+from ..files import UserError, remake
 from ..specs import Architecture
 
 ROTARY_FRACTION = 0.25
@@ -121,8 +121,15 @@ def build(architecture: Architecture, vocabulary: int, window: int, seed: int) -
     return model
 
 
+def chosen_device(name: str) -> str:
+    """The device that a name stands for: auto is the GPU where there is one."""
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return name
+
+
 def n_parameters(architecture: Architecture, used_tokens: int) -> int:
-    """P of the metric (SCIENCE §3): all parameters, counting embedding rows of used tokens only.
+    """P of the metric (Allen-Zhu & Li 2024): all parameters, counting embedding rows of used tokens only.
 
     12ℓd² + 13ℓd + 2d + V·d for GPT-2 with tied embeddings.
     """
@@ -178,5 +185,5 @@ def load(source: Path, architecture: Architecture, weights: dict[str, Tensor], w
         model.load_state_dict({name.removeprefix("gpt_neox."): tensor for name, tensor in weights.items()})
     except RuntimeError as error:
         reason = f"these are not the weights of a {architecture.slug}"
-        raise UserError(f"{source}: {reason}. Delete the file and run again.") from error
+        raise UserError(f"{source}: {reason}. {remake(source)}") from error
     return model.eval()

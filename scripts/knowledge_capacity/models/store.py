@@ -6,7 +6,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from ..files import UserError, replacing, write_json
+from ..files import UserError, remake, replacing, write_json
 from ..specs import Architecture
 from .decoder import Decoder, saved_weights, transformers_config
 
@@ -25,7 +25,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     try:
         weights = load_file(path)
     except (SafetensorError, OSError) as error:
-        raise UserError(f"{path}: not a whole weights file ({error}). Delete it and run again.") from error
+        raise UserError(f"{path}: not a whole weights file ({error}). {remake(path)}") from error
     for name, tensor in weights.items():
         if not tensor.isfinite().all():
             raise UserError(

@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ..files import UserError, replacing
+from ..files import UserError, remake, replacing
 from ..specs import Quantizer
 
 FULL_BITS = 32
@@ -60,7 +60,7 @@ def read(path: Path) -> dict[str, tuple[dict[str, Tensor], float]]:
             stored: dict[str, float] = json.loads(file.metadata()["bits_per_weight"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}
     except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path}: not a whole variants file ({error}). Delete it and run again.") from error
+        raise UserError(f"{path}: not a whole variants file ({error}). {remake(path)}") from error
     return {
         variant: (
             {n.removeprefix(f"{variant}/"): t for n, t in tensors.items() if n.startswith(f"{variant}/")},

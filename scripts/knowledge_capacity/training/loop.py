@@ -47,14 +47,16 @@ def train(
     save_every: float = 60.0,
     device: str = "cpu",
     report: Callable[[dict[str, float]], None] = lambda point: None,
+    resumed: Callable[[int], None] = lambda step: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Trained:
     """Train one run, going on from the checkpoint at `save_to` where there is one of the same identity.
 
     vocabulary: rows of the embedding. save_every: seconds between checkpoints. report: called about
     LOG_POINTS times with a log point {step, tokens, expected_tokens, loss (nats per token), lr, seconds}.
-    stop: asked after every step; when true, a checkpoint is written and Stopped raised. Raises UserError
-    when the loss or the weights are no longer numbers.
+    resumed: called with the step of the checkpoint, where there is one. stop: asked after every step; when
+    true, a checkpoint is written and Stopped raised. Raises UserError when the loss or the weights are no
+    longer numbers.
     """
     recipe = run.recipe
     expected_tokens = recipe.exposures * run.dataset.n_people * stream.mean_length()
@@ -82,6 +84,8 @@ def train(
         log=[],
     )
     progress.losses = progress.losses.to(device)
+    if progress.step:
+        resumed(progress.step)
     windows = Windows(stream, recipe.exposures, recipe.batch_size, recipe.window, progress.cursor)
     autocast = torch.autocast(device, dtype=torch.bfloat16, enabled=device != "cpu")
     began, saved = time.monotonic() - progress.seconds, time.monotonic()

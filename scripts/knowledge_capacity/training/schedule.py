@@ -1,4 +1,4 @@
-"""The learning rate over a run: linear warm-up, then a cosine down to a tenth of the peak (SCIENCE §5)."""
+"""The learning rate over a run: linear warm-up, then a cosine to a tenth of the peak, as in the paper."""
 
 import math
 
