@@ -1,4 +1,4 @@
-# make study        set up .venv and run the study to its figures (STUDY=smoke or gpu or paper for another one)
+# make study        set up .venv and run the study to its figures (STUDY=smoke, longer, gpu or paper for another one)
 # make test         set up .venv and run every check and test
 # make plan         what `make study` would run, without running it
 # make cards        a page about each dataset of the study: results/data/DATASET/card.html

@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from knowledge_capacity.files import replacing, write_json, write_parquet
+from knowledge_capacity.files import UserError, exclusive, replacing, write_json, write_parquet
 
 
 def test_a_file_takes_its_name_only_once_it_is_complete(tmp_path: Path) -> None:
@@ -81,16 +81,16 @@ def test_parquet_reads_back_with_its_metadata(tmp_path: Path) -> None:
 
 
 def test_two_jobs_do_not_work_in_one_folder(tmp_path: Path) -> None:
-    held = files.exclusive(tmp_path / "run")
+    held = exclusive(tmp_path / "run")
     with pytest.raises(UserError, match="another job is at work here"):
-        files.exclusive(tmp_path / "run")
+        exclusive(tmp_path / "run")
     held.close()
-    files.exclusive(tmp_path / "run").close()
+    exclusive(tmp_path / "run").close()
 
 
 def test_files_can_be_read_by_whoever_may_read_others(tmp_path: Path) -> None:
     path, plain = tmp_path / "file", tmp_path / "plain"
     plain.write_text("")
-    with files.replacing(path) as aside:
+    with replacing(path) as aside:
         aside.touch(mode=0o600)
     assert path.stat().st_mode == plain.stat().st_mode

@@ -34,13 +34,21 @@ def test_the_numbers_in_the_readme_are_the_measured_ones(rows: pd.DataFrame) -> 
         f"bioS peaks at {peak['bioS', 1000]:.2f} bits per parameter, bioD at {peak['bioD', 1000]:.2f}" in text
     )
     assert f"bioS peaks at {peak['bioS', 100]:.2f}, bioD at {peak['bioD', 100]:.2f}" in text
-    bits = rows[(rows.kind == "bioS") & (rows.exposures == 1000)].groupby("variant").bits_learned.sum()
-    assert f"int8 keeps {bits['int8-rtn'] / bits['fp32']:.0%} of the bits".replace("%", " %") in text
-    assert f"int4 keeps {bits['int4-rtn'] / bits['fp32']:.0%}".replace("%", " %") in text
-    bios = full[full.kind == "bioS"]
-    share = bios.used_tokens * bios.width / bios.n_parameters
-    assert f"embeddings are {100 * share.min():.0f} to {100 * share.max():.0f} %" in text
-    assert f"a run is {bios[bios.exposures == 1000].train_steps.median():,.0f} updates" in text
+    smallest = full[full.width == 8].groupby(["kind", "exposures"]).capacity_ratio.mean()
+    assert f"(from {smallest['bioS', 1000]:.2f} and {smallest['bioD', 1000]:.2f})" in text
+    bits = rows[rows.kind == "bioS"].groupby(["exposures", "variant"]).bits_learned.sum()
+    kept = {key: f"{100 * bits[key] / bits[key[0], 'fp32']:.0f} %" for key in bits.index}
+    assert f"int8 keeps {kept[1000, 'int8-rtn']} of the bits" in text
+    assert f"int4 keeps {kept[1000, 'int4-rtn']}, with" in text
+    assert f"it keeps {kept[100, 'int4-rtn']}." in text
+    stored = rows[(rows.variant == "int4-rtn") & (rows.kind == "bioS")].bits_per_weight
+    assert f"still takes {stored.min():.0f} to {stored.max():.0f} bits per weight" in text
+    share = (full.used_tokens * full.width / full.n_parameters).groupby(full.kind)
+    low, high = (100 * share.min()).round().astype(int), (100 * share.max()).round().astype(int)
+    assert f"{low['bioS']} to {high['bioS']} % of these models' parameters for bioS" in text
+    assert f"and {low['bioD']} to {high['bioD']} % for bioD" in text
+    updates = full[(full.kind == "bioS") & (full.exposures == 1000)].train_steps.median()
+    assert f"is {updates:,.0f} updates long" in text
     assert f"{full.n_parameters.min():,} to {full.n_parameters.max():,} parameters" in text
     assert f"trains {len(full)} small models" in text
 
