@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from types import ModuleType
 
 import pandas as pd
 import pytest
@@ -18,8 +19,10 @@ def rows() -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("module", [base_law, biod, quantization])
-def test_the_published_tables_follow_from_the_published_measurements(module: object, tmp_path: Path) -> None:
-    name = module.__name__.rpartition(".")[2]  # type: ignore[attr-defined]
+def test_the_published_tables_follow_from_the_published_measurements(
+    module: ModuleType, tmp_path: Path
+) -> None:
+    name = module.__name__.rpartition(".")[2]
     output.write(name, measurement.read(PUBLISHED / "measurements.parquet"), tmp_path / name)
     assert (tmp_path / f"{name}.md").read_text() == (PUBLISHED / f"{name}.md").read_text()
 
