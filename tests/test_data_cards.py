@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from test_workflow import SMOKE, copy_tree, planned, snakemake
+from workflow import SMOKE, copy_tree, planned, snakemake
 
 
 def test_one_card_for_each_dataset_and_only_on_request(tmp_path: Path) -> None:

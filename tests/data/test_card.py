@@ -16,7 +16,7 @@ import pytest
 from knowledge_capacity.data import pools, tokenizer
 from knowledge_capacity.data.card import card
 from knowledge_capacity.data.card_page import html
-from knowledge_capacity.data.pieces import Term, all_texts
+from knowledge_capacity.data.pieces import BioDPieces, Term, all_texts
 from knowledge_capacity.data.stream import Stream
 from knowledge_capacity.specs import BioD, BioS, Dataset, Pools
 
@@ -221,6 +221,7 @@ def test_spans_of_bios_hold_the_facts_of_the_person(stream_of: StreamOf, card_of
 def test_spans_of_biod_hold_the_strings_of_the_person(stream_of: StreamOf, card_of: CardOf) -> None:
     stream, texts = stream_of(BIOD, 0), pools.values(SMALL)
     composer = stream.composer
+    assert isinstance(composer, BioDPieces)
     person = {}
     for codes in stream.people.tolist():
         name = " ".join(texts[f][c] for f, c in zip(pools.NAME_FIELDS, codes[:3], strict=True))
