@@ -3,16 +3,14 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from . import laws, plots
+from . import laws
 
 
 def points(rows: pd.DataFrame) -> pd.DataFrame:
     """The points of the figure."""
-    return plots.over_seeds(rows[(rows.kind == "bioS") & (rows.family == "gpt2") & (rows.variant == "fp32")])
+    return laws.as_trained(rows, "bioS")
 
 
 def figure(points: pd.DataFrame) -> Figure:
     """One panel per number of exposures, most first."""
-    return laws.panels(
-        points, "exposures", "bioS, {} exposures", sorted(points.exposures.unique(), reverse=True)
-    )
+    return laws.by_exposures(points, "bioS, {} exposures")

@@ -4,9 +4,22 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
+from ..specs import FULL_PRECISION
 from . import plots, style
 
 KEY = "labels: layers-heads, d: width.  bars: the 95 % intervals of all seeds.  hollow: data-limited"
+
+
+def as_trained(rows: pd.DataFrame, kind: str) -> pd.DataFrame:
+    """The points of all runs of GPT-2 on datasets of a kind, at full precision."""
+    return plots.over_seeds(
+        rows[(rows.kind == kind) & (rows.family == "gpt2") & (rows.variant == FULL_PRECISION)]
+    )
+
+
+def by_exposures(points: pd.DataFrame, title: str) -> Figure:
+    """One panel per number of exposures, most first; title has a {} for the number."""
+    return panels(points, "exposures", title, sorted(points.exposures.unique(), reverse=True))
 
 
 def panels(points: pd.DataFrame, column: str, title: str, values: list[int] | list[str]) -> Figure:

@@ -110,11 +110,7 @@ def capacity(ax: Axes, points: pd.DataFrame, limits: pd.DataFrame, colours: styl
 
 def summary(points: pd.DataFrame) -> pd.DataFrame:
     """The numbers behind a figure, in words for a table."""
-    spans = zip(points.bits_low, points.bits_high, points.ratio_lowest, points.ratio_highest, strict=True)
-    intervals, ratios = zip(
-        *((f"{low:,.0f} to {high:,.0f}", f"{least:.2f} to {most:.2f}") for low, high, least, most in spans),
-        strict=True,
-    )
+    whole, ratio = "{:,.0f}".format, "{:.2f}".format
     return pd.DataFrame(
         {
             "dataset": points.dataset,
@@ -122,12 +118,12 @@ def summary(points: pd.DataFrame) -> pd.DataFrame:
             "recipe": points.recipe,
             "precision": points.variant,
             "bits stored per weight": points.bits_per_weight.map("{:.1f}".format),
-            "parameters": points.n_parameters.map("{:,.0f}".format),
-            "bits learned": points.bits_learned.map("{:,.0f}".format),
-            "95 % intervals": intervals,
-            "R_max": points.ratio_max.map("{:.2f}".format),
-            "R": points.ratio.map("{:.2f}".format),
-            "R of seeds": ratios,
+            "parameters": points.n_parameters.map(whole),
+            "bits learned": points.bits_learned.map(whole),
+            "95 % intervals": points.bits_low.map(whole) + " to " + points.bits_high.map(whole),
+            "R_max": points.ratio_max.map(ratio),
+            "R": points.ratio.map(ratio),
+            "R of seeds": points.ratio_lowest.map(ratio) + " to " + points.ratio_highest.map(ratio),
             "data-limited seeds": [
                 f"{k} of {n}" for k, n in zip(points.data_limited, points.seeds, strict=True)
             ],
