@@ -103,7 +103,7 @@ def test_a_failed_write_leaves_the_file_before(tmp_path: Path, weights: dict[str
     path = tmp_path / "rtn.safetensors"
     variants.write(path, weights, [INT8])
     before = path.read_bytes()
-    unknown = Quantizer(bits=4, method="none")  # type: ignore[arg-type]
+    unknown = Quantizer(bits=4, method="none")  # type: ignore[arg-type]  # no such method, on purpose
     with pytest.raises(ModuleNotFoundError):
         variants.write(path, weights, [INT4, unknown])
     assert path.read_bytes() == before
