@@ -7,6 +7,7 @@ rule capacity:
         record="results/runs/{run}/run.json",
         variants=run_variants,
         people=run_people,
+        texts=run_texts,
         tokenizer=run_tokenizer,
     output:
         "results/runs/{run}/measurements.parquet",
@@ -18,9 +19,10 @@ rule capacity:
     params:
         code=code("capacity.py"),
         run=run_spec,
+        texts=lambda wildcards: texts_option(run_texts(wildcards)),
     shell:
         "python scripts/capacity.py --run {params.run:q} --model {input.model:q} --record {input.record:q}"
-        " --variants {input.variants:q} --people {input.people:q} --tokenizer {input.tokenizer:q}"
+        " --variants {input.variants:q} --people {input.people:q} --tokenizer {input.tokenizer:q} {params.texts:q}"
         " --output {output:q} --code {params.code} --threads {threads} --log {log:q}"
 
 

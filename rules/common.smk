@@ -12,7 +12,7 @@ if str(SCRIPTS) not in sys.path:
 
 from knowledge_capacity.config import ConfigError
 from knowledge_capacity.fingerprint import fingerprint
-from knowledge_capacity.specs import to_json
+from knowledge_capacity.specs import STORED, to_json
 from knowledge_capacity.study import Study, experiment_modules
 
 try:
@@ -48,6 +48,26 @@ def run_people(wildcards):
 
 def run_tokenizer(wildcards):
     return f"results/data/{study.runs[wildcards.run].dataset.slug}/tokenizer/tokenizer.json"
+
+
+def encoded_texts(dataset, seed):
+    """The files of the texts of bioR and bioG; other datasets have none."""
+    names = ("tokens", "terms", "lengths") if dataset.kind in STORED else ()
+    return [f"results/data/{dataset.slug}/seed{seed}/encoded/{name}.npy" for name in names]
+
+
+def run_texts(wildcards):
+    run = study.runs[wildcards.run]
+    return encoded_texts(run.dataset, run.seed)
+
+
+def card_texts(wildcards):
+    return encoded_texts(study.datasets[wildcards.dataset], 0)
+
+
+def texts_option(files):
+    """The option that tells a script the folder of these files, as words of a shell command."""
+    return ["--texts", str(Path(files[0]).parent)] if files else []
 
 
 def run_variants(wildcards):

@@ -1,4 +1,4 @@
-"""Data: the people of a dataset, and the tokenizer of its biographies.
+"""Data: the people of a dataset, the texts about them where these are stored, and their tokenizer.
 
 On request (`make cards`; `all` leaves them out), a card of each dataset: its bits, and biographies to look at.
 """
@@ -35,9 +35,47 @@ rule tokenizer:
         "python scripts/tokenizer.py --dataset {params.dataset:q} --output {output.tokenizer:q} --log {log:q}"
 
 
+# The texts of bioR and bioG. Shards stay beside the list of them, so that what was written is never asked for again.
+rule rewrites:
+    input:
+        "results/data/{dataset}/seed{seed}/people.parquet",
+    output:
+        "results/data/{dataset}/seed{seed}/rewrites.json",
+    log:
+        "results/logs/rewrites/{dataset}/seed{seed}.log",
+    conda:
+        "../envs/study.yaml"
+    params:
+        code=code("rewrites.py"),
+        dataset=dataset_spec,
+    shell:
+        "python scripts/rewrites.py --dataset {params.dataset:q} --people {input:q} --seed {wildcards.seed}"
+        " --output {output:q} --code {params.code} --endpoint envs/endpoint.yaml --log {log:q}"
+
+
+rule encode:
+    input:
+        rewrites="results/data/{dataset}/seed{seed}/rewrites.json",
+        tokenizer="results/data/{dataset}/tokenizer/tokenizer.json",
+    output:
+        multiext("results/data/{dataset}/seed{seed}/encoded/", "tokens.npy", "terms.npy", "lengths.npy"),
+    log:
+        "results/logs/encode/{dataset}/seed{seed}.log",
+    conda:
+        "../envs/study.yaml"
+    params:
+        code=code("encode.py"),
+        dataset=dataset_spec,
+    shell:
+        "python scripts/encode.py --dataset {params.dataset:q} --rewrites {input.rewrites:q} --seed {wildcards.seed}"
+        " --tokenizer {input.tokenizer:q} --output results/data/{wildcards.dataset:q}/seed{wildcards.seed}/encoded"
+        " --log {log:q}"
+
+
 rule data_card:
     input:
         people="results/data/{dataset}/seed0/people.parquet",
+        texts=card_texts,
         tokenizer="results/data/{dataset}/tokenizer/tokenizer.json",
     output:
         multiext("results/data/{dataset}/card", ".html", ".json"),
@@ -48,8 +86,9 @@ rule data_card:
     params:
         code=code("data_card.py"),
         dataset=dataset_spec,
+        texts=lambda wildcards: texts_option(card_texts(wildcards)),
     shell:
-        "python scripts/data_card.py --dataset {params.dataset:q} --people {input.people:q}"
+        "python scripts/data_card.py --dataset {params.dataset:q} --people {input.people:q} {params.texts:q}"
         " --tokenizer {input.tokenizer:q} --seed 0 --output results/data/{wildcards.dataset:q}/card --log {log:q}"
 
 

@@ -4,6 +4,7 @@
 rule train:
     input:
         people=run_people,
+        texts=run_texts,
         tokenizer=run_tokenizer,
     output:
         model="results/runs/{run}/model.safetensors",
@@ -21,7 +22,8 @@ rule train:
     params:
         code=code("train.py"),
         run=run_spec,
+        texts=lambda wildcards: texts_option(run_texts(wildcards)),
     shell:
         "python scripts/train.py --run {params.run:q} --people {input.people:q}"
-        " --tokenizer {input.tokenizer:q}"
+        " --tokenizer {input.tokenizer:q} {params.texts:q}"
         " --output results/runs/{wildcards.run:q} --code {params.code} --threads {threads} --log {log:q}"

@@ -8,7 +8,7 @@ import torch
 from knowledge_capacity import console
 from knowledge_capacity.capacity import losses, measure, measurement
 from knowledge_capacity.data import people, tokenizer
-from knowledge_capacity.data.stream import Stream
+from knowledge_capacity.data.stream import Stream, source_of
 from knowledge_capacity.files import UserError, remake, write_parquet
 from knowledge_capacity.models import decoder, store
 from knowledge_capacity.quantization import variants
@@ -25,8 +25,10 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
             f"{arguments.record}: belongs to another run than {run.slug}. {remake(arguments.record)}"
         )
     weights = store.read_weights(arguments.model)
-    tokens = tokenizer.read(arguments.tokenizer)
-    stream = Stream(run.dataset, people.read(arguments.people, run.dataset, run.seed), tokens, run.seed)
+    junk = run.recipe.junk
+    tokens = tokenizer.read(arguments.tokenizer, domain=bool(junk and junk.domain_token != "none"))
+    codes = people.read(arguments.people, run.dataset, run.seed)
+    stream = Stream(source_of(run.dataset, run.seed, codes, arguments.texts), tokens, junk)
     n_parameters = decoder.n_parameters(run.architecture, record["used_tokens"])
 
     measured = {FULL_PRECISION: (weights, float(variants.FULL_BITS))}
@@ -53,6 +55,7 @@ if __name__ == "__main__":
     parser.add_argument("--variants", nargs="*", default=[], type=Path, metavar="FILE", help="variants files")
     parser.add_argument("--people", required=True, type=Path, metavar="FILE", help="people.parquet")
     parser.add_argument("--tokenizer", required=True, type=Path, metavar="FILE", help="tokenizer.json")
+    parser.add_argument("--texts", type=Path, metavar="FOLDER", help="encoded texts of bioR and bioG")
     parser.add_argument("--output", required=True, type=Path, metavar="FILE", help="measurements.parquet")
     parser.add_argument(
         "--code", default="", help="fingerprint of the measuring code, kept in the measurements"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from knowledge_capacity import console
 from knowledge_capacity.data import card, card_page, people, tokenizer
+from knowledge_capacity.data.stream import Stream, source_of
 from knowledge_capacity.files import replacing, write_json
 from knowledge_capacity.specs import dataset_from
 
@@ -13,7 +14,8 @@ from knowledge_capacity.specs import dataset_from
 def job(arguments: argparse.Namespace, log: console.Log) -> None:
     dataset = dataset_from(json.loads(arguments.dataset))
     codes = people.read(arguments.people, dataset, arguments.seed)
-    made = card.card(dataset, codes, tokenizer.read(arguments.tokenizer), arguments.seed)
+    tokens = tokenizer.read(arguments.tokenizer)
+    made = card.card(Stream(source_of(dataset, arguments.seed, codes, arguments.texts), tokens), tokens)
     write_json(arguments.output.with_suffix(".json"), made)
     page = arguments.output.with_suffix(".html")
     with replacing(page) as aside:
@@ -26,6 +28,7 @@ if __name__ == "__main__":
     parser.add_argument("--dataset", required=True, metavar="JSON", help="the dataset's spec")
     parser.add_argument("--people", required=True, type=Path, metavar="FILE", help="people.parquet")
     parser.add_argument("--tokenizer", required=True, type=Path, metavar="FILE", help="tokenizer.json")
+    parser.add_argument("--texts", type=Path, metavar="FOLDER", help="encoded texts of bioR and bioG")
     parser.add_argument("--seed", required=True, type=int, help="the seed the people were drawn with")
     parser.add_argument(
         "--output", required=True, type=Path, metavar="PATH", help="where to, without an ending"

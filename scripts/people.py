@@ -12,7 +12,7 @@ from knowledge_capacity.specs import dataset_from
 def job(arguments: argparse.Namespace, log: console.Log) -> None:
     dataset = dataset_from(json.loads(arguments.dataset))
     people.write(arguments.output, dataset, arguments.seed)
-    log.write(f"{dataset.n_people} people hold {dataset.bits_max:.1f} bits")
+    log.write(f"{dataset.n_people} people or strings hold {dataset.bits_max:.1f} bits")
 
 
 if __name__ == "__main__":

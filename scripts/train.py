@@ -4,7 +4,6 @@ import argparse
 import datetime
 import json
 import platform
-import shutil
 import signal
 import time
 from pathlib import Path
@@ -13,11 +12,11 @@ import pyarrow as pa
 import torch
 from knowledge_capacity import console
 from knowledge_capacity.data import people, tokenizer
-from knowledge_capacity.data.stream import Stream
+from knowledge_capacity.data.stream import Stream, source_of
 from knowledge_capacity.files import exclusive, write_json, write_parquet
 from knowledge_capacity.models import store
 from knowledge_capacity.models.decoder import chosen_device
-from knowledge_capacity.specs import run_from
+from knowledge_capacity.specs import STORED, run_from
 from knowledge_capacity.training.loop import Stopped, train
 
 SAY_EVERY = 10.0  # seconds between lines on the terminal
@@ -29,10 +28,13 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
     device = chosen_device(arguments.device)
     torch.set_num_threads(arguments.threads)
     alone = exclusive(arguments.output)  # held until the job ends
-    folder, token_files = arguments.output, ("tokenizer.json", "tokenizer_config.json")
+    folder, junk = arguments.output, run.recipe.junk
 
-    tokens = tokenizer.read(arguments.tokenizer)
-    stream = Stream(run.dataset, people.read(arguments.people, run.dataset, run.seed), tokens, run.seed)
+    tokens = tokenizer.read(arguments.tokenizer, domain=bool(junk and junk.domain_token != "none"))
+    codes = people.read(arguments.people, run.dataset, run.seed)
+    if run.dataset.kind not in STORED:  # the stream is made where the model is trained
+        codes = codes.to(device)
+    stream = Stream(source_of(run.dataset, run.seed, codes, arguments.texts), tokens, junk)
 
     stopping: list[int] = []
     for told in (signal.SIGTERM, signal.SIGINT):
@@ -72,8 +74,7 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
         log.say(f"train: {stopped}")
         raise SystemExit(REQUEUE) from stopped
     store.write(folder, done.model, run.architecture, run.recipe.window, stream.end_token)
-    for name in token_files:
-        shutil.copyfile(arguments.tokenizer.parent / name, folder / name)
+    tokenizer.write(folder, tokens)
     write_parquet(folder / "training.parquet", pa.Table.from_pylist(done.log))
     write_json(
         folder / "run.json",
@@ -103,6 +104,7 @@ if __name__ == "__main__":
     parser.add_argument("--run", required=True, metavar="JSON", help="the run's spec")
     parser.add_argument("--people", required=True, type=Path, metavar="FILE", help="people.parquet")
     parser.add_argument("--tokenizer", required=True, type=Path, metavar="FILE", help="tokenizer.json")
+    parser.add_argument("--texts", type=Path, metavar="FOLDER", help="encoded texts of bioR and bioG")
     parser.add_argument("--output", required=True, type=Path, metavar="FOLDER", help="the run's folder")
     parser.add_argument(
         "--code", default="", help="fingerprint of the training code; part of a checkpoint's identity"

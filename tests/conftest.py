@@ -11,9 +11,8 @@ from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 
-from knowledge_capacity.data import people, tokenizer
-from knowledge_capacity.data.pieces import all_texts
-from knowledge_capacity.data.stream import Stream
+from knowledge_capacity.data import corpus, people, tokenizer
+from knowledge_capacity.data.stream import Stream, source_of
 from knowledge_capacity.specs import Dataset
 
 settings.register_profile("light", max_examples=25, deadline=None)
@@ -27,7 +26,7 @@ def stream_of() -> Callable[[Dataset, int], Stream]:
 
     @cache
     def make(dataset: Dataset, seed: int) -> Stream:
-        codes = people.draw(dataset, seed, torch.arange(dataset.n_people))
-        return Stream(dataset, codes, tokenizer.word_level(all_texts(dataset)), seed)
+        source = source_of(dataset, seed, people.table(dataset, seed))
+        return Stream(source, tokenizer.word_level(corpus.texts(dataset)))
 
     return make

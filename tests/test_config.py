@@ -65,7 +65,7 @@ OVERLAYS: dict[str, tuple[str, str]] = {
     ),
     "unknown key": (
         "recipes: {short: {rl: 2}}",
-        "overlay.yaml: recipes.short.rl = 2: unknown key. Known: batch_size, exposures, lr, warmup_steps,"
+        "overlay.yaml: recipes.short.rl = 2: unknown key. Known: batch_size, exposures, junk, lr, warmup_steps,"
         " weight_decay, window.",
     ),
     "list": (
@@ -426,3 +426,23 @@ def test_snakemake_stops_before_any_job_with_the_line(tmp_path: Path) -> None:
     line = "overlay.yaml: recipes.wrong.lr = -1: this is too small. Write more than 0."
     assert line in output.splitlines()
     assert "Traceback" not in output
+
+
+def test_junk_that_a_dataset_cannot_have_is_named() -> None:
+    with pytest.raises(ConfigError) as error:
+        read(BASE.replace("weight_decay: 0.01}", "weight_decay: 0.01, junk: {people: 473}}"))
+    where = "config.yaml: experiments.base_law.grids[0].datasets"
+    assert str(error.value).splitlines() == [
+        f"{where}[0] = 'people': recipe short mixes in junk about 473 people, and with 40 of its own it has only "
+        "512 different names. Enlarge the dataset's pools of names, or lower junk.people.",
+        f"{where}[1] = 'strings': recipe short mixes in junk, which only bioS has. Use a dataset of that kind, or "
+        "a recipe without.",
+        "config.yaml: experiments.quantization.grids[0].datasets[0] = 'people': recipe short mixes in junk about "
+        "473 people, and with 40 of its own it has only 512 different names. Enlarge the dataset's pools of names, "
+        "or lower junk.people.",
+    ]
+    read(
+        BASE.replace("weight_decay: 0.01}", "weight_decay: 0.01, junk: {people: 472}}").replace(
+            ", strings]", "]"
+        )
+    )

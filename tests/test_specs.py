@@ -10,10 +10,15 @@ from hypothesis import strategies as st
 from knowledge_capacity.specs import (
     Architecture,
     BioD,
+    BioG,
+    BioR,
     BioS,
+    BioSSimple,
     Dataset,
+    Junk,
     Pools,
     Quantizer,
+    RandomStrings,
     Recipe,
     Run,
     dataset_from,
@@ -24,6 +29,9 @@ from knowledge_capacity.specs import (
 BIOS = BioS(n_people=10_000)
 BIOD = BioD(n_people=10_000)
 GPT2 = Architecture(layers=2, heads=2, width=128)
+SIMPLE, PROSE, STRINGS = BioSSimple(n_people=10_000), BioG(n_people=10_000), RandomStrings(n_strings=10_000)
+LLM = BioR(n_people=10_000, model="some/model", tokenizer="bpe-1000")
+JUNK = Junk(people=100_000_000)
 RECIPE = Recipe(exposures=1000, lr=1e-3)
 RUN = Run(BIOS, GPT2, RECIPE, 0)
 INT8 = Quantizer(bits=8)
@@ -93,7 +101,9 @@ def test_the_papers_settings_have_short_names(spec: Any, slug: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "spec", [Pools(), BIOS, BIOD, GPT2, RECIPE, INT8, RUN], ids=lambda spec: type(spec).__name__
+    "spec",
+    [Pools(), BIOS, BIOD, SIMPLE, PROSE, LLM, STRINGS, GPT2, RECIPE, JUNK, INT8, RUN],
+    ids=lambda spec: type(spec).__name__,
 )
 def test_specs_that_differ_in_any_field_have_different_slugs(spec: Any) -> None:
     varied = [field.name for field in fields(spec) if field.name not in FIXED]
@@ -113,6 +123,8 @@ def other(value: Any) -> Any:
         return replace(value, layers=3)
     if isinstance(value, Recipe):
         return replace(value, exposures=999)
+    if value is None:
+        return Junk(people=1000)
     if isinstance(value, float):
         return value / 2
     if isinstance(value, str):

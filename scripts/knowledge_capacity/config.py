@@ -83,6 +83,13 @@ class Sources:
         if problems:
             raise ConfigError("\n".join(dict.fromkeys(problems)))
 
+    @classmethod
+    def of_file(cls, path: Path) -> "Sources":
+        """A configuration that stands in one file alone."""
+        sources = cls({}, [path])
+        sources.config = sources.trees[0]
+        return sources
+
     def holding(self, key: Key) -> str:
         """The strongest source that sets the key or, where none does, the nearest key above it."""
         return self.places[self._rank(key)]
@@ -165,10 +172,12 @@ def _problem(details: Any, schema: Any) -> Problem:
         kinds = [member.kind for member in get_args(schema)]
         if found == "union_tag_invalid":
             return Problem((*key, "kind"), "unknown kind", did_you_mean(context["tag"], kinds))
-        remedy = f"Write kind: {' or kind: '.join(kinds)}."
+        remedy = f"Add it: one of {', '.join(sorted(kinds))}."
         return Problem((*key, "kind"), "this key is missing", remedy)
     if found == "literal_error":
         return Problem(key, "unknown name", did_you_mean(value, get_args(schema)))
+    if found == "string_too_short":
+        return Problem(key, "this is empty", "Write a name.")
     if found == "too_short":
         return Problem(key, "this list is empty", "Put at least one entry in it.")
     for name, (size, remedy) in LIMITS.items():

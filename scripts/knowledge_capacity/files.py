@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import shlex
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,7 +37,7 @@ def exclusive(folder: Path) -> IO[str]:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         file.close()
-        remedy = "Wait until it ends, or stop it: pkill -f scripts/train.py"
+        remedy = f"Wait until it ends, or stop it: pkill -f {Path(sys.argv[0]).name}"
         raise UserError(f"{folder}: another job is at work here. {remedy}") from error
     return file
 

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, fields
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Gt, Le, Lt
+from annotated_types import Ge, Gt, Le, Lt, MinLen
 
 WORD_LEVEL = "word"  # the tokenizer with one token for each word
 BYTE_PAIR = re.compile(r"bpe-([1-9][0-9]*)")  # one trained on the dataset, with so many tokens
@@ -50,15 +50,13 @@ class Pools:
 
 
 @dataclass(frozen=True)
-class BioS:
-    """bioS(N): six sentences about each of N people, wording and order drawn anew at every exposure."""
+class Biography:
+    """What every kind of biography holds: a name and six attributes of each of N people."""
 
     __pydantic_config__ = STRICT
 
     n_people: Count
-    kind: Literal["bioS"] = "bioS"
     pools: Pools = Pools()
-    templates: Annotated[int, Ge(1), Le(50)] = 50
     tokenizer: str = WORD_LEVEL
 
     @property
@@ -75,10 +73,56 @@ class BioS:
         """Bits in the whole dataset: N·log2(N0/N) + N·log2(S0)."""
         return self.n_people * (math.log2(self.pools.names / self.n_people) + self.bits_value)
 
+
+@dataclass(frozen=True)
+class BioS(Biography):
+    """bioS(N): six sentences about each of N people, wording and order drawn anew at every exposure."""
+
+    kind: Literal["bioS"] = "bioS"
+    templates: Annotated[int, Ge(1), Le(50)] = 50
+
     @property
     def slug(self) -> str:
-        name = f"bioS-{_thousands(self.n_people)}"
-        return name + _departures(self, templates="templates") + _data_slug(self)
+        return _biography_slug(self, templates="templates")
+
+
+@dataclass(frozen=True)
+class BioSSimple(Biography):
+    """bioS_simple(N): as bioS, but each person has one wording and order, the same at every exposure."""
+
+    kind: Literal["bioS_simple"] = "bioS_simple"
+    templates: Annotated[int, Ge(1), Le(50)] = 50
+
+    @property
+    def slug(self) -> str:
+        return _biography_slug(self, templates="templates")
+
+
+@dataclass(frozen=True)
+class BioG(Biography):
+    """bioG(N): free-running prose from a grammar, `rewrites` texts about each person, told in turn."""
+
+    kind: Literal["bioG"] = "bioG"
+    rewrites: Annotated[int, Ge(1), Le(1000)] = 40
+
+    @property
+    def slug(self) -> str:
+        return _biography_slug(self, rewrites="rewrites")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BioR(Biography):
+    """bioR(N): as bioG, but the texts are written by a language model, named as its endpoint or folder is."""
+
+    model: Annotated[str, MinLen(1)]
+    kind: Literal["bioR"] = "bioR"
+    rewrites: Annotated[int, Ge(1), Le(1000)] = 40
+    temperature: Annotated[float, Ge(0), Le(2)] = 1.0
+
+    @property
+    def slug(self) -> str:
+        name = _biography_slug(self, rewrites="rewrites", temperature="temperature")
+        return f"{name}-by-{_last_part(self.model)}{_digest(self.model)}"
 
 
 @dataclass(frozen=True)
@@ -117,7 +161,45 @@ class BioD:
         return f"bioD-{_thousands(self.n_people)}-{shape}" + _data_slug(self)
 
 
-Dataset = BioS | BioD
+@dataclass(frozen=True)
+class RandomStrings:
+    """N different strings of `length` symbols, each drawn uniformly: nothing but what must be memorised."""
+
+    __pydantic_config__ = STRICT
+
+    n_strings: Count
+    kind: Literal["random"] = "random"
+    length: Annotated[int, Ge(1), Le(4096)] = 64
+    symbols: Annotated[int, Ge(2), Le(40_000)] = 2048
+
+    @property
+    def n_people(self) -> int:
+        """How many things an exposure tells about: here strings."""
+        return self.n_strings
+
+    @property
+    def tokenizer(self) -> str:
+        """One token a symbol, always."""
+        return WORD_LEVEL
+
+    @property
+    def bits_string(self) -> float:
+        """log2 T^L: bits of one string."""
+        return self.length * math.log2(self.symbols)
+
+    @property
+    def bits_max(self) -> float:
+        """Bits in the whole dataset: N·log2(T^L / N), since the order of the strings tells nothing."""
+        return self.n_strings * (self.bits_string - math.log2(self.n_strings))
+
+    @property
+    def slug(self) -> str:
+        return f"random-{_thousands(self.n_strings)}-L{self.length}-T{_thousands(self.symbols)}"
+
+
+Dataset = BioS | BioSSimple | BioG | BioR | BioD | RandomStrings
+STORED = ("bioR", "bioG")  # the kinds whose texts are written before training
+KINDS = {kind.kind: kind for kind in (BioS, BioSSimple, BioG, BioR, BioD, RandomStrings)}
 
 
 @dataclass(frozen=True)
@@ -138,8 +220,30 @@ class Architecture:
 
 
 @dataclass(frozen=True)
+class Junk:
+    """Biographies of other people, mixed into training: they cost tokens, and nobody asks about them.
+
+    people: N', how many there are; few make repetitive junk. share: how much is junk, of all windows (pure)
+    or of all biographies (mixed). windows: pure ones are cut wholly from useful or from junk biographies.
+    domain_token: which biographies begin with a special token that tells their domain.
+    """
+
+    __pydantic_config__ = STRICT
+
+    people: Count
+    share: Annotated[float, Gt(0), Lt(1)] = 0.875
+    windows: Literal["pure", "mixed"] = "pure"
+    domain_token: Literal["none", "useful", "junk"] = "none"
+
+    @property
+    def slug(self) -> str:
+        departures = _departures(self, share="share", windows="", domain_token="token-")
+        return f"-junk{_thousands(self.people)}{departures}"
+
+
+@dataclass(frozen=True)
 class Recipe:
-    """How a model is trained: exposures, optimiser, schedule and batch."""
+    """How a model is trained: exposures, optimiser, schedule, batch, and what junk is mixed in."""
 
     __pydantic_config__ = STRICT
 
@@ -149,13 +253,15 @@ class Recipe:
     batch_size: Count = 192
     window: Annotated[int, Ge(8), Le(4096)] = 512
     warmup_steps: Annotated[int, Ge(0)] = 1000
+    junk: Junk | None = None
 
     @property
     def slug(self) -> str:
         name = f"exposures{self.exposures}-lr{Decimal(repr(self.lr)).normalize():e}"
-        return name + _departures(
+        name += _departures(
             self, weight_decay="wd", batch_size="batch", window="window", warmup_steps="warmup"
         )
+        return name + (self.junk.slug if self.junk else "")
 
 
 @dataclass(frozen=True)
@@ -198,8 +304,13 @@ def to_json(spec: Any) -> str:
 
 def dataset_from(values: dict[str, Any]) -> Dataset:
     """The dataset spec that `to_json` wrote."""
-    kinds: dict[str, type[BioS] | type[BioD]] = {"bioS": BioS, "bioD": BioD}
-    return kinds[values["kind"]](**{**values, "pools": Pools(**values["pools"])})
+    pools = {"pools": Pools(**values["pools"])} if "pools" in values else {}
+    return KINDS[values["kind"]](**{**values, **pools})
+
+
+def recipe_from(values: dict[str, Any]) -> Recipe:
+    """The recipe spec that `to_json` wrote."""
+    return Recipe(**{**values, "junk": Junk(**values["junk"]) if values.get("junk") else None})
 
 
 def run_from(text: str) -> Run:
@@ -208,7 +319,7 @@ def run_from(text: str) -> Run:
     return Run(
         dataset=dataset_from(values["dataset"]),
         architecture=Architecture(**values["architecture"]),
-        recipe=Recipe(**values["recipe"]),
+        recipe=recipe_from(values["recipe"]),
         seed=values["seed"],
     )
 
@@ -227,12 +338,20 @@ def _departures(spec: Any, **names: str) -> str:
     return "".join(f"-{name}{_exact(values[field])}" for field, name in names.items() if field in values)
 
 
-def _exact(number: float) -> str:
-    """All digits of a number and no more: 192, 0.02, 0."""
+def _exact(number: float | str) -> str:
+    """All digits of a number and no more: 192, 0.02, 0; a word as it is."""
+    if isinstance(number, str):
+        return number
     return str(int(number)) if number == int(number) else repr(number)
 
 
-def _data_slug(dataset: Dataset) -> str:
+def _biography_slug(dataset: BioS | BioSSimple | BioG | BioR, **names: str) -> str:
+    return (
+        f"{dataset.kind}-{_thousands(dataset.n_people)}{_departures(dataset, **names)}{_data_slug(dataset)}"
+    )
+
+
+def _data_slug(dataset: Biography | BioD) -> str:
     """What pools and tokenizer add to a dataset's slug: nothing for the paper's pools and one token a word.
 
     Pools add a short digest; a tokenizer that is named by folder or hub id, the end of its name and a digest.
@@ -243,9 +362,13 @@ def _data_slug(dataset: Dataset) -> str:
     if BYTE_PAIR.fullmatch(dataset.tokenizer):
         text += f"-{dataset.tokenizer.replace('-', '')}"
     elif dataset.tokenizer != WORD_LEVEL:
-        name = re.sub(r"[^A-Za-z0-9]", "", re.split(r"[/\\]", dataset.tokenizer.rstrip("/"))[-1])
-        text += f"-{name}{_digest(dataset.tokenizer)}"
+        text += f"-{_last_part(dataset.tokenizer)}{_digest(dataset.tokenizer)}"
     return text
+
+
+def _last_part(name: str) -> str:
+    """Letters and digits of the end of a folder's name or hub id."""
+    return re.sub(r"[^A-Za-z0-9]", "", re.split(r"[/\\]", name.rstrip("/"))[-1])
 
 
 def _digest(text: str) -> str:

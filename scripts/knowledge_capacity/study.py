@@ -23,9 +23,11 @@ from .specs import (
     WORD_LEVEL,
     Architecture,
     BioD,
+    BioR,
     BioS,
     Dataset,
     Quantizer,
+    RandomStrings,
     Recipe,
     Run,
 )
@@ -64,7 +66,7 @@ class Config:
 
     __pydantic_config__ = STRICT
 
-    datasets: dict[str, Annotated[BioS | BioD, Field(discriminator="kind")]]
+    datasets: dict[str, Annotated[Dataset, Field(discriminator="kind")]]
     architectures: dict[str, Architecture]
     recipes: dict[str, Recipe]
     quantizers: dict[str, Quantizer]
@@ -168,6 +170,15 @@ def _names(config: Config) -> Iterator[Problem]:
 
 
 def _dataset(key: Key, dataset: Dataset) -> Iterator[Problem]:
+    if isinstance(dataset, RandomStrings):
+        strings = dataset.symbols**dataset.length
+        if dataset.n_strings > strings:
+            reason = (
+                f"there are only {strings} strings of length {dataset.length} over {dataset.symbols} symbols"
+            )
+            remedy = f"Use at most {strings} strings, or raise length or symbols."
+            yield Problem((*key, "n_strings"), reason, remedy, ((*key, "length"), (*key, "symbols")))
+        return
     people, pools = dataset.n_people, dataset.pools
     if people > pools.names:
         reason = (
@@ -186,6 +197,9 @@ def _dataset(key: Key, dataset: Dataset) -> Iterator[Problem]:
         )
         remedy = f"Use a diversity of at most {strings}, or raise length or symbols."
         yield Problem((*key, "diversity"), reason, remedy, ((*key, "length"), (*key, "symbols")))
+    if isinstance(dataset, BioR) and dataset.tokenizer == WORD_LEVEL:
+        reason = "nobody knows in advance which words a language model will write"
+        yield Problem((*key, "tokenizer"), reason, "Write bpe-SIZE, a folder, or OWNER/NAME on the hub.")
     yield from _tokenizer((*key, "tokenizer"), dataset.tokenizer)
 
 
@@ -226,6 +240,7 @@ def _experiment(key: Key, experiment: Experiment, config: Config) -> Iterator[Pr
             remedy = did_you_mean(name, {FULL_PRECISION, *config.quantizers})
             yield Problem((*key, "variants", i), "there is no such quantizer", remedy)
     for g, grid in enumerate(experiment.grids):
+        yield from _junk((*key, "grids", g), grid, config)
         for section in ("datasets", "architectures", "recipes"):
             known, names = getattr(config, section), getattr(grid, section)
             yield from _repeats((*key, "grids", g, section), names)
@@ -236,6 +251,25 @@ def _experiment(key: Key, experiment: Experiment, config: Config) -> Iterator[Pr
                         remedy += " gpt2-LAYERS-HEADS needs no entry."
                     where = (*key, "grids", g, section, i)
                     yield Problem(where, f"there is no such {section.removesuffix('s')}", remedy)
+
+
+def _junk(key: Key, grid: Grid, config: Config) -> Iterator[Problem]:
+    """Combinations of a dataset with a recipe whose junk it cannot have."""
+    for (i, d), r in product(enumerate(grid.datasets), grid.recipes):
+        dataset, recipe = config.datasets.get(d), config.recipes.get(r)
+        if not dataset or not recipe or not recipe.junk:
+            continue
+        where, wants = (*key, "datasets", i), f"recipe {r} mixes in junk"
+        if not isinstance(dataset, BioS):
+            yield Problem(
+                where, f"{wants}, which only bioS has", "Use a dataset of that kind, or a recipe without."
+            )
+        elif dataset.n_people + recipe.junk.people > dataset.pools.names:
+            reason = (
+                f"{wants} about {recipe.junk.people} people, and with {dataset.n_people} of its own "
+                f"it has only {dataset.pools.names} different names"
+            )
+            yield Problem(where, reason, "Enlarge the dataset's pools of names, or lower junk.people.")
 
 
 def _repeats(key: Key, values: list[Any]) -> Iterator[Problem]:

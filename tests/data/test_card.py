@@ -13,11 +13,12 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from knowledge_capacity.data import pools, tokenizer
+from knowledge_capacity.data import corpus, pools, tokenizer
 from knowledge_capacity.data.card import card
 from knowledge_capacity.data.card_page import html
-from knowledge_capacity.data.pieces import BioDPieces, Term, all_texts
+from knowledge_capacity.data.pieces import Term
 from knowledge_capacity.data.stream import Stream
+from knowledge_capacity.data.strings import BioDSource
 from knowledge_capacity.specs import BioD, BioS, Dataset, Pools
 
 SMALL = Pools(4, 4, 5, birth_years=4, cities=8, universities=6, majors=5, employers=9)
@@ -35,7 +36,7 @@ def card_of(stream_of: StreamOf) -> Callable[[Dataset], dict[str, Any]]:
     """The card of a dataset with seed 0."""
 
     def make(dataset: Dataset) -> dict[str, Any]:
-        return card(dataset, stream_of(dataset, 0).people, tokenizer.word_level(all_texts(dataset)), 0)
+        return card(stream_of(dataset, 0), tokenizer.word_level(corpus.texts(dataset)))
 
     return make
 
@@ -171,7 +172,7 @@ def test_tokens_are_those_of_the_stream(stream_of: StreamOf, card_of: CardOf, da
         "per_biography_shortest": min(lengths),
         "per_biography_longest": max(lengths),
         "per_exposure": sum(lengths),
-        "vocabulary": tokenizer.word_level(all_texts(dataset)).get_vocab_size(),
+        "vocabulary": tokenizer.word_level(corpus.texts(dataset)).get_vocab_size(),
         "exposures_counted": 10,
         "vocabulary_used": len(stream.assemble(stream.pieces(0, 10 * N)).tokens.unique()),
     }
@@ -201,7 +202,7 @@ def test_segments_joined_are_the_biographies(stream_of: StreamOf, card_of: CardO
 def test_spans_of_bios_hold_the_facts_of_the_person(stream_of: StreamOf, card_of: CardOf) -> None:
     stream, texts = stream_of(BIOS, 0), pools.values(SMALL)
     person = {}
-    for codes in stream.people.tolist():
+    for codes in stream.source.codes.tolist():
         fields = pools.NAME_FIELDS + pools.FACT_FIELDS
         p = {field: texts[field][code] for field, code in zip(fields, codes, strict=True)}
         work_city = texts["birth_city"][pools.headquarters(SMALL)[codes[fields.index("employer")]]]
@@ -220,13 +221,14 @@ def test_spans_of_bios_hold_the_facts_of_the_person(stream_of: StreamOf, card_of
 
 def test_spans_of_biod_hold_the_strings_of_the_person(stream_of: StreamOf, card_of: CardOf) -> None:
     stream, texts = stream_of(BIOD, 0), pools.values(SMALL)
-    composer = stream.composer
-    assert isinstance(composer, BioDPieces)
+    source = stream.source
+    assert isinstance(source, BioDSource)
+    strings = ["".join(f" s{symbol}" for symbol in string) for string in source.strings.tolist()]
     person = {}
-    for codes in stream.people.tolist():
+    for codes in stream.source.codes.tolist():
         name = " ".join(texts[f][c] for f, c in zip(pools.NAME_FIELDS, codes[:3], strict=True))
         person[name] = {
-            str(k + 1): [stream.texts[composer.chunks[0, k, codes[3 + 2 * k + c]]] for c in range(2)]
+            str(k + 1): [strings[k * BIOD.diversity + codes[3 + 2 * k + c]] for c in range(2)]
             for k in range(3)
         }
     for segments in card_of(BIOD)["biographies"]:

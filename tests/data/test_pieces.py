@@ -11,9 +11,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from knowledge_capacity.data import people, pools
+from knowledge_capacity.data.bios import ATTRIBUTES, BioSSource
 from knowledge_capacity.data.counter import Purpose, words
-from knowledge_capacity.data.pieces import ATTRIBUTES, END, BioDPieces, BioSPieces, Term, pieces_of
+from knowledge_capacity.data.pieces import END, Pieces, Term
 from knowledge_capacity.data.stream import Stream
+from knowledge_capacity.data.strings import BioDSource
 from knowledge_capacity.data.words.templates import TEMPLATES
 from knowledge_capacity.specs import BioD, BioS, Dataset, Pools
 
@@ -29,6 +31,7 @@ BIOD = [
     BioD(n_people=40, attributes=5, chunks=1, diversity=20, length=3, symbols=9, pools=SMALL),
     BioD(n_people=40, attributes=3, chunks=4, diversity=7, length=2, symbols=12),
 ]
+NOBODY = torch.zeros(0, 11, dtype=torch.int16)  # where wording alone is looked at
 N = 200  # biographies looked at: five exposures of everyone
 
 StreamOf = Callable[[Dataset, int], Stream]
@@ -51,10 +54,11 @@ def as_tokens(text: str) -> list[str]:
 
 def who(stream: Stream, n: int = N) -> list[list[int]]:
     """The codes of whom each of the first n biographies is about, recognised by the name in its text."""
+    assert isinstance(stream.dataset, BioS | BioD)
     texts = pools.values(stream.dataset.pools)
     by_name = {
         tuple(texts[f][c] for f, c in zip(pools.NAME_FIELDS, row[:3], strict=True)): row
-        for row in stream.people.tolist()
+        for row in stream.source.codes.tolist()
     }
     found = []
     for spans in told(stream, n):
@@ -79,9 +83,10 @@ def told(stream: Stream, n: int = N) -> list[Spans]:
 def stream_tokens(stream: Stream) -> dict[int, str]:
     """The word of every token, learnt from pieces and their texts."""
     found = {stream.end_token: "<|endoftext|>"}
-    for piece, text in enumerate(stream.texts):
-        if piece != END:
-            tokens = stream.assemble(torch.tensor([[piece]])).tokens.tolist()
+    for phrase in stream.pieces(0, N).unique().tolist():
+        if phrase != END:
+            tokens = stream.assemble(torch.tensor([[phrase]])).tokens.tolist()
+            text = stream.text(torch.tensor([[phrase]]))[0]
             found |= dict(zip(tokens, as_tokens(text), strict=True))
     return found
 
@@ -203,7 +208,7 @@ def test_biod_terms_tell_first_chunks_from_others(stream_of: StreamOf, dataset: 
 @pytest.mark.parametrize("templates", [1, 2, 7, 50])
 def test_sentence_orders_and_templates_are_uniform(templates: int) -> None:
     n = 30_000
-    composer = BioSPieces(BioS(n_people=n, pools=SMALL, templates=templates), 0)
+    composer = BioSSource(BioS(n_people=n, pools=SMALL, templates=templates), 0, NOBODY)
     order, chosen = composer.wording(words(0, Purpose.WORDING, torch.arange(n)))
     assert torch.equal(order.sort(dim=1).values, torch.arange(6).expand(n, 6))
     orders = Counter(map(tuple, order.tolist()))
@@ -219,7 +224,7 @@ def test_sentence_orders_and_templates_are_uniform(templates: int) -> None:
 def test_the_templates_of_different_sentences_are_independent() -> None:
     """Three of them come from one random word, so this is not plain from how they are drawn."""
     n, templates = 30_000, 7
-    composer = BioSPieces(BioS(n_people=n, pools=SMALL, templates=templates), 0)
+    composer = BioSSource(BioS(n_people=n, pools=SMALL, templates=templates), 0, NOBODY)
     order, chosen = composer.wording(words(0, Purpose.WORDING, torch.arange(n)))
     for a in range(6):
         assert_uniform(torch.bincount(order[:, 0] * templates + chosen[:, a], minlength=6 * templates))
@@ -240,14 +245,14 @@ def test_the_templates_used_are_the_first_ones(stream_of: StreamOf) -> None:
 
 @given(seed=st.integers(0, 2**31 - 1))
 def test_biod_orders_are_permutations(seed: int) -> None:
-    composer = BioDPieces(BIOD[1], 0)
-    order, _ = composer.wording(words(seed, Purpose.WORDING, torch.arange(50), n=5))
+    composer = BioDSource(BIOD[1], 0, NOBODY)
+    order = composer.wording(words(seed, Purpose.WORDING, torch.arange(50), n=5))
     assert torch.equal(order.sort(dim=1).values, torch.arange(5).expand(50, 5))
 
 
 def test_biod_orders_are_uniform() -> None:
-    composer = BioDPieces(BIOD[1], 0)
-    order, _ = composer.wording(words(0, Purpose.WORDING, torch.arange(24_000), n=5))
+    composer = BioDSource(BIOD[1], 0, NOBODY)
+    order = composer.wording(words(0, Purpose.WORDING, torch.arange(24_000), n=5))
     assert_uniform(torch.tensor(list(Counter(map(tuple, order.tolist())).values())), size=120)
 
 
@@ -262,9 +267,12 @@ def test_attributes_are_those_of_the_metric() -> None:
     ]
 
 
-def test_only_biod_pieces_depend_on_the_seed() -> None:
-    assert pieces_of(BIOS[2], 0).pieces.texts == pieces_of(BIOS[2], 1).pieces.texts
-    assert pieces_of(BIOD[1], 0).pieces.texts != pieces_of(BIOD[1], 1).pieces.texts
+@every_dataset
+def test_pieces_do_not_depend_on_the_seed(stream_of: StreamOf, dataset: Dataset) -> None:
+    ours, theirs = (stream_of(dataset, seed).source.pieces for seed in (0, 1))
+    assert isinstance(ours, Pieces)
+    assert isinstance(theirs, Pieces)
+    assert ours.texts == theirs.texts
 
 
 def assert_uniform(counts: torch.Tensor, size: int | None = None) -> None:

@@ -7,9 +7,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from knowledge_capacity.data import pools, tokenizer
-from knowledge_capacity.data.pieces import Term, all_texts
-from knowledge_capacity.data.stream import Biographies, Stream
+from knowledge_capacity.data import corpus, pools, tokenizer
+from knowledge_capacity.data.pieces import Term
+from knowledge_capacity.data.stream import Biographies, Stream, source_of
 from knowledge_capacity.specs import BioD, BioS, Dataset, Pools
 
 SMALL = Pools(4, 4, 5, birth_years=4, cities=8, universities=6, majors=5, employers=9)
@@ -35,7 +35,7 @@ def visited(stream: Stream, start: int, stop: int) -> list[int]:
 
 @DATASETS
 def test_tokenising_the_text_gives_the_tokens(stream_of: StreamOf, dataset: Dataset) -> None:
-    stream, encoder = stream_of(dataset, 0), tokenizer.word_level(all_texts(dataset))
+    stream, encoder = stream_of(dataset, 0), tokenizer.word_level(corpus.texts(dataset))
     for pieces in (stream.pieces(0, 5 * N), stream.probe_pieces(3)):
         biographies = stream.assemble(pieces)
         tokens = biographies.tokens.split(biographies.lengths.tolist())
@@ -83,9 +83,10 @@ def test_wording_differs_between_exposures(stream_of: StreamOf, dataset: Dataset
 @DATASETS
 def test_seeds_give_other_people_orders_and_wordings(stream_of: StreamOf, dataset: Dataset) -> None:
     ours, theirs = stream_of(dataset, 0), stream_of(dataset, 1)
-    assert not torch.equal(ours.people, theirs.people)
+    assert not torch.equal(ours.source.codes, theirs.source.codes)
     assert visited(ours, 0, N) != visited(theirs, 0, N)
-    again = Stream(dataset, ours.people, tokenizer.word_level(all_texts(dataset)), seed=1)
+    source = source_of(dataset, 1, ours.source.codes)
+    again = Stream(source, tokenizer.word_level(corpus.texts(dataset)))
     assert visited(again, 0, N) == visited(theirs, 0, N)
     assert ours.text(ours.probe_pieces(0)) != again.text(again.probe_pieces(0))
 
@@ -118,7 +119,7 @@ def test_odd_probes_are_even_ones_with_employer_and_work_city_exchanged(
     stream_of: StreamOf, pair: int
 ) -> None:
     stream = stream_of(BIOS, 0)
-    period = tokenizer.word_level(all_texts(BIOS)).token_to_id(".")
+    period = tokenizer.word_level(corpus.texts(BIOS)).token_to_id(".")
     place: dict[int, list[tuple[int, int]]] = {}
     plain: dict[int, list[list[str]]] = {}
     for draw in (2 * pair, 2 * pair + 1):
@@ -147,10 +148,11 @@ def test_odd_probes_are_even_ones_with_employer_and_work_city_exchanged(
 def test_probes_show_everyone_in_order_and_anew_in_every_pair(stream_of: StreamOf, dataset: Dataset) -> None:
     stream = stream_of(dataset, 0)
     drawn = [stream.text(stream.probe_pieces(draw)) for draw in range(6)]
-    encoder, fields = tokenizer.word_level(all_texts(dataset)), pools.values(dataset.pools)
+    assert isinstance(dataset, BioS | BioD)
+    encoder, fields = tokenizer.word_level(corpus.texts(dataset)), pools.values(dataset.pools)
     expected = [
         tuple(encoder.token_to_id(fields[f][c]) for f, c in zip(pools.NAME_FIELDS, row[:3], strict=True))
-        for row in stream.people.tolist()
+        for row in stream.source.codes.tolist()
     ]
     for draw in range(6):
         assert names(stream.assemble(stream.probe_pieces(draw))) == expected

@@ -4,10 +4,9 @@ import os
 from pathlib import Path
 
 import pytest
-import torch
-from knowledge_capacity.data import people, tokenizer
-from knowledge_capacity.data.pieces import END, all_texts, pieces_of
-from knowledge_capacity.data.stream import Stream, plain_text, training_pieces
+from knowledge_capacity.data import corpus, people, tokenizer
+from knowledge_capacity.data.pieces import END_OF_TEXT
+from knowledge_capacity.data.stream import Stream, source_of
 from knowledge_capacity.files import UserError
 from knowledge_capacity.specs import BioD, BioS, Dataset, Pools
 from tokenizers import Tokenizer, models, pre_tokenizers
@@ -21,18 +20,13 @@ EVERY = pytest.mark.parametrize("dataset", [BIOS, BIOD], ids=["bioS", "bioD"])
 
 def sample(dataset: Dataset, n: int) -> list[list[str]]:
     """Biographies as the texts of their pieces."""
-    composer = pieces_of(dataset, 0)
-    drawn = people.draw(dataset, 0, torch.arange(dataset.n_people))
-    rows = training_pieces(composer, dataset, drawn, 0, 0, n)
-    texts = composer.pieces.texts
-    assert plain_text(texts, rows[:2])[0].endswith(".")
-    return [[texts[number] for number in row if number != END] for row in rows.tolist()]
+    return corpus.sample(dataset)[:n]
 
 
 def folder_of_a_larger_one(folder: Path) -> Tokenizer:
     """A byte-pair tokenizer of more text than one dataset's, as the two files of GPT-2's."""
-    corpus = ["".join(pieces) for dataset in (BIOS, BIOD) for pieces in sample(dataset, 400)]
-    large = tokenizer.byte_pair([*corpus, *("entirely other words stand here too" for _ in range(50))], 3000)
+    whole = ["".join(pieces) for dataset in (BIOS, BIOD) for pieces in sample(dataset, 400)]
+    large = tokenizer.byte_pair([*whole, *("entirely other words stand here too" for _ in range(50))], 3000)
     folder.mkdir(exist_ok=True)
     large.model.save(str(folder))
     return large
@@ -41,15 +35,15 @@ def folder_of_a_larger_one(folder: Path) -> Tokenizer:
 @EVERY
 def test_byte_pairs_are_learned_up_to_the_size_asked_for(dataset: Dataset) -> None:
     biographies = sample(dataset, 300)
-    corpus = ["".join(pieces) for pieces in biographies]
+    whole = ["".join(pieces) for pieces in biographies]
     sizes = {}
     for size in (300, 600):
-        made = tokenizer.make(f"bpe-{size}", all_texts(dataset), corpus)
+        made = tokenizer.make(f"bpe-{size}", corpus.texts(dataset), whole)
         tokenizer.check(made, f"bpe-{size}", biographies)
         assert made.get_vocab_size() <= size
-        assert made.token_to_id(tokenizer.END_OF_TEXT) == 0
-        assert all(made.decode(made.encode(text).ids) == text for text in corpus[:50])
-        sizes[size] = sum(len(made.encode(text).ids) for text in corpus)
+        assert made.token_to_id(END_OF_TEXT) == 0
+        assert all(made.decode(made.encode(text).ids) == text for text in whole[:50])
+        sizes[size] = sum(len(made.encode(text).ids) for text in whole)
     assert sizes[600] < sizes[300]
 
 
@@ -57,19 +51,19 @@ def test_byte_pairs_are_learned_up_to_the_size_asked_for(dataset: Dataset) -> No
 def test_a_trimmed_tokenizer_cuts_the_dataset_as_before(tmp_path: Path, dataset: Dataset) -> None:
     large = folder_of_a_larger_one(tmp_path / "large")
     biographies = sample(dataset, 600)
-    corpus = ["".join(pieces) for pieces in biographies]
-    small = tokenizer.make(str(tmp_path / "large"), all_texts(dataset), corpus)
+    whole = ["".join(pieces) for pieces in biographies]
+    small = tokenizer.make(str(tmp_path / "large"), corpus.texts(dataset), whole)
     tokenizer.check(small, "large", biographies)
     assert small.get_vocab_size() < large.get_vocab_size()
-    for text in [*corpus, *all_texts(dataset)]:
+    for text in [*whole, *corpus.texts(dataset)]:
         assert small.encode(text).tokens == large.encode(text).tokens
     assert sorted(small.get_vocab().values()) == list(range(small.get_vocab_size()))
     # what is left is needed: every token occurs, or is on the way to one that does
-    used = {token for text in all_texts(dataset) for token in small.encode(text).tokens}
-    for token in small.get_vocab().keys() - used - {tokenizer.END_OF_TEXT}:
+    used = {token for text in corpus.texts(dataset) for token in small.encode(text).tokens}
+    for token in small.get_vocab().keys() - used - {END_OF_TEXT}:
         assert any(token in other for other in used), token
     tokenizer.write(tmp_path / "small", small)
-    again = tokenizer.make(str(tmp_path / "small"), all_texts(dataset), corpus)  # as tokenizer.json
+    again = tokenizer.make(str(tmp_path / "small"), corpus.texts(dataset), whole)  # as tokenizer.json
     assert again.get_vocab() == small.get_vocab()
 
 
@@ -96,10 +90,11 @@ def test_gpt2s_tokenizer_on_the_full_pools() -> None:
     """The paper has 73.0 + 1 tokens per biography and 3,275 used tokens; our lists come close to that."""
     dataset = BioS(n_people=20_000, tokenizer=str(GPT2))
     biographies = sample(dataset, 2000)
-    small = tokenizer.make(dataset.tokenizer, all_texts(dataset), ["".join(pieces) for pieces in biographies])
+    small = tokenizer.make(
+        dataset.tokenizer, corpus.texts(dataset), ["".join(pieces) for pieces in biographies]
+    )
     tokenizer.check(small, "gpt2", biographies)
-    drawn = people.draw(dataset, 0, torch.arange(dataset.n_people))
-    stream = Stream(dataset, drawn, small, 0)
+    stream = Stream(source_of(dataset, 0, people.table(dataset, 0)), small)
     used = len(stream.assemble(stream.pieces(0, dataset.n_people)).tokens.unique())
     assert stream.mean_length() == pytest.approx(66.2, abs=0.5)
     assert used == pytest.approx(3964, abs=40)

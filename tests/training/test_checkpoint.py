@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from knowledge_capacity.data.windows import Cursor
+from knowledge_capacity.data.windows import Cursor, Place
 from knowledge_capacity.training import checkpoint
 from torch import Tensor, nn
 
@@ -12,7 +12,7 @@ PROGRESS = checkpoint.Progress(
     step=3,
     tokens=1234,
     seconds=5.5,
-    cursor=Cursor(17, 4),
+    cursor=Cursor(Place(17, 4)),
     seen=torch.tensor([True, False, True]),
     losses=torch.tensor(2.5),
     n_losses=2,

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from knowledge_capacity.data import people, tokenizer
-from knowledge_capacity.data.pieces import all_texts
+from knowledge_capacity.data import corpus, people, tokenizer
 from knowledge_capacity.specs import Architecture, BioS, Pools, Recipe, Run, to_json
 from safetensors import safe_open
 
@@ -77,7 +76,7 @@ class Job:
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data")
     people.write(folder / "people.parquet", RUN.dataset, RUN.seed)
-    tokenizer.write(folder, tokenizer.word_level(all_texts(RUN.dataset)))
+    tokenizer.write(folder, tokenizer.word_level(corpus.texts(RUN.dataset)))
     return folder
 
 

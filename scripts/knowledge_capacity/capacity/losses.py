@@ -30,8 +30,9 @@ COUNTED = {
 def score(model: Callable[[Tensor], Tensor], stream: Stream, device: str = "cpu") -> NDArray[np.float64]:
     """Losses in nats summed over the tokens of each term, float64 (draws, n_people, terms).
 
-    Every person is probed with PROBE_DRAWS freshly worded biographies, each alone after the end-of-text token
-    at position 0. model: token ids (batch, window) → logits (batch, window, vocabulary).
+    Every person is probed with PROBE_DRAWS biographies, each alone after the end-of-text token at position 0.
+    Where a text tells the city of work before the employer, the latter's loss stands under LATE_EMPLOYER, and
+    NaN under EMPLOYER. model: token ids (batch, window) → logits (batch, window, vocabulary).
     """
     result = []
     for draw in range(PROBE_DRAWS):
@@ -45,13 +46,16 @@ def score(model: Callable[[Tensor], Tensor], stream: Stream, device: str = "cpu"
             column = torch.arange(width)
             inside = column < lengths[rows, None]
             index = torch.where(inside, starts[rows, None] + column, 0)
-            targets = torch.where(inside, biographies.tokens[index], stream.end_token)
-            terms = torch.where(inside, biographies.terms[index], Term.NONE)
+            targets = torch.where(inside, biographies.tokens[index].long(), stream.end_token)
+            terms = torch.where(inside, biographies.terms[index].long(), Term.NONE)
+            late = _first(terms, Term.WORK_CITY) < _first(terms, Term.EMPLOYER)
+            terms = torch.where(late[:, None] & (terms == Term.EMPLOYER), Term.LATE_EMPLOYER, terms)
             inputs = F.pad(targets, (1, 0), value=stream.end_token)[:, :-1]
             logits = model(inputs.to(device)).float()
             nats = F.cross_entropy(logits.flatten(0, 1), targets.to(device).flatten(), reduction="none")
             nats = nats.view_as(targets).double().cpu() * inside
             losses[rows] = losses[rows].scatter_add(1, terms, nats)
+            losses[rows[late], Term.EMPLOYER] = torch.nan
         result.append(losses.numpy())
     return np.stack(result)
 
@@ -59,14 +63,26 @@ def score(model: Callable[[Tensor], Tensor], stream: Stream, device: str = "cpu"
 def bios_losses(losses: NDArray[np.float64]) -> tuple[dict[str, Losses], Losses]:
     """From `score`: loss by attribute and person, "name" included, and the naive loss of the employer.
 
-    The employer counts in the even draws only, where its sentence precedes that of the city of work, which
-    would give it away; the naive loss is the mean over all draws, as in the paper.
+    The employer counts only in draws that tell it before the city of work, which would give it away; people
+    without such a draw get the mean of the others. The naive loss, as in the paper, is that of all draws.
     """
     by_attribute = {"name": losses[:, :, Term.NAME].mean(axis=0)}
     for name, term in COUNTED.items():
-        draws = losses[::2] if name == "employer" else losses
-        by_attribute[name] = draws[:, :, term].mean(axis=0)
-    return by_attribute, losses[:, :, Term.EMPLOYER].mean(axis=0)
+        if term != Term.EMPLOYER:
+            by_attribute[name] = losses[:, :, term].mean(axis=0)
+    early, late = losses[:, :, Term.EMPLOYER], losses[:, :, Term.LATE_EMPLOYER]
+    draws = np.isfinite(early).sum(axis=0)
+    employer = np.nansum(early, axis=0) / np.maximum(draws, 1)
+    by_attribute["employer"] = np.where(draws > 0, employer, employer[draws > 0].mean())
+    return {name: by_attribute[name] for name in ("name", *COUNTED)}, (np.nan_to_num(early) + late).mean(
+        axis=0
+    )
+
+
+def _first(terms: Tensor, term: Term) -> Tensor:
+    """The column in which a term stands first in each row, or the number of columns."""
+    here = terms == term
+    return torch.where(here.any(dim=1), here.int().argmax(dim=1), terms.shape[1])
 
 
 def biod_losses(losses: NDArray[np.float64], attributes: int) -> dict[str, Losses]:

@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..specs import BioS, Run, to_json
+from ..data.pieces import Term
+from ..specs import Biography, RandomStrings, Run, to_json
 from . import losses as scoring
 from .intervals import bootstrap_total
-from .metric import biod_bits, bios_bits
+from .metric import biod_bits, bios_bits, random_bits
 
 DATA_LIMITED = 0.9  # a run with R at or above this share of R_max measures its dataset, not its capacity
 
@@ -28,12 +29,16 @@ def row(run: Run, record: dict[str, Any], n_parameters: int, variant: Variant, c
     dataset, architecture, recipe = run.dataset, run.architecture, run.recipe
     naive_gain = np.zeros(dataset.n_people)
     loss_value1 = None
-    if isinstance(dataset, BioS):
+    if isinstance(dataset, Biography):
         by_attribute, naive = scoring.bios_losses(variant.losses)
         value = np.sum([by_attribute[name] for name in scoring.COUNTED], axis=0)
         loss_value = float(np.mean(value))
         bits = bios_bits(dataset, by_attribute["name"], value)
         naive_gain = (by_attribute["employer"] - naive) / np.log(2)
+    elif isinstance(dataset, RandomStrings):
+        by_attribute = {"name": variant.losses[:, :, Term.NAME].mean(axis=0)}
+        bits = random_bits(dataset, by_attribute["name"])
+        loss_value = 0.0
     else:
         by_attribute = scoring.biod_losses(variant.losses, dataset.attributes)
         bits = biod_bits(dataset, by_attribute["name"], by_attribute["value"], by_attribute["value1"])
@@ -58,6 +63,10 @@ def row(run: Run, record: dict[str, Any], n_parameters: int, variant: Variant, c
         "batch_size": recipe.batch_size,
         "window": recipe.window,
         "warmup_steps": recipe.warmup_steps,
+        "junk_share": recipe.junk.share if recipe.junk else 0.0,
+        "junk_people": recipe.junk.people if recipe.junk else 0,
+        "junk_windows": recipe.junk.windows if recipe.junk else None,
+        "domain_token": recipe.junk.domain_token if recipe.junk else "none",
         "seed": run.seed,
         "variant": variant.name,
         "bits_per_weight": variant.bits_per_weight,

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from ..files import UserError, remake
 
-VERSION = "1"
+VERSION = "2"
 
 SCHEMA = pa.schema(
     [
@@ -34,6 +34,10 @@ SCHEMA = pa.schema(
         pa.field("batch_size", pa.int64(), nullable=False),
         pa.field("window", pa.int64(), nullable=False),
         pa.field("warmup_steps", pa.int64(), nullable=False),
+        pa.field("junk_share", pa.float64(), nullable=False),  # 0 without junk
+        pa.field("junk_people", pa.int64(), nullable=False),
+        pa.field("junk_windows", pa.string()),  # pure or mixed
+        pa.field("domain_token", pa.string(), nullable=False),  # on which biographies: none, useful or junk
         pa.field("seed", pa.int64(), nullable=False),
         pa.field("variant", pa.string(), nullable=False),
         pa.field("bits_per_weight", pa.float64(), nullable=False),

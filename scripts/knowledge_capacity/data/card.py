@@ -13,11 +13,10 @@ from typing import Any
 
 import torch
 from tokenizers import Tokenizer
-from torch import Tensor
 
-from ..specs import BioS, Dataset
+from ..specs import Biography, Dataset, RandomStrings
 from . import pools
-from .pieces import END
+from .pieces import Term
 from .stream import Stream
 
 BIOGRAPHIES = 10  # shown
@@ -26,11 +25,11 @@ COUNTED = 100_000  # biographies whose lengths are counted, at most
 CHUNK = 10_000  # biographies made at a time
 
 
-def card(dataset: Dataset, people: Tensor, tokenizer: Tokenizer, seed: int) -> dict[str, Any]:
-    """The card of a dataset, as what JSON can hold.
+def card(stream: Stream, tokenizer: Tokenizer) -> dict[str, Any]:
+    """The card of the dataset of a stream, as what JSON can hold. Keys:
 
-    people: codes (n_people, fields) as `people.draw` gives them for the seed. Keys:
     slug, spec, seed: what the card is about; spec as in the configuration.
+    n, of: how many there are, and of what: people or strings.
     bits: a list of {term, formula, per_person, total}, in bits: what the facts of all people together hold.
     bits_per_person, bits_max: the sums of these, in bits.
     pools: a list of {field, values, entropy, note}: from how many values a field is drawn, and the entropy
@@ -41,12 +40,14 @@ def card(dataset: Dataset, people: Tensor, tokenizer: Tokenizer, seed: int) -> d
     biographies: the first ten of the stream, each a list of {text, term}; the texts joined are the biography,
       term is the name of a `Term` in small letters, or null for text that counts for nothing.
     """
-    stream = Stream(dataset, people, tokenizer, seed)
+    dataset = stream.dataset
     bits = _bits(dataset)
     return {
         "slug": dataset.slug,
+        "n": dataset.n_people,
+        "of": "strings" if isinstance(dataset, RandomStrings) else "people",
         "spec": asdict(dataset),
-        "seed": seed,
+        "seed": stream.seed,
         "bits": bits,
         "bits_per_person": math.fsum(row["per_person"] for row in bits),
         "bits_max": math.fsum(row["total"] for row in bits),
@@ -63,9 +64,14 @@ def card(dataset: Dataset, people: Tensor, tokenizer: Tokenizer, seed: int) -> d
 
 def _bits(dataset: Dataset) -> list[dict[str, Any]]:
     """The terms of `dataset.bits_max`, one by one."""
-    n, p = dataset.n_people, dataset.pools
+    n = dataset.n_people
+    if isinstance(dataset, RandomStrings):
+        t, length = dataset.symbols, dataset.length
+        rows = [("string", f"log2({t:,}^{length} / {n:,})", dataset.bits_max / n)]
+        return [{"term": t, "formula": f, "per_person": bits, "total": n * bits} for t, f, bits in rows]
+    p = dataset.pools
     rows = [("name", f"log2({p.names:,} / {n:,})", math.log2(p.names / n))]
-    if isinstance(dataset, BioS):
+    if isinstance(dataset, Biography):
         days = (len(pools.MONTHS), len(pools.DAYS), p.birth_years)
         counted = [("birth_date", days), ("birth_city", (p.cities,)), ("university", (p.universities,))]
         counted += [("major", (p.majors,)), ("employer", (p.employers,)), ("pronoun", (len(pools.PRONOUNS),))]
@@ -81,12 +87,16 @@ def _bits(dataset: Dataset) -> list[dict[str, Any]]:
 
 def _pools(dataset: Dataset) -> list[dict[str, Any]]:
     """What each field is drawn from, uniformly unless its note says otherwise."""
+    if isinstance(dataset, RandomStrings):
+        note = f"A string is {dataset.length} of them; no two strings are alike."
+        row = ("symbol", dataset.symbols, math.log2(dataset.symbols), note)
+        return [dict(zip(("field", "values", "entropy", "note"), row, strict=True))]
     texts = pools.values(dataset.pools)
-    fields = pools.NAME_FIELDS + (pools.FACT_FIELDS if isinstance(dataset, BioS) else ())
+    fields = pools.NAME_FIELDS + (pools.FACT_FIELDS if isinstance(dataset, Biography) else ())
     rows = [(field, len(texts[field]), math.log2(len(texts[field])), "") for field in fields]
     n0 = dataset.pools.names
     rows.insert(3, ("name", n0, math.log2(n0), "No two people share a full name."))
-    if isinstance(dataset, BioS):
+    if isinstance(dataset, Biography):
         headquarters = Counter(pools.headquarters(dataset.pools))
         shares = [count / headquarters.total() for count in headquarters.values()]
         entropy = math.fsum(-share * math.log2(share) for share in shares)
@@ -105,8 +115,8 @@ def _lengths(stream: Stream) -> dict[str, Any]:
     """Tokens of biographies and exposures, end-of-text included."""
     counted = min(stream.dataset.n_people, COUNTED)
     starts = range(0, counted, CHUNK)
-    chunks = [stream.assemble(stream.pieces(start, min(start + CHUNK, counted))) for start in starts]
-    lengths = torch.cat([chunk.lengths for chunk in chunks])
+    chunks = [stream.tokens(stream.pieces(start, min(start + CHUNK, counted))) for start in starts]
+    lengths = torch.cat([lengths for _, lengths in chunks])
     mean = int(lengths.sum()) / counted
     return {
         "biographies_counted": counted,
@@ -119,24 +129,21 @@ def _lengths(stream: Stream) -> dict[str, Any]:
 
 def _vocabulary_used(stream: Stream) -> int:
     """How many different tokens occur in the first exposures, end-of-text included."""
-
-    def tokens(pieces: Tensor) -> int:
-        return len(stream.assemble(pieces[:, None]).tokens.unique())
-
-    seen = torch.zeros(len(stream.texts), dtype=torch.bool)
-    every, total = tokens(torch.arange(len(seen))), EXPOSURES * stream.dataset.n_people
+    possible, total = stream.possible_tokens(), EXPOSURES * stream.dataset.n_people
+    seen = torch.zeros(int(possible.max()) + 1, dtype=torch.bool)
     for start in range(0, total, CHUNK):
-        seen[stream.pieces(start, min(start + CHUNK, total))] = True
-        if tokens(seen.nonzero()[:, 0]) == every:  # no more can come, however many biographies are left
+        tokens, _ = stream.tokens(stream.pieces(start, min(start + CHUNK, total)))
+        seen[tokens.long()] = True
+        if int(seen.sum()) == len(possible):  # no more can come, however many biographies are left
             break
-    return tokens(seen.nonzero()[:, 0])
+    return int(seen.sum())
 
 
 def _segments(stream: Stream, pieces: list[int]) -> list[dict[str, Any]]:
-    """One biography: neighbouring pieces of one term make a segment."""
-    terms = stream.composer.pieces.terms
-    told = [piece for piece in pieces if piece != END and stream.texts[piece]]
+    """One biography: neighbouring stretches of one term make a segment."""
+    whole = "string" if isinstance(stream.dataset, RandomStrings) else "name"
+    names = {Term.NONE: None, **{term: term.name.lower() for term in Term if term}, Term.NAME: whole}
     return [
-        {"text": "".join(stream.texts[piece] for piece in group), "term": term.name.lower() if term else None}
-        for term, group in groupby(told, key=terms.__getitem__)
+        {"text": "".join(text for text, _ in group), "term": names[term]}
+        for term, group in groupby(stream.segments(pieces), key=lambda segment: segment[1])
     ]

@@ -25,6 +25,7 @@ COLOURS = {  # red, green, blue; the city of work follows from the employer and 
     "employer": (213, 94, 0),
     "work_city": (213, 94, 0),
     "pronoun": (86, 180, 233),
+    "string": (0, 114, 178),
     "first_chunk": (230, 159, 0),
     "other_chunks": (0, 158, 115),
 }
@@ -33,6 +34,7 @@ COLOURS = {  # red, green, blue; the city of work follows from the employer and 
 def html(card: dict[str, Any]) -> str:
     """The card as a page of its own, without scripts."""
     tokens, slug = card["tokens"], escape(card["slug"])
+    one = {"people": "person", "strings": "string"}[card["of"]]
     used = {segment["term"] for biography in card["biographies"] for segment in biography}
     legend = "".join(_mark(term, _label(term)) for term in COLOURS if term in used)
     if "work_city" in used:
@@ -40,7 +42,7 @@ def html(card: dict[str, Any]) -> str:
     biographies = "".join(f"<li>{_biography(segments)}</li>\n" for segments in card["biographies"])
     terms = [(_label(row["term"]), row["formula"], row["per_person"], row["total"]) for row in card["bits"]]
     terms.append((SUM, "", card["bits_per_person"], card["bits_max"]))
-    bits = [[what, formula, f"{one:,.2f}", f"{every:,.1f}"] for what, formula, one, every in terms]
+    bits = [[what, formula, f"{each:,.2f}", f"{every:,.1f}"] for what, formula, each, every in terms]
     drawn = [
         [_label(row["field"]), f"{row['values']:,}", f"{row['entropy']:.2f}", row["note"]]
         for row in card["pools"]
@@ -50,7 +52,7 @@ def html(card: dict[str, Any]) -> str:
         ["biography, mean", f"{tokens['per_biography_mean']:,.1f}", counted],
         ["biography, shortest", f"{tokens['per_biography_shortest']:,}", ""],
         ["biography, longest", f"{tokens['per_biography_longest']:,}", ""],
-        ["exposure", f"{tokens['per_exposure']:,}", "one biography of every person"],
+        ["exposure", f"{tokens['per_exposure']:,}", f"all {card['of']} once"],
         ["vocabulary", f"{tokens['vocabulary']:,}", "all that the tokenizer knows"],
         [
             "vocabulary used",
@@ -70,11 +72,11 @@ def html(card: dict[str, Any]) -> str:
 </head>
 <body>
 <h1>{slug}</h1>
-<p>{card["spec"]["n_people"]:,} people hold <b>{card["bits_max"]:,.1f} bits</b>, that is
+<p>{card["n"]:,} {card["of"]} hold <b>{card["bits_max"]:,.1f} bits</b>, that is
 <b>{card["bits_per_person"]:,.2f} bits</b> each. To tell about each of them once takes
-<b>{tokens["per_exposure"]:,} tokens</b>. People, order and wording are those of seed {card["seed"]}.</p>
+<b>{tokens["per_exposure"]:,} tokens</b>. All that is drawn is that of seed {card["seed"]}.</p>
 <h2>Bits</h2>
-{_table(["what", "in closed form, per person", "bits per person", "bits in all"], bits, (2, 3))}
+{_table(["what", f"in closed form, per {one}", f"bits per {one}", "bits in all"], bits, (2, 3))}
 <h2>Biographies</h2>
 <p class="legend">{legend}</p>
 <ol>

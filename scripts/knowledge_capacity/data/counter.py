@@ -7,6 +7,7 @@ arithmetic on all devices; products wrap modulo 2^64, which leaves the bits that
 
 import math
 from enum import IntEnum
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -23,6 +24,10 @@ class Purpose(IntEnum):
     VISITING_ORDER = 4
     WORDING = 5
     PROBE = 6
+    JUNK_ORDER = 7
+    JUNK_WORDING = 8
+    REWRITING = 9
+    REWRITE_ORDER = 10
 
 
 def philox(counter: tuple[Tensor, Tensor, Tensor, Tensor], key: tuple[int, int]) -> tuple[Tensor, ...]:
@@ -97,6 +102,7 @@ def _mix(x: Tensor) -> Tensor:
     return x ^ (x >> 16)
 
 
+@cache
 def _scramble(seed: int, purpose: Purpose, step: int) -> int:
     """A round constant of the Feistel network."""
     zero = torch.zeros((), dtype=torch.int64)

@@ -1,11 +1,11 @@
 """People: drawn as a pure function of (dataset, seed, position), stored as Parquet for whoever reads them.
 
-A person is a row of integer codes. bioS: the fields of `pools.NAME_FIELDS + pools.FACT_FIELDS`, each a
+A person is a row of integer codes. Biographies: the fields of `pools.NAME_FIELDS + pools.FACT_FIELDS`, each a
 position in its pool. bioD: the three names, then attributes × chunks positions in the attributes' sets of
-strings.
+strings. Random strings, which take the place of people: their symbols.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,26 +15,65 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
-from ..files import UserError, remake, write_parquet
-from ..specs import BioD, BioS, Dataset, to_json
+from ..files import UserError, remake, replacing
+from ..specs import BioD, Biography, Dataset, RandomStrings, to_json
 from . import pools
 from .counter import Purpose, below, permute, words
 
+CHUNK = 1 << 17  # people drawn, written and read at a time
+
 
 def draw(dataset: Dataset, seed: int, index: Tensor) -> Tensor:
-    """The people at the given positions, int64 (n, fields). Distinct positions have distinct names."""
+    """The people at the given positions, int64 (n, fields). Distinct positions have distinct names.
+
+    (Distinct strings, for random strings; where there are 2^62 or more to choose from, almost surely.)
+    """
+    if isinstance(dataset, RandomStrings):
+        length, t = dataset.length, dataset.symbols
+        if t**length >= 2**62:
+            return below(words(seed, Purpose.STRINGS, index, n=length), t)
+        number = permute(seed, Purpose.STRINGS, t**length, index)
+        return torch.stack([number // t**i % t for i in range(length)], dim=-1)
     n0 = dataset.pools.names
     name = permute(seed, Purpose.NAMES, n0, index)
     last = name % dataset.pools.last_names
     rest = name // dataset.pools.last_names
     codes = [rest // dataset.pools.middle_names, rest % dataset.pools.middle_names, last]
-    if isinstance(dataset, BioS):
+    if isinstance(dataset, Biography):
         sizes = [len(pools.values(dataset.pools)[field]) for field in pools.FACT_FIELDS]
     else:
         sizes = [dataset.diversity] * (dataset.attributes * dataset.chunks)
     random = words(seed, Purpose.FACTS, index, n=len(sizes))
     codes += [below(random[..., i], size) for i, size in enumerate(sizes)]
     return torch.stack(codes, dim=-1)
+
+
+def table(dataset: Dataset, seed: int) -> Tensor:
+    """All people of a dataset as `read` gives them, without a file."""
+    result = torch.empty(dataset.n_people, _n_fields(dataset), dtype=_dtype(dataset))
+    for start in range(0, dataset.n_people, CHUNK):
+        index = torch.arange(start, min(start + CHUNK, dataset.n_people))
+        result[start : start + len(index)] = draw(dataset, seed, index)
+    return result
+
+
+def facts(dataset: Biography, people: Tensor) -> Iterator[dict[str, str]]:
+    """What is told about each of some people (codes as `draw` gives them), in words.
+
+    Keys: name (in full), birth_date (October 2, 1996), birth_city, university, major, employer, work_city,
+    pronoun (he or she).
+    """
+    texts, headquarters = pools.values(dataset.pools), pools.headquarters(dataset.pools)
+    fields = pools.NAME_FIELDS + pools.FACT_FIELDS
+    for row in people.tolist():
+        said = {field: texts[field][code] for field, code in zip(fields, row, strict=True)}
+        yield {
+            "name": " ".join(said[field] for field in pools.NAME_FIELDS),
+            "birth_date": f"{said['birth_month']} {said['birth_day']}, {said['birth_year']}",
+            **{field: said[field] for field in ("birth_city", "university", "major", "employer")},
+            "work_city": texts["birth_city"][headquarters[row[fields.index("employer")]]],
+            "pronoun": said["pronoun"],
+        }
 
 
 def strings(dataset: BioD, seed: int) -> Tensor:
@@ -54,59 +93,110 @@ def strings(dataset: BioD, seed: int) -> Tensor:
 
 def write(path: Path, dataset: Dataset, seed: int) -> None:
     """Draw all people of a dataset and write them, one row each, in order of position."""
-    codes = draw(dataset, seed, torch.arange(dataset.n_people)).numpy()
-    texts = pools.values(dataset.pools)
-    columns: dict[str, pa.Array] = {}
-    fields = pools.NAME_FIELDS + pools.FACT_FIELDS if isinstance(dataset, BioS) else pools.NAME_FIELDS
-    for i, field in enumerate(fields):
-        positions = pa.array(codes[:, i].astype(np.int32))
-        columns[field] = pa.DictionaryArray.from_arrays(positions, pa.array(texts[field]))
-    if isinstance(dataset, BioS):
-        work_city = np.array(pools.headquarters(dataset.pools), dtype=np.int32)[
-            codes[:, fields.index("employer")]
-        ]
-        columns["work_city"] = pa.DictionaryArray.from_arrays(
-            pa.array(work_city), pa.array(texts["birth_city"])
-        )
-    else:
-        flat = pa.array(codes[:, 3:].astype(np.uint16).ravel())
-        columns["values"] = pa.FixedSizeListArray.from_arrays(flat, dataset.attributes * dataset.chunks)
-    write_parquet(path, pa.table(columns), {"dataset": to_json(dataset), "seed": str(seed)})
+    metadata = {"dataset": to_json(dataset), "seed": str(seed)}
+    with replacing(path) as aside:
+        writer = None
+        for start in range(0, dataset.n_people, CHUNK):
+            index = torch.arange(start, min(start + CHUNK, dataset.n_people))
+            part = pa.table(_columns(dataset, draw(dataset, seed, index).numpy()))
+            writer = writer or pq.ParquetWriter(aside, part.schema.with_metadata(metadata))
+            writer.write_table(part.replace_schema_metadata(metadata))
+        assert writer
+        writer.close()
 
 
 def read(path: Path, dataset: Dataset, seed: int) -> Tensor:
-    """The people of a dataset as codes, int64 (n_people, fields); refuses a file made for others."""
+    """The people of a dataset as codes, int16 or int32 (n_people, fields); refuses a file made for others."""
     try:
-        table = pq.read_table(path)
+        with pq.ParquetFile(path) as file:
+            return _read(file, path, dataset, seed)
     except (OSError, pa.ArrowInvalid) as error:
         raise UserError(f"{path}: not a readable Parquet file ({error}). {remake(path)}") from error
-    metadata = table.schema.metadata or {}
+
+
+def _read(file: pq.ParquetFile, path: Path, dataset: Dataset, seed: int) -> Tensor:
+    metadata = file.schema_arrow.metadata or {}
     made_for = (metadata.get(b"dataset", b"").decode(), metadata.get(b"seed", b"").decode())
-    texts = pools.values(dataset.pools)
-    fields = pools.NAME_FIELDS + pools.FACT_FIELDS if isinstance(dataset, BioS) else pools.NAME_FIELDS
-    needed = {*fields, "work_city" if isinstance(dataset, BioS) else "values"}
     if (
         made_for != (to_json(dataset), str(seed))
-        or table.num_rows != dataset.n_people
-        or needed != set(table.column_names)
+        or file.metadata.num_rows != dataset.n_people
+        or {*_named_fields(dataset), _last_column(dataset)} != set(file.schema_arrow.names)
     ):
         reason = f"holds other people than {dataset.slug} with seed {seed} needs"
         raise UserError(f"{path}: {reason}. {remake(path)}")
-    codes = [_codes(table.column(field), texts[field], path, field) for field in fields]
-    if isinstance(dataset, BioD):
-        flat = table.column("values").combine_chunks().flatten().to_numpy().astype(np.int64)
-        if flat.max() >= dataset.diversity:
-            raise UserError(
-                f"{path}: column values holds {flat.max()}, and an attribute has {dataset.diversity} values. "
-                f"{remake(path)}"
-            )
-        codes += list(flat.reshape(dataset.n_people, -1).T)
-    return torch.from_numpy(np.stack(codes, axis=1))
+    result, start = torch.empty(dataset.n_people, _n_fields(dataset), dtype=_dtype(dataset)), 0
+    for batch in file.iter_batches(CHUNK):
+        stop = start + len(batch)
+        named = _named_fields(dataset)
+        for i, (field, texts) in enumerate(named.items()):
+            result[start:stop, i] = torch.from_numpy(_codes(batch.column(field), texts, path, field))
+        if not isinstance(dataset, Biography):
+            column = _last_column(dataset)
+            flat = batch.column(column).flatten().to_numpy().astype(np.int32)
+            bound = dataset.symbols if isinstance(dataset, RandomStrings) else dataset.diversity
+            if flat.max() >= bound:
+                what = "the alphabet" if isinstance(dataset, RandomStrings) else "an attribute"
+                raise UserError(
+                    f"{path}: column {column} holds {flat.max()}, and {what} has {bound} values. "
+                    f"{remake(path)}"
+                )
+            result[start:stop, len(named) :] = torch.from_numpy(flat).view(len(batch), -1)
+        start = stop
+    return result
 
 
-def _codes(column: pa.ChunkedArray, texts: Sequence[str], path: Path, field: str) -> np.ndarray:
+def _columns(dataset: Dataset, codes: np.ndarray) -> dict[str, pa.Array]:
+    """What is stored of people: the texts of named fields, and the city of work or what has no text."""
+    columns: dict[str, pa.Array] = {}
+    for i, (field, texts) in enumerate(_named_fields(dataset).items()):
+        positions = pa.array(codes[:, i].astype(np.int32))
+        columns[field] = pa.DictionaryArray.from_arrays(positions, pa.array(texts))
+    if isinstance(dataset, Biography):
+        headquarters = np.array(pools.headquarters(dataset.pools), dtype=np.int32)
+        work_city = headquarters[codes[:, list(columns).index("employer")]]
+        cities = pa.array(pools.values(dataset.pools)["birth_city"])
+        columns[_last_column(dataset)] = pa.DictionaryArray.from_arrays(pa.array(work_city), cities)
+    else:
+        flat = pa.array(codes[:, len(columns) :].astype(np.uint16).ravel())
+        width = _n_fields(dataset) - len(columns)
+        columns[_last_column(dataset)] = pa.FixedSizeListArray.from_arrays(flat, width)
+    return columns
+
+
+def _named_fields(dataset: Dataset) -> dict[str, pools.Texts]:
+    """The fields of a person that stand for texts of a pool, which come first."""
+    if isinstance(dataset, RandomStrings):
+        return {}
+    fields = pools.NAME_FIELDS + (pools.FACT_FIELDS if isinstance(dataset, Biography) else ())
+    texts = pools.values(dataset.pools)
+    return {field: texts[field] for field in fields}
+
+
+def _last_column(dataset: Dataset) -> str:
+    """The column that is no named field."""
+    if isinstance(dataset, RandomStrings):
+        return "symbols"
+    return "values" if isinstance(dataset, BioD) else "work_city"
+
+
+def _n_fields(dataset: Dataset) -> int:
+    if isinstance(dataset, RandomStrings):
+        return dataset.length
+    return len(_named_fields(dataset)) + (
+        dataset.attributes * dataset.chunks if isinstance(dataset, BioD) else 0
+    )
+
+
+def _dtype(dataset: Dataset) -> torch.dtype:
+    """The smallest type that holds every code: a bioS person takes 22 bytes."""
+    return torch.int32 if isinstance(dataset, RandomStrings) and dataset.symbols > 2**15 else torch.int16
+
+
+def _codes(column: pa.Array, texts: pools.Texts, path: Path, field: str) -> np.ndarray:
     """Positions of a column's texts in the pool."""
-    found = pc.index_in(column.cast(pa.string()), value_set=pa.array(texts))
-    if found.null_count:
+    encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    found = pc.index_in(encoded.dictionary.cast(pa.string()), value_set=pa.array(texts))
+    codes = found.take(encoded.indices)
+    if codes.null_count:
         raise UserError(f"{path}: column {field} holds a value outside its pool. {remake(path)}")
-    return found.to_numpy().astype(np.int64)
+    return codes.to_numpy().astype(np.int16)

@@ -1,25 +1,27 @@
-"""Biographies as sequences of pieces: stretches of text that are tokenised once and then only gathered.
+"""Biographies as sequences of phrases: stretches of text that are tokenised once and then only gathered.
 
-A piece is a literal of a template, a name, a pronoun or a value, with the space before it. Every token of a
-piece carries a term, which says what the metric makes of it; so spans come from construction and are never
-searched for in text.
+A unit is a literal of a template, a name, a pronoun or a value, with the space before it, and is tokenised by
+itself. A phrase is one unit or several; a biography is a row of phrase numbers. Every token carries the term
+of its unit, which says what the metric makes of it; so spans come from construction and are never searched
+for in text.
 """
 
-import itertools
 from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import IntEnum
 
 import torch
+from tokenizers import Tokenizer
 from torch import Tensor
 
-from ..specs import BioD, BioS, Dataset
+from ..specs import Pools
 from . import pools
-from .counter import MASK, below
-from .people import strings
-from .words.templates import TEMPLATES
 
-EMPTY = 0
-END = 1
+END = 0  # the phrase, and the unit, that is the end-of-text token
+DOMAIN = 1  # likewise, the token that tells the domain of a biography
+EMPTY = 2  # likewise, nothing
+END_OF_TEXT = "<|endoftext|>"
+DOMAIN_TOKEN = "<|domain|>"
 
 
 class Term(IntEnum):
@@ -36,177 +38,84 @@ class Term(IntEnum):
     PRONOUN = 8
     FIRST_CHUNK = 9
     OTHER_CHUNKS = 10
+    LATE_EMPLOYER = 11  # given where a text tells the city of work first, which gives the employer away
 
 
-ATTRIBUTES = tuple(TEMPLATES)
-EMPLOYER, WORK_CITY = ATTRIBUTES.index("employer"), ATTRIBUTES.index("work_city")
-ORDERS = torch.tensor(list(itertools.permutations(range(len(ATTRIBUTES)))))
+Segments = list[tuple[str, Term]]
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The tokens of all phrases, one after the other, with their terms; where each starts, and its length."""
+
+    tokens: Tensor
+    terms: Tensor
+    start: Tensor
+    length: Tensor
 
 
 class Pieces:
-    """All pieces of a dataset: texts, and the term of each."""
+    """All units and phrases of a dataset. Tensors are made on torch's default device."""
 
     def __init__(self) -> None:
-        self.texts = ["", ""]
-        self.terms = [Term.NONE, Term.NONE]
+        self.texts = ["", "", ""]
+        self.terms = [Term.NONE, Term.NONE, Term.NONE]
+        self._phrases = [torch.tensor([[END], [DOMAIN], [EMPTY]])]
+        self._n_phrases = 3
 
-    def add(self, text: str, term: Term = Term.NONE) -> int:
-        """The number of a new piece."""
+    def unit(self, text: str, term: Term = Term.NONE) -> int:
+        """The number of a new unit."""
         self.texts.append(text)
         self.terms.append(term)
         return len(self.texts) - 1
 
     def pool(self, texts: Iterable[str], term: Term = Term.NONE) -> Tensor:
-        """The numbers of new pieces, with a space before each."""
-        return torch.tensor([self.add(f" {text}", term) for text in texts])
+        """The numbers of new units, with a space before each."""
+        return torch.tensor([self.unit(f" {text}", term) for text in texts])
 
-    def names(self, dataset: Dataset) -> list[Tensor]:
-        """The numbers of first names (which open a biography: no space before), middle and last names."""
-        first, *others = (pools.values(dataset.pools)[field] for field in pools.NAME_FIELDS)
-        opening = torch.tensor([self.add(text, Term.NAME) for text in first])
-        return [opening, *(self.pool(texts, Term.NAME) for texts in others)]
+    def phrases(self, *units: Tensor) -> Tensor:
+        """Numbers of new phrases, each made of the units at one place of the tensors, which are broadcast.
 
+        Neighbouring places have neighbouring numbers: the number at (i, j) of (I, J) is the first + i·J + j.
+        """
+        rows = torch.stack(torch.broadcast_tensors(*units), dim=-1)
+        first, self._n_phrases = self._n_phrases, self._n_phrases + rows[..., 0].numel()
+        self._phrases.append(rows.flatten(0, -2))
+        return torch.arange(first, self._n_phrases).view(rows.shape[:-1])
 
-class BioSPieces:
-    """The pieces of bioS, and how six sentences about a person are put together from them."""
+    def names(self, of: Pools) -> list[Tensor]:
+        """Phrases of first names (which open a biography: no space before), middle and last names."""
+        first, *others = (pools.values(of)[field] for field in pools.NAME_FIELDS)
+        opening = torch.tensor([self.unit(text, Term.NAME) for text in first])
+        return [self.phrases(part) for part in (opening, *(self.pool(texts, Term.NAME) for texts in others))]
 
-    def __init__(self, dataset: BioS, seed: int) -> None:
-        del seed  # unlike bioD, the same pieces serve every seed
-        self.pieces = Pieces()
-        self.templates = dataset.templates
-        pool, texts = self.pieces.pool, pools.values(dataset.pools)
-        self.names = self.pieces.names(dataset)
-        self.date = [
-            pool(texts["birth_month"], Term.BIRTH_DATE),
-            pool((f"{day}," for day in texts["birth_day"]), Term.BIRTH_DATE),
-            pool(texts["birth_year"], Term.BIRTH_DATE),
-        ]
-        self.facts = [
-            pool(texts["birth_city"], Term.BIRTH_CITY),
-            pool(texts["university"], Term.UNIVERSITY),
-            pool(texts["major"], Term.MAJOR),
-            pool(texts["employer"], Term.EMPLOYER),
-        ]
-        headquarters = torch.tensor(pools.headquarters(dataset.pools))
-        self.work_city = pool(texts["birth_city"], Term.WORK_CITY)[headquarters]
-        capitalised = [pronoun.capitalize() for pronoun in texts["pronoun"]]
-        # the pronoun is scored where it stands first
-        self.first_pronoun, self.later_pronoun = pool(capitalised, Term.PRONOUN), pool(capitalised)
-        halves = [
-            [t.removeprefix("{subject}").split("{value}") for t in TEMPLATES[a][: self.templates]]
-            for a in ATTRIBUTES
-        ]
-        # by [attribute][template]: what stands between subject and value, and what follows the value
-        self.before = torch.tensor([[self.pieces.add(half[0].rstrip()) for half in row] for row in halves])
-        self.after = torch.tensor([[self.pieces.add(half[1]) for half in row] for row in halves])
+    def segments(self, phrase: int) -> Segments:
+        """The text and term of each unit of a phrase; none for END, DOMAIN and EMPTY."""
+        for block in self._phrases:
+            if phrase < len(block):
+                break
+            phrase -= len(block)
+        return [(self.texts[unit], self.terms[unit]) for unit in block[phrase].tolist() if self.texts[unit]]
 
-    def wording(self, random: Tensor) -> tuple[Tensor, Tensor]:
-        """Sentence order and templates, int64 (n, 6) each, from random words (n, 4)."""
-        order = ORDERS[below(random[:, 0], len(ORDERS))]
-        templates = []
-        for word in (random[:, 1], random[:, 2]):
-            # what multiplying leaves below 2^32 is itself uniform, and serves the next draw
-            for _ in range(3):
-                templates.append(below(word, self.templates))
-                word = (word * self.templates) & MASK
-        return order, torch.stack(templates, dim=1)
-
-    def compose(self, people: Tensor, order: Tensor, templates: Tensor) -> Tensor:
-        """Piece numbers (n, 39) of the biographies of `people` (n, 11), sentences in the given order."""
-        n = len(people)
-        none = torch.full((n,), EMPTY)
-        first, middle, last, month, day, year, *facts, pronoun = people.unbind(dim=1)
-        values = [
-            torch.stack([part[code] for part, code in zip(self.date, (month, day, year), strict=True)], 1)
-        ]
-        values += [torch.stack([p[code], none, none], 1) for p, code in zip(self.facts, facts, strict=True)]
-        values += [torch.stack([self.work_city[facts[-1]], none, none], 1)]
-        by_attribute = torch.stack(values, dim=1)
-
-        columns = []
-        for place in range(len(ATTRIBUTES)):
-            attribute = order[:, place]
-            template = templates.gather(1, attribute[:, None])[:, 0]
-            if place == 0:
-                columns += [part[code] for part, code in zip(self.names, (first, middle, last), strict=True)]
-            else:
-                columns += [(self.first_pronoun if place == 1 else self.later_pronoun)[pronoun]]
-            value = by_attribute[torch.arange(n), attribute]
-            columns += [self.before[attribute, template], *value.unbind(1), self.after[attribute, template]]
-        return torch.stack([*columns, torch.full((n,), END)], dim=1)
-
-
-class BioDPieces:
-    """The pieces of bioD, and how one sentence per attribute is put together from them."""
-
-    def __init__(self, dataset: BioD, seed: int) -> None:
-        self.pieces = Pieces()
-        self.dataset = dataset
-        add = self.pieces.add
-        self.names = self.pieces.names(dataset)
-        self.possessive, self.pronoun = add("'s"), add(" Their")
-        self.comma, self.period = add(","), add(".")
-        self.labels = torch.tensor([add(f" ID {k + 1} is") for k in range(dataset.attributes)])
-        sets = [
-            ["".join(map(symbol_text, string)) for string in one] for one in strings(dataset, seed).tolist()
-        ]
-        # by [first chunk or not][attribute][position in the attribute's set]
-        self.chunks = torch.tensor(
-            [
-                [[add(text, term) for text in one] for one in sets]
-                for term in (Term.OTHER_CHUNKS, Term.FIRST_CHUNK)
-            ]
+    def tables(self, tokenizer: Tokenizer) -> Tables:
+        """All phrases, tokenised."""
+        ids = [encoding.ids for encoding in tokenizer.encode_batch(self.texts, add_special_tokens=False)]
+        vocabulary = tokenizer.get_vocab()
+        ids[END] = [vocabulary[END_OF_TEXT]]
+        ids[DOMAIN] = [vocabulary[DOMAIN_TOKEN]] if DOMAIN_TOKEN in vocabulary else []
+        length = torch.tensor([len(one) for one in ids])
+        start = length.cumsum(0) - length
+        tokens = torch.tensor([token for one in ids for token in one], dtype=torch.int32)
+        terms = torch.tensor([int(term) for term in self.terms], dtype=torch.int8).repeat_interleave(length)
+        # the same for phrases, by looking up the tokens of their units
+        units = torch.cat([block.flatten() for block in self._phrases])
+        in_units = length[units]
+        source = (start[units] - in_units.cumsum(0) + in_units).repeat_interleave(in_units)
+        source += torch.arange(len(source), device=source.device)
+        last = torch.tensor([block.shape[1] for block in self._phrases]).repeat_interleave(
+            torch.tensor([len(block) for block in self._phrases])
         )
-
-    def wording(self, random: Tensor) -> tuple[Tensor, Tensor]:
-        """The order of the attributes, int64 (n, K), from random words (n, K); there is one template only."""
-        order = random.argsort(dim=1)
-        return order, torch.zeros_like(order)
-
-    def compose(self, people: Tensor, order: Tensor, templates: Tensor) -> Tensor:
-        """Piece numbers, a row each, of the biographies of `people`, attributes in the given order."""
-        n, k, c = len(people), self.dataset.attributes, self.dataset.chunks
-        none = torch.full((n,), EMPTY)
-        name = torch.stack([part[people[:, i]] for i, part in enumerate(self.names)], 1)
-        pronoun = torch.stack([torch.full((n,), self.pronoun), none, none], 1)
-        values = people[:, 3:].view(n, k, c)
-        first = torch.zeros(c, dtype=torch.long)
-        first[0] = 1
-        separators = torch.tensor([self.comma] * (c - 1) + [self.period])
-        sentences = []
-        for place in range(k):
-            attribute = order[:, place]
-            chosen = values[torch.arange(n), attribute]
-            chunks = self.chunks[first, attribute[:, None], chosen]
-            possessive = torch.full((n, 1), self.possessive if place == 0 else EMPTY)
-            listed = torch.stack([chunks, separators.expand(n, c)], dim=2).view(n, 2 * c)
-            sentences += [
-                name if place == 0 else pronoun,
-                possessive,
-                self.labels[attribute][:, None],
-                listed,
-            ]
-        return torch.cat([*sentences, torch.full((n, 1), END)], dim=1)
-
-
-def pieces_of(dataset: Dataset, seed: int) -> BioSPieces | BioDPieces:
-    """The pieces of a dataset; bioD's strings depend on the seed."""
-    return BioSPieces(dataset, seed) if isinstance(dataset, BioS) else BioDPieces(dataset, seed)
-
-
-def all_texts(dataset: Dataset) -> list[str]:
-    """Every text a tokenizer of this dataset has to know, whatever the seed."""
-    texts = pieces_of(dataset, seed=0).pieces.texts
-    if isinstance(dataset, BioD):
-        return [*texts, *(symbol_text(symbol) for symbol in range(dataset.symbols))]
-    return texts
-
-
-def symbol_text(symbol: int) -> str:
-    """A symbol of bioD's alphabet as a word."""
-    return f" s{symbol}"
-
-
-def n_random_words(dataset: Dataset) -> int:
-    """How many random words the wording of one biography takes."""
-    return 4 if isinstance(dataset, BioS) else dataset.attributes
+        ends = torch.cat([torch.zeros(1, dtype=torch.long), in_units.cumsum(0)])[
+            torch.cat([torch.zeros(1, dtype=torch.long), last.cumsum(0)])
+        ]
+        return Tables(tokens[source], terms[source], ends[:-1], ends.diff())

@@ -25,7 +25,10 @@ FACT_FIELDS = (
 )
 
 
-def values(pools: Pools) -> dict[str, Sequence[str]]:
+Texts = Sequence[str]
+
+
+def values(pools: Pools) -> dict[str, Texts]:
     """For every field of a person, the texts it can take; a person holds positions in these."""
     return {
         "first_name": names.FIRST_NAMES[: pools.first_names],

@@ -5,8 +5,12 @@ before training, as shards of PEOPLE_PER_SHARD people each. A shard appears unde
 whole; so work that was interrupted goes on with the first shard that is missing.
 """
 
+import json
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import groupby
+from functools import lru_cache
+from itertools import chain, groupby
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..files import UserError, remake, write_parquet
+from ..specs import BioG, BioR, to_json
 
 PEOPLE_PER_SHARD = 250
 SCHEMA = pa.schema(
@@ -23,9 +28,7 @@ SCHEMA = pa.schema(
         pa.field("text", pa.string(), nullable=False),
         pa.field(
             "spans",
-            pa.list_(
-                pa.struct([("fact", pa.string()), ("start", pa.int32()), ("stop", pa.int32())])
-            ),
+            pa.list_(pa.struct([("fact", pa.string()), ("start", pa.int32()), ("stop", pa.int32())])),
             nullable=False,
         ),
     ]
@@ -40,7 +43,7 @@ class Span(NamedTuple):
     stop: int
 
 
-# name is the full name; pronoun is the first word that tells he from she (he, his, him, himself, she, her, ...)
+# name is the full name; pronoun is the first word that tells he from she (he, his, him, she, her, ...)
 FACTS = (
     "name",
     "birth_date",
@@ -73,8 +76,13 @@ def n_shards(n_people: int) -> int:
     return -(-n_people // PEOPLE_PER_SHARD)
 
 
-def write_shard(folder: Path, shard: int, identity: str, people: list[list[Rewrite]]) -> None:
-    """Write all rewrites of the people of a shard. identity: what they were made for and by."""
+def write_shard(
+    folder: Path, shard: int, identity: str, people: list[list[Rewrite]], rejected: Counter[str]
+) -> None:
+    """Write all rewrites of the people of a shard.
+
+    identity: what they were made for and by. rejected: how many texts were not taken, by reason.
+    """
     first = shard * PEOPLE_PER_SHARD
     rows = [
         {
@@ -86,13 +94,70 @@ def write_shard(folder: Path, shard: int, identity: str, people: list[list[Rewri
         for i, rewrites in enumerate(people)
         for j, rewrite in enumerate(rewrites)
     ]
-    write_parquet(
-        shard_path(folder, shard), pa.Table.from_pylist(rows, schema=SCHEMA), {"identity": identity}
-    )
+    metadata = {"identity": identity, "rejected": json.dumps(rejected)}
+    write_parquet(shard_path(folder, shard), pa.Table.from_pylist(rows, schema=SCHEMA), metadata)
+
+
+def rejections(folder: Path, shard: int, identity: str) -> Counter[str] | None:
+    """How many texts were rejected for a shard, by reason; None without a whole shard of the identity."""
+    try:
+        metadata = pq.read_schema(shard_path(folder, shard)).metadata or {}
+    except (OSError, pa.ArrowInvalid):
+        return None
+    if metadata.get(b"identity", b"").decode() != identity:
+        return None
+    return Counter(json.loads(metadata[b"rejected"]))
+
+
+def n_written(folder: Path, n_people: int, identity: str) -> int:
+    """How many people have their rewrites, in whole shards of the identity."""
+    have = [shard for shard in range(n_shards(n_people)) if rejections(folder, shard, identity) is not None]
+    return sum(min(PEOPLE_PER_SHARD, n_people - shard * PEOPLE_PER_SHARD) for shard in have)
+
+
+def read(manifest: Path, dataset: BioG | BioR, seed: int) -> Iterator[list[Rewrite]]:
+    """All rewrites of a dataset, by person and number, a shard at a time.
+
+    Raises UserError where the manifest is of another dataset, or a shard is missing or not what it lists.
+    """
+    identity = _identity(manifest, dataset, seed)
+    for shard in range(n_shards(dataset.n_people)):
+        yield list(chain.from_iterable(_checked(manifest, dataset, shard, identity)))
+
+
+def of_person(manifest: Path, dataset: BioG | BioR, seed: int, person: int) -> list[Rewrite]:
+    """All rewrites of one person, by number. Raises UserError as `read` does."""
+    shard, place = divmod(person, PEOPLE_PER_SHARD)
+    return _checked(manifest, dataset, shard, _identity(manifest, dataset, seed))[place]
+
+
+@lru_cache(maxsize=2)  # readers go through people in order
+def _checked(manifest: Path, dataset: BioG | BioR, shard: int, identity: str) -> list[list[Rewrite]]:
+    people = read_shard(manifest.with_suffix(""), shard, identity)
+    expected = min(PEOPLE_PER_SHARD, dataset.n_people - shard * PEOPLE_PER_SHARD)
+    if [len(one) for one in people] != [dataset.rewrites] * expected:
+        path = shard_path(manifest.with_suffix(""), shard)
+        raise UserError(f"{path}: rewrites are missing. Delete it. {remake(manifest)}")
+    return people
+
+
+def _identity(manifest: Path, dataset: BioG | BioR, seed: int) -> str:
+    """What the shards were made for and by, as the manifest says."""
+    try:
+        content = json.loads(manifest.read_text())
+        made_for, identity = (content["dataset"], content["seed"]), content["identity"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{manifest}: not a readable list of rewrites ({error}). {remake(manifest)}"
+        ) from error
+    if made_for != (json.loads(to_json(dataset)), seed):
+        reason = f"is about other people than {dataset.slug} with seed {seed}"
+        raise UserError(f"{manifest}: {reason}. {remake(manifest)}")
+    return identity
 
 
 def read_shard(folder: Path, shard: int, identity: str) -> list[list[Rewrite]]:
-    """The rewrites of a shard, by person. Raises UserError for a file that is damaged or of another identity."""
+    """The rewrites of a shard, by person. Raises UserError where it is damaged or of another identity."""
     path = shard_path(folder, shard)
     try:
         table = pq.read_table(path)

@@ -1,102 +1,162 @@
-"""The stream of biographies: a pure function of (dataset, seed, exposure, position).
+"""The stream of biographies: a pure function of (dataset, seed, exposure, position), on any device.
 
 Exposure e is one pass over all N people in a fresh order; biography number g = e·N + i is the i-th of
 exposure e. Every biography ends with the end-of-text token. The token stream is these biographies one after
-the other; any slice of it can be made again at any time, and no text is stored.
+the other; any slice of it can be made again at any time, and no text is stored (but for bioR and bioG).
 """
 
 from dataclasses import dataclass
+from enum import Enum
+from fractions import Fraction
+from pathlib import Path
+from typing import TypeVar
 
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from ..specs import Dataset
-from .counter import Purpose, permute, words
-from .pieces import EMPLOYER, END, WORK_CITY, BioDPieces, BioSPieces, n_random_words, pieces_of
-from .tokenizer import END_OF_TEXT
+from ..specs import BioD, BioS, BioSSimple, Dataset, Junk, RandomStrings
+from .bios import BioSSource
+from .pieces import DOMAIN, EMPTY, END_OF_TEXT, Segments
+from .stored import StoredSource
+from .strings import BioDSource, RandomSource
+
+Source = BioSSource | BioDSource | RandomSource | StoredSource
+Number = TypeVar("Number", int, Tensor)
+MEASURED = 100_000  # biographies, at most, that a mean length is taken over
+
+
+class Lane(Enum):
+    """A numbered sequence of biographies: the useful ones, the junk, or both mixed."""
+
+    USEFUL = 0
+    JUNK = 1
+    MIXED = 2
 
 
 @dataclass(frozen=True)
 class Biographies:
-    """Tokens (total,), the Term of each token (total,) and the length of each biography (n,), all int64."""
+    """Tokens (total,) int32, the Term of each (total,) int8, and the length of each biography (n,) int64."""
 
     tokens: Tensor
     terms: Tensor
     lengths: Tensor
 
 
-class Stream:
-    """All biographies of a dataset's people, tokenised.
+def source_of(dataset: Dataset, seed: int, people: Tensor, texts: Path | None = None) -> Source:
+    """What tells about the people of a dataset, on the device that their codes are on.
 
-    people: codes (n_people, fields) as `people.draw` gives them. seed: the run's seed.
+    people: codes (n_people, fields) as `people.read` gives them. texts: the folder of `stored.encode`, for
+    bioR and bioG.
+    """
+    with torch.device(people.device):
+        match dataset:
+            case BioS() | BioSSimple():
+                return BioSSource(dataset, seed, people)
+            case BioD():
+                return BioDSource(dataset, seed, people)
+            case RandomStrings():
+                return RandomSource(dataset, seed, people)
+        assert texts
+        return StoredSource(dataset, seed, people, texts)
+
+
+class Stream:
+    """All biographies that a source tells, tokenised, and the junk that is mixed in.
+
+    tokenizer: that of the dataset, with the domain token where `junk` asks for it.
     """
 
-    def __init__(self, dataset: Dataset, people: Tensor, tokenizer: Tokenizer, seed: int) -> None:
-        self.dataset, self.people, self.seed = dataset, people, seed
-        self.composer = pieces_of(dataset, seed)
-        self.texts = self.composer.pieces.texts
+    def __init__(self, source: Source, tokenizer: Tokenizer, junk: Junk | None = None) -> None:
+        self.source, self.junk, self.dataset, self.seed = source, junk, source.dataset, source.seed
         self.end_token = tokenizer.get_vocab()[END_OF_TEXT]
-        ids = [encoding.ids for encoding in tokenizer.encode_batch(self.texts, add_special_tokens=False)]
-        ids[END] = [self.end_token]
-        self._length = torch.tensor([len(one) for one in ids])
-        self._start = self._length.cumsum(0) - self._length
-        self._tokens = torch.tensor([token for one in ids for token in one])
-        terms = torch.tensor([int(term) for term in self.composer.pieces.terms])
-        self._terms = terms.repeat_interleave(self._length)
+        with torch.device(source.device):
+            tables = source.pieces.tables(tokenizer)
+        self._tokens, self._terms = tables.tokens, tables.terms
+        index = torch.int32 if len(tables.tokens) < 2**31 else torch.int64  # half the time
+        self._start, self._length = tables.start.to(index), tables.length.to(index)
 
-    def pieces(self, start: int, stop: int) -> Tensor:
-        """Piece numbers (stop - start, columns) of biographies start..stop-1 of the training stream."""
-        return training_pieces(self.composer, self.dataset, self.people, self.seed, start, stop)
+    def pieces(self, start: int, stop: int, lane: Lane = Lane.USEFUL) -> Tensor:
+        """Phrase numbers (stop - start, columns) of biographies start..stop-1 of the training stream."""
+        number = torch.arange(start, stop, device=self.source.device)
+        if lane == Lane.USEFUL:
+            return self._useful(number)
+        assert self.junk
+        if lane == Lane.JUNK:
+            return self._junk(number)
+        # evenly spread: among the first g biographies are ⌊g · share⌋ of junk
+        junk_before, junk_after = (n_junk(self.junk, n) for n in (number, number + 1))
+        is_junk = (junk_after > junk_before)[:, None]
+        useful, junk = (
+            self._useful(number[~is_junk[:, 0]] - junk_before[~is_junk[:, 0]]),
+            self._junk(junk_before[is_junk[:, 0]]),
+        )
+        mixed = useful.new_empty(len(number), useful.shape[1])
+        return mixed.masked_scatter(~is_junk, useful).masked_scatter(is_junk, junk)
 
     def probe_pieces(self, draw: int) -> Tensor:
-        """Piece numbers of one fresh biography per person, for measuring.
-
-        In bioS, even draws tell the employer before the city of work, and draw 2k + 1 is draw 2k with these
-        two sentences exchanged. bioD ignores the difference.
-        """
-        composer, person = self.composer, torch.arange(self.dataset.n_people)
-        turn = draw // 2 if isinstance(composer, BioSPieces) else draw
-        random = words(self.seed, Purpose.PROBE, person, turn, n=n_random_words(self.dataset))
-        order, templates = composer.wording(random)
-        if isinstance(composer, BioSPieces):
-            place = order.argsort(dim=1)
-            early = torch.minimum(place[:, EMPLOYER], place[:, WORK_CITY])[:, None]
-            late = torch.maximum(place[:, EMPLOYER], place[:, WORK_CITY])[:, None]
-            leads, follows = (EMPLOYER, WORK_CITY) if draw % 2 == 0 else (WORK_CITY, EMPLOYER)
-            order = order.scatter(1, early, leads).scatter(1, late, follows)
-        return composer.compose(self.people, order, templates)
+        """Phrase numbers of one biography per person, as `probe` of the source makes it."""
+        return self._in_domain(self.source.probe(draw), "useful")
 
     def assemble(self, pieces: Tensor) -> Biographies:
-        """The tokens of biographies given as piece numbers."""
-        flat = pieces.flatten()
-        length = self._length[flat]
-        end = length.cumsum(0)
-        shift = (self._start[flat] - (end - length)).repeat_interleave(length)
-        source = shift + torch.arange(len(shift))
-        return Biographies(self._tokens[source], self._terms[source], length.view_as(pieces).sum(dim=1))
+        """The tokens of biographies given as phrase numbers, with their terms."""
+        where, lengths = self._where(pieces)
+        return Biographies(self._tokens.index_select(0, where), self._terms.index_select(0, where), lengths)
+
+    def tokens(self, pieces: Tensor) -> tuple[Tensor, Tensor]:
+        """The same without terms: tokens (total,) int32, lengths (n,) int64."""
+        where, lengths = self._where(pieces)
+        return self._tokens.index_select(0, where), lengths
+
+    def segments(self, pieces: list[int]) -> Segments:
+        """One biography, given as phrase numbers, as stretches of text with their terms."""
+        return [segment for piece in pieces for segment in self.source.pieces.segments(piece)]
 
     def text(self, pieces: Tensor) -> list[str]:
-        """The same biographies as plain text, without the end-of-text token."""
-        return plain_text(self.texts, pieces)
+        """Biographies as plain text, without end-of-text and domain tokens."""
+        return ["".join(text for text, _ in self.segments(row)) for row in pieces.tolist()]
 
-    def mean_length(self) -> float:
+    def possible_tokens(self) -> Tensor:
+        """All tokens that can occur, int32, in ascending order."""
+        return self._tokens.unique()
+
+    def mean_length(self, lane: Lane = Lane.USEFUL) -> float:
         """Tokens per biography, end-of-text included: the mean over one exposure, or its first 100,000."""
-        pieces = self.pieces(0, min(self.dataset.n_people, 100_000))
+        pieces = self.pieces(0, min(self.dataset.n_people, MEASURED), lane)
         return float(self._length[pieces].sum(dim=1).double().mean())
 
+    def _where(self, pieces: Tensor) -> tuple[Tensor, Tensor]:
+        """Where the tokens of biographies stand in the tables, and how many each biography has."""
+        flat = pieces.flatten()
+        length, start = self._length.index_select(0, flat), self._start.index_select(0, flat)
+        end = length.cumsum(0, dtype=torch.long)
+        total = int(end[-1]) if len(end) else 0
+        # one step ahead for every token, and a jump where the next phrase begins
+        jump = start.clone()
+        jump[1:] -= start[:-1] + length[:-1]
+        jump[:1] -= 1
+        step = torch.ones(total + 1, dtype=start.dtype, device=start.device)
+        step.index_add_(0, end - length, jump)
+        lengths = length.view_as(pieces).sum(dim=1)
+        return step[:total].cumsum(0, dtype=start.dtype), lengths
 
-def training_pieces(
-    composer: BioSPieces | BioDPieces, dataset: Dataset, people: Tensor, seed: int, start: int, stop: int
-) -> Tensor:
-    """Piece numbers (stop - start, columns) of biographies start..stop-1 of a training stream."""
-    number = torch.arange(start, stop)
-    exposure, position = number // dataset.n_people, number % dataset.n_people
-    person = permute(seed, Purpose.VISITING_ORDER, dataset.n_people, position, exposure)
-    random = words(seed, Purpose.WORDING, number, n=n_random_words(dataset))
-    return composer.compose(people[person], *composer.wording(random))
+    def _useful(self, number: Tensor) -> Tensor:
+        return self._in_domain(self.source.training(number), "useful")
+
+    def _junk(self, number: Tensor) -> Tensor:
+        assert self.junk
+        assert isinstance(self.source, BioSSource)
+        return self._in_domain(self.source.training(number, self.junk.people), "junk")
+
+    def _in_domain(self, pieces: Tensor, domain: str) -> Tensor:
+        """With the domain token in front, where this domain has it."""
+        if not self.junk or self.junk.domain_token == "none":
+            return pieces
+        mark = DOMAIN if self.junk.domain_token == domain else EMPTY
+        return torch.cat([pieces.new_full((len(pieces), 1), mark), pieces], dim=1)
 
 
-def plain_text(texts: list[str], pieces: Tensor) -> list[str]:
-    """Biographies given as piece numbers as plain text, without the end-of-text token."""
-    return ["".join(texts[piece] for piece in row if piece != END) for row in pieces.tolist()]
+def n_junk(junk: Junk, n: Number) -> Number:
+    """How many of the first n biographies (mixed windows) or windows (pure ones) are junk: ⌊n · share⌋."""
+    top, bottom = Fraction(str(junk.share)).as_integer_ratio()
+    return n * top // bottom

@@ -16,23 +16,25 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, train
 
 from ..files import UserError, remake, replacing, write_json
 from ..specs import BYTE_PAIR, WORD_LEVEL
+from .pieces import DOMAIN_TOKEN, END_OF_TEXT
 
-END_OF_TEXT = "<|endoftext|>"
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # a job uses the threads it was given, no more
 WORD = r"'s|[.,]|[^\s.,']+"
 
 
-def make(kind: str, texts: list[str], corpus: list[str]) -> Tokenizer:
+def make(kind: str, texts: list[str], corpus: list[str], closed: bool = True) -> Tokenizer:
     """The tokenizer that a dataset asks for.
 
     kind: "word", "bpe-SIZE", or a folder or hub id. texts: every piece of text that it has to know. corpus:
-    biographies, from which byte pairs are learned. Raises UserError for a tokenizer that cannot be had.
+    biographies, from which byte pairs are learned. closed: whether the dataset has no other text than these;
+    a tokenizer from elsewhere is cut down to them if so. Raises UserError for one that cannot be had.
     """
     if kind == WORD_LEVEL:
         return word_level(texts)
     if match := BYTE_PAIR.fullmatch(kind):
         return byte_pair(corpus, int(match[1]))
-    return trimmed(_find(kind), [*texts, *corpus])
+    found = _find(kind)
+    return trimmed(found, [*texts, *corpus]) if closed else _with_end(found)
 
 
 def check(tokenizer: Tokenizer, kind: str, biographies: Iterable[list[str]]) -> None:
@@ -44,10 +46,15 @@ def check(tokenizer: Tokenizer, kind: str, biographies: Iterable[list[str]]) -> 
         apart = [token for piece in pieces for token in tokenizer.encode(piece, add_special_tokens=False).ids]
         text = "".join(pieces)
         if tokenizer.encode(text, add_special_tokens=False).ids != apart:
-            raise UserError(
-                f"tokenizer {kind}: it does not cut {text[:60]!r}... where facts begin and end, so their "
-                "losses cannot be told apart. Use one that splits at spaces and punctuation, as GPT-2's does."
-            )
+            raise straddling(kind, text)
+
+
+def straddling(kind: str, text: str) -> UserError:
+    """The error that a token belongs to a fact and to what stands beside it."""
+    return UserError(
+        f"tokenizer {kind}: it does not cut {text[:60]!r}... where facts begin and end, so their losses "
+        "cannot be told apart. Use one that splits at spaces and punctuation, as GPT-2's does."
+    )
 
 
 def word_level(texts: list[str]) -> Tokenizer:
@@ -115,6 +122,12 @@ def trimmed(tokenizer: Tokenizer, texts: list[str]) -> Tokenizer:
     return small
 
 
+def _with_end(tokenizer: Tokenizer) -> Tokenizer:
+    """The same tokenizer, whole, and sure to have END_OF_TEXT."""
+    tokenizer.add_special_tokens([END_OF_TEXT])
+    return tokenizer
+
+
 def write(folder: Path, tokenizer: Tokenizer) -> None:
     """Write a tokenizer as a folder that `transformers.AutoTokenizer` loads."""
     names = {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": END_OF_TEXT, "bos_token": END_OF_TEXT}
@@ -123,10 +136,13 @@ def write(folder: Path, tokenizer: Tokenizer) -> None:
         aside.write_text(json.dumps(json.loads(tokenizer.to_str()), ensure_ascii=False) + "\n")
 
 
-def read(path: Path) -> Tokenizer:
-    """The tokenizer in a tokenizer.json."""
+def read(path: Path, domain: bool = False) -> Tokenizer:
+    """The tokenizer in a tokenizer.json, with one more token where a domain token is asked for."""
     try:
-        return Tokenizer.from_file(str(path))
+        tokenizer = Tokenizer.from_file(str(path))
+        if domain:
+            tokenizer.add_special_tokens([DOMAIN_TOKEN])
+        return tokenizer
     except Exception as error:  # the library raises plain Exception for every kind of bad file
         raise UserError(f"{path}: not a readable tokenizer ({error}). {remake(path)}") from error
 

@@ -1,64 +1,135 @@
 """Cutting the stream into training windows, each token a target exactly once per exposure."""
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 import torch
 from torch import Tensor
 
-from .stream import Stream
+from ..specs import Junk
+from .stream import Lane, Stream, n_junk
 
 IGNORED = -100  # the target that a loss leaves out (torch's default `ignore_index`)
-REFILL_TOKENS = 1 << 18  # made at once: fewer would spend their time on calls, more on memory
+REFILL_TOKENS = 1 << 19  # in a buffer: fewer would spend their time on calls, more on memory
+MOST_BIOGRAPHIES = 1 << 13  # made at once: more would not fit the processor's cache
 
 
 @dataclass(frozen=True)
-class Cursor:
-    """Where the next target stands: `offset` tokens into biography number `biography`."""
+class Place:
+    """Where the next token stands: `offset` tokens into biography number `biography`."""
 
     biography: int = 0
     offset: int = 0
 
 
-class Windows:
-    """Batches of consecutive windows from `exposures` passes over the people, until the stream ends.
+@dataclass(frozen=True)
+class Cursor:
+    """Where the next batch begins: in the useful or mixed lane; for pure junk, its place and which window."""
 
-    Windows start wherever the one before ended, so biographies are cut at random places. The input at the
-    very start is the end-of-text token; the last batch is filled up with ignored targets.
+    useful: Place = Place()
+    junk: Place = Place()
+    window: int = 0
+
+
+class Windows:
+    """Batches of windows from `exposures` passes over the people, until their stream ends.
+
+    A window starts wherever the one before of its lane ended, so biographies are cut at random places. The
+    input at the very start is the end-of-text token; the last batch is filled up with ignored targets. With
+    pure junk windows, those of the two lanes alternate, evenly spread: of the first w windows, ⌊w · share⌋
+    are junk.
     """
 
     def __init__(
         self, stream: Stream, exposures: int, batch_size: int, window: int, cursor: Cursor = Cursor()
     ) -> None:
-        self.stream, self.shape = stream, (batch_size, window)
-        self.n_biographies = exposures * stream.dataset.n_people
-        self._refill = int(max(REFILL_TOKENS, batch_size * window) / stream.mean_length()) + 1
-        self._first = self._next = cursor.biography  # numbers of the first and after the last in the buffer
-        self._tokens = self._lengths = torch.zeros(0, dtype=torch.long)
-        self._used = 0
-        self._previous = torch.tensor([stream.end_token])
-        if cursor.offset:
-            self._fill(cursor.offset)
-            self._take(cursor.offset)
+        self.batch_size, self.window, self.device = batch_size, window, stream.source.device
+        needed = exposures * stream.dataset.n_people
+        self._junk = None
+        self._pure = stream.junk if stream.junk and stream.junk.windows == "pure" else None
+        if self._pure:
+            self._useful = _Tape(stream, Lane.USEFUL, needed, cursor.useful)
+            self._junk = _Tape(stream, Lane.JUNK, None, cursor.junk)
+        elif stream.junk:
+            needed = n_mixed(stream.junk, needed)
+            self._useful = _Tape(stream, Lane.MIXED, needed, cursor.useful)
+        else:
+            self._useful = _Tape(stream, Lane.USEFUL, needed, cursor.useful)
+        self._window = cursor.window  # the number of the next one
+        self.expected_tokens = (
+            needed * self._useful.mean_length / (1 - (self._pure.share if self._pure else 0))
+        )
 
     def next(self) -> tuple[Tensor, Tensor] | None:
         """Inputs and targets, int64 (batch_size, window) each, or None when every exposure was given."""
-        size = self.shape[0] * self.shape[1]
-        self._fill(size)
-        previous = self._previous
-        taken = self._take(size)
-        if not len(taken):
+        if self._useful.ended:
             return None
-        inputs = torch.cat([previous, taken])[: len(taken)]
-        missing = size - len(taken)
-        if missing:
-            inputs = torch.cat([inputs, inputs.new_full((missing,), self.stream.end_token)])
-            taken = torch.cat([taken, taken.new_full((missing,), IGNORED)])
-        return inputs.view(self.shape), taken.view(self.shape)
+        if not self._pure or not self._junk:
+            return self._useful.rows(self.batch_size, self.window)
+        window = torch.arange(self._window, self._window + self.batch_size, device=self.device)
+        self._window += self.batch_size
+        is_junk = n_junk(self._pure, window + 1) > n_junk(self._pure, window)
+        many = int(is_junk.sum())
+        inputs, targets = torch.empty(2, self.batch_size, self.window, dtype=torch.long, device=self.device)
+        for tape, rows, n in ((self._junk, is_junk, many), (self._useful, ~is_junk, self.batch_size - many)):
+            inputs[rows], targets[rows] = tape.rows(n, self.window)
+        return inputs, targets
 
     def cursor(self) -> Cursor:
         """Where the next batch begins; a new `Windows` from here gives the same batches."""
+        return Cursor(self._useful.place(), self._junk.place() if self._junk else Place(), self._window)
+
+
+def n_mixed(junk: Junk, useful: int) -> int:
+    """How many mixed biographies there are up to the `useful`-th that is useful."""
+    share = Fraction(str(junk.share))
+    total = int(useful / (1 - share))
+    while total - n_junk(junk, total) < useful:
+        total += 1
+    while total - 1 - n_junk(junk, total - 1) >= useful:
+        total -= 1
+    return total
+
+
+class _Tape:
+    """The tokens of a lane, one after the other, made as they are needed."""
+
+    def __init__(self, stream: Stream, lane: Lane, n_biographies: int | None, place: Place) -> None:
+        """n_biographies: where the lane ends; None where it does not."""
+        self.stream, self.lane, self.n_biographies = stream, lane, n_biographies
+        self.mean_length = stream.mean_length(lane)
+        self._first = self._next = place.biography  # numbers of the first and after the last in the buffer
+        device = stream.source.device
+        self._tokens = torch.zeros(0, dtype=torch.int32, device=device)
+        self._lengths = torch.zeros(0, dtype=torch.long, device=device)
+        self._used = 0
+        self._previous = torch.tensor([stream.end_token], dtype=torch.int32, device=device)
+        if place.offset:
+            self._fill(place.offset)
+            self._take(place.offset)
+
+    @property
+    def ended(self) -> bool:
+        """Whether every token was given."""
+        return self._used == len(self._tokens) and self._next == self.n_biographies
+
+    def rows(self, n: int, window: int) -> tuple[Tensor, Tensor]:
+        """Inputs and targets of the next n windows; after the end of the lane, targets are ignored."""
+        size = n * window
+        self._fill(size)
+        previous = self._previous
+        taken = self._take(size)
+        inputs, targets = torch.cat([previous, taken])[: len(taken)].long(), taken.long()
+        missing = size - len(taken)
+        if missing:
+            inputs = torch.cat([inputs, inputs.new_full((missing,), self.stream.end_token)])
+            targets = torch.cat([targets, targets.new_full((missing,), IGNORED)])
+        return inputs.view(n, window), targets.view(n, window)
+
+    def place(self) -> Place:
+        """Where the next token stands."""
         whole = self._whole()
-        return Cursor(self._first + whole, self._used - int(self._lengths[:whole].sum()))
+        return Place(self._first + whole, self._used - int(self._lengths[:whole].sum()))
 
     def _whole(self) -> int:
         """How many biographies at the front of the buffer are used up."""
@@ -73,11 +144,20 @@ class Windows:
 
     def _fill(self, size: int) -> None:
         """Have `size` unused tokens in the buffer, or all that are left."""
-        while len(self._tokens) - self._used < size and self._next < self.n_biographies:
-            whole = self._whole()
-            spent = int(self._lengths[:whole].sum())
-            stop = min(self._next + self._refill, self.n_biographies)
-            more = self.stream.assemble(self.stream.pieces(self._next, stop))
-            self._tokens = torch.cat([self._tokens[spent:], more.tokens])
-            self._lengths = torch.cat([self._lengths[whole:], more.lengths])
-            self._first, self._next, self._used = self._first + whole, stop, self._used - spent
+        if len(self._tokens) - self._used >= size or self._next == self.n_biographies:
+            return
+        whole = self._whole()
+        spent = int(self._lengths[:whole].sum())
+        tokens, lengths = [self._tokens[spent:]], [self._lengths[whole:]]
+        self._first, self._used = self._first + whole, self._used - spent
+        have, enough = len(tokens[0]), self._used + max(size, REFILL_TOKENS)
+        while have < enough and self._next != self.n_biographies:
+            many = min(MOST_BIOGRAPHIES, int((enough - have) / self.mean_length) + 1)
+            stop = self._next + many
+            if self.n_biographies is not None:
+                stop = min(stop, self.n_biographies)
+            more, long = self.stream.tokens(self.stream.pieces(self._next, stop, self.lane))
+            tokens.append(more)
+            lengths.append(long)
+            have, self._next = have + len(more), stop
+        self._tokens, self._lengths = torch.cat(tokens), torch.cat(lengths)

@@ -6,7 +6,7 @@ code), and a checkpoint of another identity is never used.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from ..data.windows import Cursor
+from ..data.windows import Cursor, Place
 from ..files import replacing
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
@@ -50,7 +50,7 @@ def save(
         "step": progress.step,
         "tokens": progress.tokens,
         "seconds": progress.seconds,
-        "cursor": [progress.cursor.biography, progress.cursor.offset],
+        "cursor": asdict(progress.cursor),
         "n_losses": progress.n_losses,
         "log": progress.log,
     }
@@ -78,11 +78,12 @@ def load(path: Path, identity: str, model: nn.Module, optimizer: torch.optim.Ada
             moments = {moment: tensors[f"{moment}/{name}"].to(parameter.device) for moment in MOMENTS}
             step = torch.tensor(float(header["step"]), device=parameter.device)
             optimizer.state[parameter] = {"step": step, **moments}
+    cursor = header["cursor"]
     return Progress(
         step=header["step"],
         tokens=header["tokens"],
         seconds=header["seconds"],
-        cursor=Cursor(*header["cursor"]),
+        cursor=Cursor(Place(**cursor["useful"]), Place(**cursor["junk"]), cursor["window"]),
         seen=tensors["seen"].bool(),
         losses=tensors["losses"],
         n_losses=header["n_losses"],

@@ -59,10 +59,6 @@ def train(
     longer numbers.
     """
     recipe = run.recipe
-    expected_tokens = recipe.exposures * run.dataset.n_people * stream.mean_length()
-    steps = math.ceil(expected_tokens / (recipe.batch_size * recipe.window))
-    log_every = max(1, steps // LOG_POINTS)
-
     model = decoder.build(run.architecture, vocabulary, recipe.window, run.seed).to(device)
     decayed = [p for p in model.parameters() if p.dim() > 1]
     others = [p for p in model.parameters() if p.dim() <= 1]
@@ -86,7 +82,11 @@ def train(
     progress.losses = progress.losses.to(device)
     if progress.step:
         resumed(progress.step)
+    progress.seen = progress.seen.to(device)
     windows = Windows(stream, recipe.exposures, recipe.batch_size, recipe.window, progress.cursor)
+    expected_tokens = windows.expected_tokens
+    steps = math.ceil(expected_tokens / (recipe.batch_size * recipe.window))
+    log_every = max(1, steps // LOG_POINTS)
     autocast = torch.autocast(device, dtype=torch.bfloat16, enabled=device != "cpu")
     began, saved = time.monotonic() - progress.seconds, time.monotonic()
 
@@ -100,7 +100,7 @@ def train(
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
 
-        real = batch[1][batch[1] != IGNORED]
+        real = targets[targets != IGNORED]
         progress.seen[real] = True
         progress.tokens += len(real)
         progress.step += 1

@@ -1,0 +1,140 @@
+"""Writing all texts of bioR and bioG, shard by shard, going on where it stopped."""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .. import console
+from ..files import UserError, exclusive
+from ..specs import BioG, BioR
+from . import llm, people, prose, rewrites
+from .counter import Purpose, words
+from .endpoint import Endpoint
+from .rewrites import PEOPLE_PER_SHARD, Rewrite, n_shards
+
+SAY_EVERY = 10.0  # seconds between lines on the terminal
+
+Write = Callable[[int, list[dict[str, str]], Path], tuple[list[list[Rewrite]], Counter[str]]]
+
+
+def make(
+    folder: Path, identity: str, dataset: BioG | BioR, codes: torch.Tensor, write: Write
+) -> dict[str, Any]:
+    """Have every shard in the folder, and tell what they hold: {identity, texts, rejected by reason}.
+
+    codes: the people, as `people.read` gives them. write: makes the texts of some people, given the position
+    of the first, their facts, and a journal to keep what must not be lost. Shards of the same identity are
+    kept; others are made anew.
+    """
+    rejected: Counter[str] = Counter()
+    with exclusive(folder):
+        for shard in range(n_shards(dataset.n_people)):
+            journal = folder / f"part-{shard:05}.jsonl"
+            found = rewrites.rejections(folder, shard, identity)
+            if found is None:
+                first = shard * PEOPLE_PER_SHARD
+                facts = list(people.facts(dataset, codes[first : first + PEOPLE_PER_SHARD]))
+                told, found = write(first, facts, journal)
+                rewrites.write_shard(folder, shard, identity, told, found)
+            journal.unlink(missing_ok=True)
+            rejected += found
+    return {"identity": identity, "texts": dataset.n_people * dataset.rewrites, "rejected": dict(rejected)}
+
+
+def by_grammar(dataset: BioG, seed: int) -> Write:
+    """Texts by the grammar of `prose`."""
+
+    def write(
+        first: int, facts: list[dict[str, str]], journal: Path
+    ) -> tuple[list[list[Rewrite]], Counter[str]]:
+        del journal  # what is lost is soon made again
+        number = first * dataset.rewrites + torch.arange(len(facts) * dataset.rewrites)
+        random = iter(words(seed, Purpose.REWRITING, number, n=prose.N_RANDOM_WORDS).tolist())
+        return [[prose.tell(one, next(random)) for _ in range(dataset.rewrites)] for one in facts], Counter()
+
+    return write
+
+
+def by_model(dataset: BioR, seed: int, settings: Endpoint, done: int, log: console.Log) -> Write:
+    """Texts by the language model of the dataset: one in a folder is run here, any other asked for over HTTP.
+
+    done: how many people have theirs already. Raises UserError where the estimate exceeds the spending limit.
+    """
+    if Path(dataset.model).is_dir():
+        ask = llm.here(settings, dataset.model, dataset.temperature, seed)
+    else:
+        ask = llm.over_http(settings, dataset.model, dataset.temperature)
+    texts = (dataset.n_people - done) * dataset.rewrites
+    finished, began, said = 0, time.monotonic(), time.monotonic()
+    estimated = False
+
+    def write(
+        first: int, facts: list[dict[str, str]], journal: Path
+    ) -> tuple[list[list[Rewrite]], Counter[str]]:
+        nonlocal finished, estimated
+        if not estimated:
+            estimated = True
+            _estimate(dataset, seed, settings, ask, texts, first, facts[0], log)
+        before = finished
+
+        def report(accepted: int, rejected: int) -> None:
+            nonlocal said
+            total = before + accepted
+            if total and time.monotonic() - said >= SAY_EVERY:
+                said = time.monotonic()
+                left = (said - began) / total * (texts - total)
+                share = rejected / (accepted + rejected)
+                log.say(
+                    f"rewrites {dataset.slug}: {total} of {texts} texts, {share:.0%} of answers rejected, "
+                    f"{console.duration(left)} left"
+                )
+
+        told = llm.write_people(facts, first, dataset.rewrites, seed, ask, settings.attempts, journal, report)
+        finished += len(facts) * dataset.rewrites
+        return told
+
+    return write
+
+
+def _estimate(
+    dataset: BioR,
+    seed: int,
+    settings: Endpoint,
+    ask: llm.Ask,
+    texts: int,
+    person: int,
+    facts: dict[str, str],
+    log: console.Log,
+) -> None:
+    """Ask once, on trial, and say what all texts will take if each takes as much."""
+    began = time.monotonic()
+    question = llm.prompt(facts, seed, person, 0, 0)
+    ((_, answer),) = ask([llm.Request(person, 0, 0, question)])
+    seconds = time.monotonic() - began
+    tokens_in = answer.tokens_in or len(question) // 4
+    tokens_out = answer.tokens_out or len(answer.text or "") // 4
+    dollars = (
+        texts
+        / 1e6
+        * (
+            tokens_in * settings.price_per_million_input_tokens
+            + tokens_out * settings.price_per_million_output_tokens
+        )
+    )
+    pause = 60 / settings.requests_per_minute if settings.requests_per_minute else 0.0
+    duration = console.duration(texts * max(seconds / settings.concurrency, pause))
+    reading = console.amount(texts * tokens_in)
+    log.say(
+        f"rewrites {dataset.slug}: {texts} texts to write: about {reading} tokens to read "
+        f"and {console.amount(texts * tokens_out)} to write, {duration}, {dollars:.2f} dollars; more for "
+        "what is rejected"
+    )
+    if settings.spending_limit and dollars > settings.spending_limit:
+        raise UserError(
+            f"envs/endpoint.yaml: spending_limit = {settings.spending_limit:g}: {texts} texts would cost "
+            f"about {dollars:.2f} dollars. Raise it, or take fewer people, fewer rewrites or a cheaper model."
+        )

@@ -1,0 +1,42 @@
+"""Write the texts of bioR (by a language model) or bioG (by a grammar), going on where it stopped."""
+
+import argparse
+import json
+from pathlib import Path
+
+from knowledge_capacity import console
+from knowledge_capacity.data import endpoint, people, rewrites, rewriting
+from knowledge_capacity.files import write_json
+from knowledge_capacity.specs import BioG, BioR, dataset_from, to_json
+
+
+def job(arguments: argparse.Namespace, log: console.Log) -> None:
+    dataset, seed, folder = (
+        dataset_from(json.loads(arguments.dataset)),
+        arguments.seed,
+        arguments.output.with_suffix(""),
+    )
+    assert isinstance(dataset, BioG | BioR)
+    codes = people.read(arguments.people, dataset, seed)
+    if isinstance(dataset, BioG):  # soon made anew by other code; what a model wrote is kept
+        identity = f"{to_json(dataset)} seed {seed} code {arguments.code}"
+        write = rewriting.by_grammar(dataset, seed)
+    else:
+        identity = f"{to_json(dataset)} seed {seed}"
+        settings = endpoint.read(arguments.endpoint)
+        done = rewrites.n_written(folder, dataset.n_people, identity)
+        write = rewriting.by_model(dataset, seed, settings, done, log)
+    made = rewriting.make(folder, identity, dataset, codes, write)
+    write_json(arguments.output, {"dataset": json.loads(to_json(dataset)), "seed": seed, **made})
+    log.say(f"rewrites {dataset.slug}: {made['texts']} texts, rejected: {made['rejected'] or 'none'}")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="rewrites", description=__doc__)
+    parser.add_argument("--dataset", required=True, metavar="JSON", help="the dataset's spec")
+    parser.add_argument("--people", required=True, type=Path, metavar="FILE", help="people.parquet")
+    parser.add_argument("--seed", required=True, type=int, help="the run's seed")
+    parser.add_argument("--endpoint", type=Path, metavar="FILE", help="envs/endpoint.yaml (bioR)")
+    parser.add_argument("--output", required=True, type=Path, metavar="FILE", help="rewrites.json")
+    parser.add_argument("--code", default="", help="fingerprint of the code that writes")
+    console.main(job, parser)
