@@ -2,6 +2,7 @@
 # make test         set up .venv and run every check and test
 # make plan         what `make study` would run, without running it
 # make cards        a page about each dataset of the study: results/data/DATASET/card.html
+# make benchmark    measure the data stream beside what one would otherwise write: results/benchmarks/stream.md
 # make publish      keep this study's measurements and figures under results/published/
 # make lock         renew the pinned environment from envs/requirements.in
 # CORES=4 limits the cores used; by default all are.
@@ -14,7 +15,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 SNAKEMAKE = snakemake --workflow-profile envs/local --cores $(CORES)
 OVERLAY = $(if $(STUDY),--configfile studies/$(STUDY).yaml)
 
-.PHONY: study plan cards test publish lock help
+.PHONY: study plan cards benchmark test publish lock help
 .DEFAULT_GOAL := help
 
 help:
@@ -28,6 +29,9 @@ plan: .venv/ready
 
 cards: .venv/ready
 	$(SNAKEMAKE) data_cards $(OVERLAY)
+
+benchmark: .venv/ready
+	python scripts/benchmark.py
 
 test: .venv/ready
 	ruff check

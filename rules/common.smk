@@ -21,6 +21,11 @@ except ConfigError as error:
     raise WorkflowError(f"The configuration cannot be used:\n{error}")
 
 
+if workflow.is_main_process:
+    for line in study.implies():
+        print(line, file=sys.stderr)
+
+
 def code(*entries):
     """Fingerprint of the source that a script reaches, so that its jobs rerun when that changes."""
     return fingerprint(SCRIPTS, *entries)

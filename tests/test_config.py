@@ -65,8 +65,8 @@ OVERLAYS: dict[str, tuple[str, str]] = {
     ),
     "unknown key": (
         "recipes: {short: {rl: 2}}",
-        "overlay.yaml: recipes.short.rl = 2: unknown key. Known: batch_size, exposures, junk, lr, warmup_steps,"
-        " weight_decay, window.",
+        "overlay.yaml: recipes.short.rl = 2: unknown key. Known: batch_size, exposures, junk, lr,"
+        " warmup_steps, weight_decay, window.",
     ),
     "list": (
         "experiments: {base_law: {variants: [fp32, int9]}}",
@@ -433,13 +433,13 @@ def test_junk_that_a_dataset_cannot_have_is_named() -> None:
         read(BASE.replace("weight_decay: 0.01}", "weight_decay: 0.01, junk: {people: 473}}"))
     where = "config.yaml: experiments.base_law.grids[0].datasets"
     assert str(error.value).splitlines() == [
-        f"{where}[0] = 'people': recipe short mixes in junk about 473 people, and with 40 of its own it has only "
-        "512 different names. Enlarge the dataset's pools of names, or lower junk.people.",
-        f"{where}[1] = 'strings': recipe short mixes in junk, which only bioS has. Use a dataset of that kind, or "
-        "a recipe without.",
-        "config.yaml: experiments.quantization.grids[0].datasets[0] = 'people': recipe short mixes in junk about "
-        "473 people, and with 40 of its own it has only 512 different names. Enlarge the dataset's pools of names, "
-        "or lower junk.people.",
+        f"{where}[0] = 'people': recipe short mixes in junk about 473 people, and with 40 of its own it has "
+        "only 512 different names. Enlarge the dataset's pools of names, or lower junk.people.",
+        f"{where}[1] = 'strings': recipe short mixes in junk, which only bioS has. Use a dataset of that "
+        "kind, or a recipe without.",
+        "config.yaml: experiments.quantization.grids[0].datasets[0] = 'people': recipe short mixes in junk "
+        "about 473 people, and with 40 of its own it has only 512 different names. Enlarge the dataset's "
+        "pools of names, or lower junk.people.",
     ]
     read(
         BASE.replace("weight_decay: 0.01}", "weight_decay: 0.01, junk: {people: 472}}").replace(

@@ -16,6 +16,8 @@ from annotated_types import Ge, Lt, MinLen
 from pydantic import Field
 
 from .config import ConfigError, Key, Problem, Sources, did_you_mean, parse
+from .console import amount
+from .data.lengths import training_words
 from .specs import (
     BYTE_PAIR,
     FULL_PRECISION,
@@ -108,6 +110,19 @@ class Study:
     def quantizers(self, run: str, method: str) -> list[Quantizer]:
         """The quantizers of one method that are applied to a run, in the order of their names."""
         return [q for _, q in sorted(self._quantizers[run].items()) if q.method == method]
+
+    def implies(self) -> list[str]:
+        """What the study means for each dataset, a line each: bits, runs, and tokens to train on."""
+        lines = []
+        for slug, dataset in self.datasets.items():
+            runs = [run for run in self.runs.values() if run.dataset == dataset]
+            words = sum(training_words(dataset, run.recipe) for run in runs)
+            about = "about" if dataset.tokenizer == WORD_LEVEL else "at least"
+            lines.append(
+                f"{slug}: {amount(dataset.bits_max)} bits; {len(runs)} {'run' if len(runs) == 1 else 'runs'} "
+                f"of {about} {amount(words)} tokens in all"
+            )
+        return lines
 
     def _runs_of(self, experiment: Experiment) -> Iterator[Run]:
         for grid in experiment.grids:
