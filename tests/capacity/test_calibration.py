@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 from knowledge_capacity.capacity import losses
-from knowledge_capacity.capacity.metric import Bits, biod_bits, bios_bits
+from knowledge_capacity.capacity.metric import Bits, biod_bits, bios_bits, random_bits
 from knowledge_capacity.data import corpus, people, tokenizer
 from knowledge_capacity.data.pieces import Term
 from knowledge_capacity.data.stream import Stream, source_of
-from knowledge_capacity.specs import BioD, BioS, Dataset, Pools
+from knowledge_capacity.specs import BioD, BioS, BioSSimple, Dataset, Pools, RandomStrings
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -165,3 +165,40 @@ def test_a_score_does_not_depend_on_padding_or_batches(monkeypatch: pytest.Monke
     together = losses.score(model, stream)
     monkeypatch.setattr(losses, "BATCH_TOKENS", 1)
     np.testing.assert_array_equal(together, losses.score(model, stream))
+
+
+def test_random_strings_read_all_of_their_bits_or_none() -> None:
+    """A model that knows which strings there are says each with probability 1/N; a guesser, any of T^L."""
+    dataset = RandomStrings(n_strings=12, length=5, symbols=7)
+    stream = stream_of(dataset)
+    vocabulary = int(stream.assemble(stream.probe_pieces(0)).tokens.max()) + 1
+    scores = losses.score(lambda inputs: torch.zeros(*inputs.shape, vocabulary), stream)
+    by_hand = 5 * math.log(vocabulary)
+    assert scores[:, :, Term.NAME] == pytest.approx(np.full((losses.PROBE_DRAWS, 12), by_hand))
+    guesser = np.full(12, 5 * math.log(7))
+    assert random_bits(dataset, guesser).total == pytest.approx(0, abs=1e-9)
+    assert random_bits(dataset, np.full(12, math.log(12))).total == pytest.approx(dataset.bits_max)
+
+
+@pytest.mark.parametrize("mixed_in", [False, True])
+def test_one_text_a_person_scores_the_employer_where_it_leads(mixed_in: bool) -> None:
+    """Where a person's only text tells the city of work first, the mean of the others stands in."""
+    dataset = BioSSimple(n_people=12, templates=3, pools=POOLS)
+    stream = stream_of(dataset)
+    probe = stream.assemble(stream.probe_pieces(0))
+    cut = probe.lengths.tolist()
+    leads = np.array(
+        [
+            terms.tolist().index(Term.EMPLOYER) < terms.tolist().index(Term.WORK_CITY)
+            for terms in probe.terms.split(cut)
+        ]
+    )
+    assert 0 < leads.sum() < 12
+    scores = losses.score(lambda inputs: torch.zeros(*inputs.shape, 500), stream)
+    assert np.array_equal(np.isnan(scores[0, :, Term.EMPLOYER]), ~leads)
+    assert np.array_equal(scores[0, :, Term.LATE_EMPLOYER] > 0, ~leads)
+    if mixed_in:  # what is read off the city of work has to change nothing but the naive figure
+        scores[:, :, Term.LATE_EMPLOYER] = 0.0
+    loss, naive = losses.bios_losses(scores)
+    assert loss["employer"] == pytest.approx(np.full(12, math.log(500)))
+    assert naive == pytest.approx(np.where(leads | (not mixed_in), math.log(500), 0.0))

@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import pytest
 import torch
@@ -10,7 +12,10 @@ from hypothesis import strategies as st
 from knowledge_capacity.data import corpus, pools, tokenizer
 from knowledge_capacity.data.pieces import Term
 from knowledge_capacity.data.stream import Biographies, Stream, source_of
+from knowledge_capacity.data.strings import BioDSource
+from knowledge_capacity.data.windows import Windows
 from knowledge_capacity.specs import BioD, BioS, Dataset, Pools
+from torch import Tensor
 
 SMALL = Pools(4, 4, 5, birth_years=4, cities=8, universities=6, majors=5, employers=9)
 BIOS = BioS(n_people=23, pools=SMALL, templates=50)
@@ -158,3 +163,59 @@ def test_probes_show_everyone_in_order_and_anew_in_every_pair(stream_of: StreamO
         assert names(stream.assemble(stream.probe_pieces(draw))) == expected
     assert len(set(map(tuple, drawn))) == 6
     assert drawn[0] != stream.text(stream.pieces(0, N))
+
+
+@DATASETS
+def test_slices_made_side_by_side_are_those_of_the_whole(stream_of: StreamOf, dataset: Dataset) -> None:
+    stream = stream_of(dataset, 0)
+    edges = [*range(0, 20 * N, 37), 20 * N]
+    with ThreadPoolExecutor(4) as workers:
+        parts = list(workers.map(lambda edge: stream.tokens(stream.pieces(*edge)), pairwise(edges)))
+    whole, lengths = stream.tokens(stream.pieces(0, 20 * N))
+    assert torch.equal(torch.cat([tokens for tokens, _ in parts]), whole)
+    assert torch.equal(torch.cat([long for _, long in parts]), lengths)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@DATASETS
+def test_a_gpu_makes_the_same_tokens(stream_of: StreamOf, dataset: Dataset) -> None:
+    here, words = stream_of(dataset, 0), tokenizer.word_level(corpus.texts(dataset))
+    there = Stream(source_of(dataset, 0, here.source.codes.cuda()), words)
+    ours, theirs = (stream.assemble(stream.pieces(0, 9 * N)) for stream in (here, there))
+    assert torch.equal(ours.tokens, theirs.tokens.cpu())
+    assert torch.equal(ours.terms, theirs.terms.cpu())
+    for one, two in zip(windows_of(here), windows_of(there), strict=True):
+        assert torch.equal(one, two.cpu())
+
+
+def windows_of(stream: Stream) -> list[Tensor]:
+    """The targets of all batches of three exposures."""
+    source, found = Windows(stream, 3, 2, 64), []
+    while (batch := source.next()) is not None:
+        found.append(batch[1])
+    return found
+
+
+@pytest.mark.parametrize(
+    "dataset",
+    [
+        BioD(n_people=3, attributes=50, chunks=2),
+        BioD(n_people=3, chunks=50, diversity=10),
+        BioD(n_people=3, diversity=10_000),
+        BioD(n_people=3, length=50, symbols=20),
+        BioD(n_people=3, length=1, symbols=40_000, diversity=10_000),
+    ],
+    ids=lambda dataset: dataset.slug,
+)
+def test_biod_at_the_ends_of_its_range(stream_of: StreamOf, dataset: BioD) -> None:
+    stream = stream_of(dataset, 0)
+    biographies = stream.assemble(stream.pieces(0, 3))
+    chunks = (
+        int((biographies.terms == Term.FIRST_CHUNK).sum()),
+        int((biographies.terms == Term.OTHER_CHUNKS).sum()),
+    )
+    symbols = 3 * dataset.attributes * dataset.length
+    assert chunks == (symbols, symbols * (dataset.chunks - 1))
+    assert isinstance(stream.source, BioDSource)
+    sets = stream.source.strings.view(dataset.attributes, dataset.diversity, dataset.length)
+    assert all(len(torch.unique(one, dim=0)) == dataset.diversity for one in sets)

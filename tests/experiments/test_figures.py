@@ -11,7 +11,7 @@ from knowledge_capacity.data.pieces import Term
 from knowledge_capacity.experiments import base_law, output, plots, quantization
 from knowledge_capacity.files import UserError, write_parquet
 from knowledge_capacity.models.decoder import n_parameters
-from knowledge_capacity.specs import Architecture, BioS, Dataset, Recipe, Run
+from knowledge_capacity.specs import Architecture, BioS, Dataset, Junk, Recipe, Run
 from knowledge_capacity.study import experiment_modules
 
 Row = dict[str, Any]
@@ -30,11 +30,18 @@ RECORD: Row = {
 
 
 def measured(
-    dataset: Dataset, width: int, exposures: int, seed: int, loss: float, variant: str = "fp32"
+    dataset: Dataset,
+    width: int,
+    exposures: int,
+    seed: int,
+    loss: float,
+    variant: str = "fp32",
+    junk: Junk | None = None,
 ) -> Row:
     """A row for a model that loses `loss` nats on every fact of everybody."""
-    run = Run(dataset, Architecture(2, 1, width), Recipe(exposures, 1e-3), seed)
+    run = Run(dataset, Architecture(2, 1, width), Recipe(exposures, 1e-3, junk=junk), seed)
     losses = np.full((4, dataset.n_people, len(Term)), loss)
+    losses[:, :, Term.LATE_EMPLOYER] = 0.0  # every text tells the employer first
     bits = {"fp32": 32.0, "int8-rtn": 9.0, "int4-rtn": 5.0}[variant]
     p = n_parameters(run.architecture, 40)
     return measure.row(run, RECORD, p, measure.Variant(variant, bits, losses), "1" * 12)
@@ -90,6 +97,7 @@ def test_each_figure_takes_its_own_rows() -> None:
         measured(DATASET, 8, 1000, 0, 1.0),
         measured(DATASET, 8, 1000, 0, 1.2, "int4-rtn"),
         measured(DATASET, 8, 100, 0, 2.0),
+        measured(DATASET, 8, 300, 0, 2.0, junk=Junk(people=1000)),
     ).to_pandas()
     assert sorted(base_law.points(rows).exposures) == [100, 1000]
     assert set(base_law.points(rows).variant) == {"fp32"}

@@ -34,7 +34,8 @@ COLOURS = {  # red, green, blue; the city of work follows from the employer and 
 def html(card: dict[str, Any]) -> str:
     """The card as a page of its own, without scripts."""
     tokens, slug = card["tokens"], escape(card["slug"])
-    one = {"people": "person", "strings": "string"}[card["of"]]
+    one, text = {"people": ("person", "biography"), "strings": ("string", "string")}[card["of"]]
+    texts = {"biography": "biographies", "string": "strings"}[text]
     used = {segment["term"] for biography in card["biographies"] for segment in biography}
     legend = "".join(_mark(term, _label(term)) for term in COLOURS if term in used)
     if "work_city" in used:
@@ -47,11 +48,11 @@ def html(card: dict[str, Any]) -> str:
         [_label(row["field"]), f"{row['values']:,}", f"{row['entropy']:.2f}", row["note"]]
         for row in card["pools"]
     ]
-    counted = f"over {tokens['biographies_counted']:,} biographies, end-of-text included"
+    counted = f"over {tokens['biographies_counted']:,} {texts}, end-of-text included"
     sizes = [
-        ["biography, mean", f"{tokens['per_biography_mean']:,.1f}", counted],
-        ["biography, shortest", f"{tokens['per_biography_shortest']:,}", ""],
-        ["biography, longest", f"{tokens['per_biography_longest']:,}", ""],
+        [f"{text}, mean", f"{tokens['per_biography_mean']:,.1f}", counted],
+        [f"{text}, shortest", f"{tokens['per_biography_shortest']:,}", ""],
+        [f"{text}, longest", f"{tokens['per_biography_longest']:,}", ""],
         ["exposure", f"{tokens['per_exposure']:,}", f"all {card['of']} once"],
         ["vocabulary", f"{tokens['vocabulary']:,}", "all that the tokenizer knows"],
         [
@@ -77,7 +78,7 @@ def html(card: dict[str, Any]) -> str:
 <b>{tokens["per_exposure"]:,} tokens</b>. All that is drawn is that of seed {card["seed"]}.</p>
 <h2>Bits</h2>
 {_table(["what", f"in closed form, per {one}", f"bits per {one}", "bits in all"], bits, (2, 3))}
-<h2>Biographies</h2>
+<h2>{texts.capitalize()}</h2>
 <p class="legend">{legend}</p>
 <ol>
 {biographies}</ol>

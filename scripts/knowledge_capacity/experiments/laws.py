@@ -11,10 +11,9 @@ KEY = "labels: layers-heads, d: width.  bars: the 95 % intervals of all seeds.  
 
 
 def as_trained(rows: pd.DataFrame, kind: str) -> pd.DataFrame:
-    """The points of all runs of GPT-2 on datasets of a kind, at full precision."""
-    return plots.over_seeds(
-        rows[(rows.kind == kind) & (rows.family == "gpt2") & (rows.variant == FULL_PRECISION)]
-    )
+    """The points of all runs of GPT-2 on datasets of a kind without junk, at full precision."""
+    wanted = (rows.kind == kind) & (rows.family == "gpt2") & (rows.variant == FULL_PRECISION)
+    return plots.over_seeds(rows[wanted & (rows.junk_share == 0)])
 
 
 def by_exposures(points: pd.DataFrame, title: str) -> Figure:
