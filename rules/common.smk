@@ -42,6 +42,11 @@ def tokenizer_source(wildcards):
     return [str(folder / name) for name in names if (folder / name).is_file()]
 
 
+def tokenizer_code(wildcards):
+    stored = study.datasets[wildcards.dataset].kind in STORED
+    return code("tokenizer.py", *(["knowledge_capacity/data/prose.py"] if stored else []))
+
+
 def run_spec(wildcards):
     return to_json(study.runs[wildcards.run])
 

@@ -29,7 +29,7 @@ rule tokenizer:
     conda:
         "../envs/study.yaml"
     params:
-        code=code("tokenizer.py"),
+        code=tokenizer_code,
         dataset=dataset_spec,
     shell:
         "python scripts/tokenizer.py --dataset {params.dataset:q} --output {output.tokenizer:q} --log {log:q}"

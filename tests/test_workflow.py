@@ -174,3 +174,28 @@ def test_every_study_plans(tmp_path: Path, study: str | None) -> None:
     if study:
         experiments |= yaml.safe_load((folder / f"studies/{study}.yaml").read_text())["experiments"]
     assert jobs["figure"] == sum(experiment is not None for experiment in experiments.values())
+
+
+def test_every_kind_of_dataset_goes_through(tmp_path: Path) -> None:
+    folder = copy_tree(tmp_path / "kinds")
+    kinds = ("--configfile", "studies/kinds.yaml")
+    output = snakemake(folder, "--cores", "2", *kinds, "--", "all", "data_cards")
+    assert "random-20-L8-T16: 554 bits; 1 run of about 3.6K tokens in all" in output
+    rows = pq.read_table(folder / "results/measurements.parquet").to_pandas()
+    assert sorted(rows.kind) == ["bioG", "bioS", "bioS", "bioS", "bioS_simple", "random"]
+    assert sorted(zip(rows.junk_share, rows.domain_token, strict=True)) == [
+        *[(0.0, "none")] * 4,
+        (0.5, "junk"),
+        (0.5, "useful"),
+    ]
+    assert (rows.bits_learned <= rows.bits_max).all()
+    plain, *junk = (
+        rows[(rows.kind == "bioS") & (rows.junk_share == share)].train_tokens for share in (0, 0.5)
+    )
+    assert all(tokens == pytest.approx(2 * plain.item(), rel=0.05) for tokens in junk[0])
+    assert planned(folder, *kinds) == {}
+    # another grammar tells other texts, of which nothing but their own run knows
+    grammar = folder / LIBRARY / "data/prose.py"
+    grammar.write_text(grammar.read_text() + "\n\nCHANGED = True\n")
+    again = planned(folder, *kinds)
+    assert again["rewrites"] == again["encode"] == again["train"] == again["capacity"] == 1

@@ -1,11 +1,13 @@
 """The text that the tokenizer of a dataset is made from and tried on, whatever the seed of a run."""
 
 from dataclasses import replace
+from importlib import import_module
+from typing import Any
 
 import torch
 
 from ..specs import BioG, BioR, Dataset, RandomStrings
-from . import people, pools, prose
+from . import people, pools
 from .counter import Purpose, words
 from .stored import StoredSource, segments
 from .stream import source_of
@@ -22,7 +24,7 @@ def closed(dataset: Dataset) -> bool:
 def texts(dataset: Dataset) -> list[str]:
     """Every piece of text that the tokenizer of a dataset has to know; for bioR, what bioG would need."""
     if isinstance(dataset, BioG | BioR):
-        values = pools.values(dataset.pools)
+        prose, values = _grammar(), pools.values(dataset.pools)
         literals = [variant for word in prose.literals() for variant in (word, f" {word}")]
         said = [f" {text}" for field in values for text in values[field]]
         return [*values["first_name"], *said, *(f" {day}," for day in pools.DAYS), *literals]
@@ -36,7 +38,7 @@ def sample(dataset: Dataset) -> list[list[str]]:
     n = min(dataset.n_people, SAMPLE)  # a few people tell as much about a tokenizer as many
     drawn = people.draw(dataset, SEED, torch.arange(n))
     if isinstance(dataset, BioG | BioR):
-        said = list(people.facts(dataset, drawn))
+        prose, said = _grammar(), list(people.facts(dataset, drawn))
         random = words(SEED, Purpose.REWRITING, torch.arange(SAMPLE), n=prose.N_RANDOM_WORDS).tolist()
         told = (prose.tell(said[i % n], one) for i, one in enumerate(random))
         return [[text for text, _ in segments(rewrite)] for rewrite in told]
@@ -47,3 +49,8 @@ def sample(dataset: Dataset) -> list[list[str]]:
     assert not isinstance(source, StoredSource)
     rows = source.training(torch.arange(SAMPLE)).tolist()
     return [[text for phrase in row for text, _ in source.pieces.segments(phrase)] for row in rows]
+
+
+def _grammar() -> Any:
+    """The module `prose`, found by name, so that a change of it runs nothing again for other kinds."""
+    return import_module(".prose", __package__)
