@@ -1,5 +1,6 @@
 """What the README says is what the published measurements say."""
 
+import json
 import re
 from pathlib import Path
 from types import ModuleType
@@ -60,3 +61,16 @@ def test_every_link_leads_somewhere() -> None:
     text = (ROOT / "README.md").read_text()
     for target in re.findall(r"\]\(([^)]+)\)", text):
         assert target.startswith("http") or (ROOT / target).exists(), target
+
+
+def test_the_speed_of_the_stream_is_the_measured_one() -> None:
+    text = (ROOT / "README.md").read_text()
+    found = json.loads((PUBLISHED / "stream.json").read_text())
+    for label, key, form in (
+        ("biographies/s, tokenised", "biographies_per_second", "{:,.0f}"),
+        ("biographies/s, packed into windows", "packed_biographies_per_second", "{:,.0f}"),
+        ("… times the obvious loop", "ratio_word_packed", "{:.0f}"),
+        ("bytes per person in memory", "bytes_per_person", "{}"),
+    ):
+        cells = [form.format(one[key]) if key in one else "" for one in found]
+        assert f"| {label} | {' | '.join(cells)} |" in text
