@@ -48,6 +48,8 @@ rule rewrites:
     params:
         code=code("rewrites.py"),
         dataset=dataset_spec,
+    resources:
+        endpoint=lambda wildcards: int(study.datasets[wildcards.dataset].kind == "bioR"),
     shell:
         "python scripts/rewrites.py --dataset {params.dataset:q} --people {input:q} --seed {wildcards.seed}"
         " --output {output:q} --code {params.code} --endpoint envs/endpoint.yaml --log {log:q}"

@@ -2,12 +2,13 @@
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from knowledge_capacity import console
 from knowledge_capacity.data import endpoint, people, rewrites, rewriting
 from knowledge_capacity.files import write_json
-from knowledge_capacity.specs import BioG, BioR, dataset_from, to_json
+from knowledge_capacity.specs import WORD_LEVEL, BioG, BioR, dataset_from, to_json
 
 
 def job(arguments: argparse.Namespace, log: console.Log) -> None:
@@ -22,7 +23,8 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
         identity = f"{to_json(dataset)} seed {seed} code {arguments.code}"
         write = rewriting.by_grammar(dataset, seed)
     else:
-        identity = f"{to_json(dataset)} seed {seed}"
+        # texts do not depend on the tokenizer, and must not be paid for again for another one
+        identity = f"{to_json(replace(dataset, tokenizer=WORD_LEVEL))} seed {seed}"
         settings = endpoint.read(arguments.endpoint)
         done = rewrites.n_written(folder, dataset.n_people, identity)
         write = rewriting.by_model(dataset, seed, settings, done, log)

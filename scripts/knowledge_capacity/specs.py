@@ -15,6 +15,7 @@ import math
 import re
 from dataclasses import asdict, dataclass, fields
 from decimal import Decimal
+from fractions import Fraction
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
@@ -234,6 +235,11 @@ class Junk:
     share: Annotated[float, Gt(0), Lt(1)] = 0.875
     windows: Literal["pure", "mixed"] = "pure"
     domain_token: Literal["none", "useful", "junk"] = "none"
+
+    @property
+    def exact_share(self) -> Fraction:
+        """The share as a fraction of small whole numbers, so that counting never goes astray."""
+        return Fraction(str(self.share)).limit_denominator(1_000_000)
 
     @property
     def slug(self) -> str:

@@ -146,7 +146,7 @@ def test_the_batch_size_does_not_change_the_windows(junk: Junk, batch_size: int)
     assert torch.equal(ours[: len(one)], one)
 
 
-@pytest.mark.parametrize("share", [0.1, 0.5, 0.875, 0.999])
+@pytest.mark.parametrize("share", [0.1, 0.5, 2 / 3, 0.875, 0.999])
 def test_the_expected_number_of_tokens_is_that_of_the_stream(share: float) -> None:
     for windows in ("pure", "mixed"):
         stream = stream_with(Junk(people=500, share=share, windows=windows))
@@ -162,3 +162,11 @@ def test_a_hundred_million_junk_people_are_drawn_when_they_are_needed() -> None:
     far = stream.pieces(250_000_000, 250_000_010, Lane.JUNK)  # the third pass
     assert all(text.endswith(".") for text in stream.text(far))
     assert len(stream.source.codes) == 11
+
+
+@given(share=st.floats(0.001, 0.999), n=st.integers(0, 10**10))
+def test_counting_junk_is_exact_however_the_share_is_written(share: float, n: int) -> None:
+    junk = Junk(people=5, share=share)
+    assert int(n_junk(junk, torch.tensor([n]))[0]) == n_junk(junk, n)
+    assert abs(n_junk(junk, n) - n * share) <= 1 + n * 1e-6
+    assert n_junk(junk, n_mixed(junk, n)) == n_mixed(junk, n) - n

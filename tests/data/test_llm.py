@@ -273,6 +273,46 @@ def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "PEOPLE_PER_SHARD", 2)
 
 
+def test_a_hopeless_model_is_given_up_early(
+    serve: Callable[..., Server], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(llm, "IN_VAIN", 10)
+    server = serve(lambda prompt, n: reply("Too long", finish="length"))
+    with pytest.raises(UserError, match=r"10 answers in a row were no use .*cut off 10 times.*max_tokens"):
+        write(server, tmp_path / "journal")
+    assert len(server.prompts) < 10 + 5
+    server = serve(lambda prompt, n: reply(good(prompt, n)))  # mended, and all begins afresh
+    told, rejected = write(server, tmp_path / "journal", replace(server.settings, attempts=1))
+    check(told)
+    assert rejected["cut off"] >= 10
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_the_spending_limit_holds(serve: Callable[..., Server], tmp_path: Path) -> None:
+    server = serve(lambda prompt, n: reply(good(prompt, n) if n == 0 else "I will not."))
+    dear = replace(server.settings, price_per_million_output_tokens=20_000.0, spending_limit=13.0)
+    by = rewriting.by_model(DATASET, 0, dear, 0, console.Log(None))
+    with pytest.raises(UserError, match=r"spending_limit = 13: this job has spent it"):
+        rewriting.make(tmp_path, "me", DATASET, CODES, by)
+    assert len(server.prompts) < 14 + 5
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_texts_for_something_else_are_not_overwritten(serve: Callable[..., Server], tmp_path: Path) -> None:
+    server = serve(lambda prompt, n: reply(good(prompt, n)))
+    for identity, says in (
+        ("me", None),
+        ("other", "part-00000.parquet: holds texts written for something else"),
+    ):
+        by = rewriting.by_model(DATASET, 0, server.settings, 0, console.Log(None))
+        if says is None:
+            rewriting.make(tmp_path, identity, DATASET, CODES, by)
+        else:
+            with pytest.raises(UserError, match=says):
+                rewriting.make(tmp_path, identity, DATASET, CODES, by)
+    assert len(server.prompts) == 12
+
+
 @pytest.mark.usefixtures("small_shards")
 def test_shards_go_on_where_they_stopped(serve: Callable[..., Server], tmp_path: Path) -> None:
     lines = tmp_path / "log"
@@ -284,7 +324,7 @@ def test_shards_go_on_where_they_stopped(serve: Callable[..., Server], tmp_path:
         by = rewriting.by_model(DATASET, 0, settings, done, log)
         return rewriting.make(tmp_path, "me", DATASET, CODES, by)
 
-    # one on trial, eight for the first shard, and then it fails
+    # eight for the first shard, three for the second, and then it fails
     down = serve(lambda prompt, n: reply(good(prompt, n)) if n < 11 else reply(None, status=401))
     with pytest.raises(UserError, match="401"):
         make(down)
@@ -295,10 +335,10 @@ def test_shards_go_on_where_they_stopped(serve: Callable[..., Server], tmp_path:
     dear = serve(lambda prompt, n: reply(good(prompt, 100 + n)))
     with pytest.raises(UserError, match=r"spending_limit = 0.01: 4 texts would cost about 4.00 dollars"):
         make(dear, spending_limit=0.01, price_per_million_output_tokens=20_000.0)
-    assert len(dear.prompts) == 1
+    assert not dear.prompts  # the journal tells what a text takes
     server = serve(lambda prompt, n: reply(good(prompt, 200 + n)))
     manifest = make(server)
-    assert len(server.prompts) == 1 + 4 - 2
+    assert len(server.prompts) == 4 - 3
     assert manifest == {"identity": "me", "texts": 12, "rejected": {}}
     assert [path.name for path in sorted(tmp_path.glob("part-*"))] == [
         "part-00000.parquet",

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import openai
 
@@ -19,6 +19,7 @@ from .endpoint import Endpoint
 from .locate import locate
 from .rewrites import Rewrite
 
+IN_VAIN = 100  # rejections in a row after which nobody should go on paying
 LABELS = {
     "name": "Full name",
     "birth_date": "Date of birth",
@@ -94,41 +95,50 @@ def write_people(
     and rejected. Raises UserError where a text was asked for `attempts` times in vain.
     """
     told: list[dict[int, Rewrite]] = [{} for _ in facts]
-    asked: Counter[tuple[int, int]] = Counter()
+    asked: Counter[tuple[int, int]] = Counter()  # in all, so that every question differs
+    tried: Counter[tuple[int, int]] = Counter()  # since this job began
+    in_vain = 0  # rejections in a row
     rejected: Counter[str] = Counter()
 
     def take(person: int, rewrite: int, answer: Answer) -> None:
+        nonlocal in_vain
         asked[person, rewrite] += 1
         verdict = judge(answer, facts[person - first], {one.text for one in told[person - first].values()})
         if isinstance(verdict, Rewrite):
             told[person - first][rewrite] = verdict
+            in_vain = 0
         else:
             rejected[verdict] += 1
+            in_vain += 1
         report(sum(map(len, told)), rejected.total())
 
-    for line in _entries(journal):
-        take(line["person"], line["rewrite"], Answer(**line["answer"]))
+    def stop_if(hopeless: bool, what: str) -> None:
+        if hopeless:
+            reasons = ", ".join(f"{reason} {n} times" for reason, n in rejected.most_common())
+            raise UserError(
+                f"{journal}: {what} (rejected so far: {reasons}). Take a model that follows instructions "
+                "better; if answers are cut off, raise max_tokens in envs/endpoint.yaml. What was accepted "
+                "is kept."
+            )
+
+    for person, rewrite, answer in entries(journal):
+        take(person, rewrite, answer)
+    in_vain = 0
     with open(journal, "a", encoding="utf-8") as file:
         while missing := [
             (first + i, j) for i, texts in enumerate(told) for j in range(rewrites) if j not in texts
         ]:
-            spent = [where for where in missing if asked[where] >= attempts]
-            if spent:
-                reasons = ", ".join(f"{reason} {n} times" for reason, n in rejected.most_common())
-                raise UserError(
-                    f"{journal}: {attempts} answers about person {spent[0][0]} were no use (rejected so far: "
-                    f"{reasons}). Take a model that follows instructions better, or raise attempts in "
-                    "envs/endpoint.yaml; what was accepted is kept."
-                )
+            spent = next((where for where in missing if tried[where] >= attempts), None)
+            stop_if(bool(spent), f"{attempts} answers about person {spent and spent[0]} were no use")
             requests = [
                 Request(i, j, asked[i, j], prompt(facts[i - first], seed, i, j, asked[i, j]))
                 for i, j in missing
             ]
             for request, answer in ask(requests):
-                entry = {"person": request.person, "rewrite": request.rewrite, "answer": asdict(answer)}
-                file.write(json.dumps(entry) + "\n")
-                file.flush()
+                record(file, request, answer)
+                tried[request.person, request.rewrite] += 1
                 take(request.person, request.rewrite, answer)
+                stop_if(in_vain >= IN_VAIN, f"{IN_VAIN} answers in a row were no use")
     return [[texts[j] for j in range(rewrites)] for texts in told], rejected
 
 
@@ -203,15 +213,23 @@ def here(settings: Endpoint, folder: str, temperature: float, seed: int) -> Ask:
     model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, use_safetensors=True)
     model = model.eval().to("cuda" if torch.cuda.is_available() else "cpu")
     tokens.pad_token = tokens.pad_token or tokens.eos_token
+    told = model.generation_config.eos_token_id
+    ends = {tokens.eos_token_id, *(told if isinstance(told, list) else [told])} - {None}
 
     def ask(requests: list[Request]) -> Iterator[tuple[Request, Answer]]:
         for start in range(0, len(requests), settings.concurrency):
             batch = requests[start : start + settings.concurrency]
             texts: Any = [request.prompt for request in batch]
-            if tokens.chat_template:
+            if tokens.chat_template:  # which has its own special tokens
                 turns = [[{"role": "user", "content": text}] for text in texts]
                 texts = tokens.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-            inputs = tokens(texts, return_tensors="pt", padding=True, return_token_type_ids=False)
+            inputs = tokens(
+                texts,
+                return_tensors="pt",
+                padding=True,
+                return_token_type_ids=False,
+                add_special_tokens=not tokens.chat_template,
+            )
             torch.manual_seed(hash((seed, batch[0].person, batch[0].rewrite, batch[0].attempt)) % 2**31)
             sampling = (
                 {"do_sample": True, "temperature": temperature} if temperature else {"do_sample": False}
@@ -221,7 +239,7 @@ def here(settings: Endpoint, folder: str, temperature: float, seed: int) -> Ask:
                     **inputs.to(model.device), max_new_tokens=settings.max_tokens, **sampling
                 )[:, inputs["input_ids"].shape[1] :]
             for request, row in zip(batch, written, strict=True):
-                cut_off = tokens.eos_token_id not in row
+                cut_off = not ends & set(row.tolist())
                 n_in, n_out = (
                     len(tokens(request.prompt)["input_ids"]),
                     int((row != tokens.pad_token_id).sum()),
@@ -246,12 +264,20 @@ def _refused(settings: Endpoint, model: str, error: openai.APIStatusError) -> Us
     )
 
 
-def _entries(journal: Path) -> Iterator[dict[str, Any]]:
-    """What a journal holds; a line that was not finished is cut off."""
+def record(file: IO[str], request: Request, answer: Answer) -> None:
+    """Put an answer into the journal."""
+    entry = {"person": request.person, "rewrite": request.rewrite, "answer": asdict(answer)}
+    file.write(json.dumps(entry) + "\n")
+    file.flush()
+
+
+def entries(journal: Path) -> Iterator[tuple[int, int, Answer]]:
+    """What a journal holds: (person, rewrite, answer); a line that was not finished is cut off."""
     journal.parent.mkdir(parents=True, exist_ok=True)
     content = journal.read_bytes() if journal.exists() else b""
     whole = content[: content.rfind(b"\n") + 1]
     if whole != content:
         with open(journal, "rb+") as file:
             file.truncate(len(whole))
-    yield from map(json.loads, whole.splitlines())
+    for line in map(json.loads, whole.splitlines()):
+        yield line["person"], line["rewrite"], Answer(**line["answer"])

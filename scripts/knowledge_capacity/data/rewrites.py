@@ -6,6 +6,7 @@ whole; so work that was interrupted goes on with the first shard that is missing
 """
 
 import json
+import shlex
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -109,6 +110,17 @@ def rejections(folder: Path, shard: int, identity: str) -> Counter[str] | None:
     return Counter(json.loads(metadata[b"rejected"]))
 
 
+def refuse_others(folder: Path, shard: int, identity: str) -> None:
+    """Raise UserError where a whole shard of another identity stands: it cost money."""
+    path = shard_path(folder, shard)
+    try:
+        found = (pq.read_schema(path).metadata or {}).get(b"identity", b"").decode()
+    except (OSError, pa.ArrowInvalid):
+        return
+    if found != identity:
+        raise UserError(f"{path}: holds texts written for something else. Move it away and run again.")
+
+
 def n_written(folder: Path, n_people: int, identity: str) -> int:
     """How many people have their rewrites, in whole shards of the identity."""
     have = [shard for shard in range(n_shards(n_people)) if rejections(folder, shard, identity) is not None]
@@ -137,7 +149,7 @@ def _checked(manifest: Path, dataset: BioG | BioR, shard: int, identity: str) ->
     expected = min(PEOPLE_PER_SHARD, dataset.n_people - shard * PEOPLE_PER_SHARD)
     if [len(one) for one in people] != [dataset.rewrites] * expected:
         path = shard_path(manifest.with_suffix(""), shard)
-        raise UserError(f"{path}: rewrites are missing. Delete it. {remake(manifest)}")
+        raise UserError(f"{path}: rewrites are missing. {_remake(path)}")
     return people
 
 
@@ -162,11 +174,17 @@ def read_shard(folder: Path, shard: int, identity: str) -> list[list[Rewrite]]:
     try:
         table = pq.read_table(path)
     except (OSError, pa.ArrowInvalid) as error:
-        raise UserError(f"{path}: not a readable Parquet file ({error}). {remake(path)}") from error
+        raise UserError(f"{path}: not a readable Parquet file ({error}). {_remake(path)}") from error
     if (table.schema.metadata or {}).get(b"identity", b"").decode() != identity:
-        raise UserError(f"{path}: holds rewrites made for something else. Delete it and run again.")
+        raise UserError(f"{path}: holds rewrites made for something else. {_remake(path)}")
     rows = table.to_pylist()
     return [
         [Rewrite(row["text"], tuple(Span(**span) for span in row["spans"])) for row in group]
         for _, group in groupby(rows, key=lambda row: row["person"])
     ]
+
+
+def _remake(path: Path) -> str:
+    """What to do about a shard that is damaged: it is made again when the list of shards is."""
+    manifest = path.parent.with_suffix(".json")
+    return f"Delete it and {manifest}, and make them again: snakemake --cores 1 {shlex.quote(str(manifest))}"

@@ -2,8 +2,9 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -28,7 +29,7 @@ def make(
 
     codes: the people, as `people.read` gives them. write: makes the texts of some people, given the position
     of the first, their facts, and a journal to keep what must not be lost. Shards of the same identity are
-    kept; others are made anew.
+    kept; others are made anew, unless a model wrote them: then UserError is raised.
     """
     rejected: Counter[str] = Counter()
     with exclusive(folder):
@@ -36,6 +37,8 @@ def make(
             journal = folder / f"part-{shard:05}.jsonl"
             found = rewrites.rejections(folder, shard, identity)
             if found is None:
+                if isinstance(dataset, BioR):
+                    rewrites.refuse_others(folder, shard, identity)
                 first = shard * PEOPLE_PER_SHARD
                 facts = list(people.facts(dataset, codes[first : first + PEOPLE_PER_SHARD]))
                 told, found = write(first, facts, journal)
@@ -69,6 +72,7 @@ def by_model(dataset: BioR, seed: int, settings: Endpoint, done: int, log: conso
     else:
         ask = llm.over_http(settings, dataset.model, dataset.temperature)
     texts = (dataset.n_people - done) * dataset.rewrites
+    ask = _metered(ask, settings)
     finished, began, said = 0, time.monotonic(), time.monotonic()
     estimated = False
 
@@ -78,7 +82,7 @@ def by_model(dataset: BioR, seed: int, settings: Endpoint, done: int, log: conso
         nonlocal finished, estimated
         if not estimated:
             estimated = True
-            _estimate(dataset, seed, settings, ask, texts, first, facts[0], log)
+            _estimate(dataset, seed, settings, ask, texts, first, facts[0], journal, log)
         before = finished
 
         def report(accepted: int, rejected: int) -> None:
@@ -108,23 +112,22 @@ def _estimate(
     texts: int,
     person: int,
     facts: dict[str, str],
+    journal: Path,
     log: console.Log,
 ) -> None:
-    """Ask once, on trial, and say what all texts will take if each takes as much."""
+    """Say what all texts will take, if each takes as much as those in the journal, or as a first one."""
+    known = [answer for _, _, answer in llm.entries(journal)]
     began = time.monotonic()
-    question = llm.prompt(facts, seed, person, 0, 0)
-    ((_, answer),) = ask([llm.Request(person, 0, 0, question)])
+    if not known:
+        request = llm.Request(person, 0, 0, llm.prompt(facts, seed, person, 0, 0))
+        ((_, answer),) = ask([request])
+        with open(journal, "a", encoding="utf-8") as file:
+            llm.record(file, request, answer)
+        known = [answer]
     seconds = time.monotonic() - began
-    tokens_in = answer.tokens_in or len(question) // 4
-    tokens_out = answer.tokens_out or len(answer.text or "") // 4
-    dollars = (
-        texts
-        / 1e6
-        * (
-            tokens_in * settings.price_per_million_input_tokens
-            + tokens_out * settings.price_per_million_output_tokens
-        )
-    )
+    tokens_in = fmean(one.tokens_in for one in known) or len(llm.prompt(facts, seed, person, 0, 0)) / 4
+    tokens_out = fmean(one.tokens_out for one in known) or settings.max_tokens
+    dollars = texts * _dollars(settings, tokens_in, tokens_out)
     pause = 60 / settings.requests_per_minute if settings.requests_per_minute else 0.0
     duration = console.duration(texts * max(seconds / settings.concurrency, pause))
     reading = console.amount(texts * tokens_in)
@@ -138,3 +141,26 @@ def _estimate(
             f"envs/endpoint.yaml: spending_limit = {settings.spending_limit:g}: {texts} texts would cost "
             f"about {dollars:.2f} dollars. Raise it, or take fewer people, fewer rewrites or a cheaper model."
         )
+
+
+def _metered(ask: llm.Ask, settings: Endpoint) -> llm.Ask:
+    """The same, until the spending limit is reached. Raises UserError then."""
+    spent = 0.0
+
+    def metered(requests: list[llm.Request]) -> Iterator[tuple[llm.Request, llm.Answer]]:
+        nonlocal spent
+        for request, answer in ask(requests):
+            yield request, answer
+            spent += _dollars(settings, answer.tokens_in, answer.tokens_out)
+            if settings.spending_limit and spent > settings.spending_limit:
+                raise UserError(
+                    f"envs/endpoint.yaml: spending_limit = {settings.spending_limit:g}: this job has "
+                    "spent it. Raise it and run again; what was accepted is kept."
+                )
+
+    return metered
+
+
+def _dollars(settings: Endpoint, tokens_in: float, tokens_out: float) -> float:
+    prices = settings.price_per_million_input_tokens, settings.price_per_million_output_tokens
+    return (tokens_in * prices[0] + tokens_out * prices[1]) / 1e6

@@ -7,7 +7,6 @@ the other; any slice of it can be made again at any time, and no text is stored 
 
 from dataclasses import dataclass
 from enum import Enum
-from fractions import Fraction
 from pathlib import Path
 from typing import TypeVar
 
@@ -158,5 +157,5 @@ class Stream:
 
 def n_junk(junk: Junk, n: Number) -> Number:
     """How many of the first n biographies (mixed windows) or windows (pure ones) are junk: ⌊n · share⌋."""
-    top, bottom = Fraction(str(junk.share)).as_integer_ratio()
+    top, bottom = junk.exact_share.as_integer_ratio()
     return n * top // bottom

@@ -1,7 +1,6 @@
 """Cutting the stream into training windows, each token a target exactly once per exposure."""
 
 from dataclasses import dataclass
-from fractions import Fraction
 
 import torch
 from torch import Tensor
@@ -82,8 +81,7 @@ class Windows:
 
 def n_mixed(junk: Junk, useful: int) -> int:
     """How many mixed biographies there are up to the `useful`-th that is useful."""
-    share = Fraction(str(junk.share))
-    total = int(useful / (1 - share))
+    total = int(useful / (1 - junk.exact_share))
     while total - n_junk(junk, total) < useful:
         total += 1
     while total - 1 - n_junk(junk, total - 1) >= useful:
