@@ -45,11 +45,11 @@ rule rewrites:
         "results/logs/rewrites/{dataset}/seed{seed}.log",
     conda:
         "../envs/study.yaml"
+    resources:
+        endpoint=lambda wildcards: int(study.datasets[wildcards.dataset].kind == "bioR"),
     params:
         code=code("rewrites.py"),
         dataset=dataset_spec,
-    resources:
-        endpoint=lambda wildcards: int(study.datasets[wildcards.dataset].kind == "bioR"),
     shell:
         "python scripts/rewrites.py --dataset {params.dataset:q} --people {input:q} --seed {wildcards.seed}"
         " --output {output:q} --code {params.code} --endpoint envs/endpoint.yaml --log {log:q}"
