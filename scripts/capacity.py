@@ -25,10 +25,9 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
             f"{arguments.record}: belongs to another run than {run.slug}. {remake(arguments.record)}"
         )
     weights = store.read_weights(arguments.model)
-    junk = run.recipe.junk
-    tokens = tokenizer.read(arguments.tokenizer, domain=bool(junk and junk.domain_token != "none"))
+    tokens = tokenizer.read(arguments.tokenizer, domain=run.recipe.has_domain_token)
     codes = people.read(arguments.people, run.dataset, run.seed)
-    stream = Stream(source_of(run.dataset, run.seed, codes, arguments.texts), tokens, junk)
+    stream = Stream(source_of(run.dataset, run.seed, codes, arguments.texts), tokens, run.recipe.junk)
     n_parameters = decoder.n_parameters(run.architecture, record["used_tokens"])
 
     measured = {FULL_PRECISION: (weights, float(variants.FULL_BITS))}

@@ -28,13 +28,13 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
     device = chosen_device(arguments.device)
     torch.set_num_threads(arguments.threads)
     alone = exclusive(arguments.output)  # held until the job ends
-    folder, junk = arguments.output, run.recipe.junk
+    folder = arguments.output
 
-    tokens = tokenizer.read(arguments.tokenizer, domain=bool(junk and junk.domain_token != "none"))
+    tokens = tokenizer.read(arguments.tokenizer, domain=run.recipe.has_domain_token)
     codes = people.read(arguments.people, run.dataset, run.seed)
     if run.dataset.kind not in STORED:  # the stream is made where the model is trained
         codes = codes.to(device)
-    stream = Stream(source_of(run.dataset, run.seed, codes, arguments.texts), tokens, junk)
+    stream = Stream(source_of(run.dataset, run.seed, codes, arguments.texts), tokens, run.recipe.junk)
 
     stopping: list[int] = []
     for told in (signal.SIGTERM, signal.SIGINT):

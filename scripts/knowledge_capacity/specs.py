@@ -262,6 +262,11 @@ class Recipe:
     junk: Junk | None = None
 
     @property
+    def has_domain_token(self) -> bool:
+        """Whether some biographies begin with a token that tells their domain."""
+        return self.junk is not None and self.junk.domain_token != "none"
+
+    @property
     def slug(self) -> str:
         name = f"exposures{self.exposures}-lr{Decimal(repr(self.lr)).normalize():e}"
         name += _departures(

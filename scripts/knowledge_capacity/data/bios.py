@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..specs import BioS, BioSSimple
 from . import people, pools
-from .counter import MASK, Purpose, below, permute, words
+from .counter import MASK, Purpose, below, visited, words
 from .pieces import EMPTY, END, Pieces, Term
 from .words.templates import TEMPLATES
 
@@ -42,7 +42,7 @@ class BioSSource:
         capitalised = [pronoun.capitalize() for pronoun in texts["pronoun"]]
         # no subject where the name stands; the pronoun that counts, which is the first; and the later ones
         subjects = torch.cat([torch.tensor([EMPTY]), pool(capitalised, Term.PRONOUN), pool(capitalised)])
-        heads, tails = [], []
+        first_head, first_tail = [], []
         head: tuple[Tensor, ...]
         for attribute in ATTRIBUTES:
             halves = [t.removeprefix("{subject}").split("{value}") for t in TEMPLATES[attribute][:templates]]
@@ -57,12 +57,13 @@ class BioSSource:
                 head = (subjects[:, None], before)
                 field = "birth_city" if attribute == "work_city" else attribute
                 values = pool(texts[field], VALUE_TERMS[attribute])
-            heads.append(self.pieces.phrases(*head))
-            tails.append(self.pieces.phrases(values[:, None], after))
-        self.first_head = torch.tensor([int(head.flatten()[0]) for head in heads])
-        self.first_tail = torch.tensor([int(tail.flatten()[0]) for tail in tails])
-        self.n_dates = len(texts["birth_month"]) * len(texts["birth_day"])
-        self.dates = torch.tensor([self.n_dates if a == "birth_date" else 1 for a in ATTRIBUTES])
+            first_head.append(int(self.pieces.phrases(*head).min()))
+            first_tail.append(int(self.pieces.phrases(values[:, None], after).min()))
+        self.first_head = torch.tensor(first_head)
+        self.first_tail = torch.tensor(first_tail)
+        self.n_days = len(texts["birth_day"])
+        n_dates = len(texts["birth_month"]) * self.n_days
+        self.dates = torch.tensor([n_dates if a == "birth_date" else 1 for a in ATTRIBUTES])
 
     def training(self, number: Tensor, junk_people: int = 0) -> Tensor:
         """Phrases (n, 16) of biographies of the training stream, by number.
@@ -70,15 +71,13 @@ class BioSSource:
         With junk_people, those of the junk stream: so many other people, whose positions follow those
         of the dataset's own, and who are drawn when they are needed.
         """
-        n = junk_people or self.dataset.n_people
-        exposure, position = number // n, number % n
+        n_people = self.dataset.n_people
         if junk_people:
-            order = permute(self.seed, Purpose.JUNK_ORDER, n, position, exposure)
-            person = self.dataset.n_people + order
+            person = n_people + visited(self.seed, Purpose.JUNK_ORDER, junk_people, number)
             codes = people.draw(self.dataset, self.seed, person)
             random = words(self.seed, Purpose.JUNK_WORDING, number)
         else:
-            person = permute(self.seed, Purpose.VISITING_ORDER, n, position, exposure)
+            person = visited(self.seed, Purpose.VISITING_ORDER, n_people, number)
             codes = self.codes.index_select(0, person)
             drawn_by = person if isinstance(self.dataset, BioSSimple) else number
             random = words(self.seed, Purpose.WORDING, drawn_by)
@@ -124,7 +123,7 @@ class BioSSource:
         subject = torch.cat([torch.zeros_like(pronoun)[:, None], subject], dim=1)
         flat = order.flatten()
         dates = self.dates.index_select(0, flat).view_as(order)
-        date = (month * (self.n_dates // 12) + day)[:, None] * (order == BIRTH_DATE)
+        date = (month * self.n_days + day)[:, None] * (order == BIRTH_DATE)
         head = self.first_head.index_select(0, flat).view_as(order) + (subject * t + template) * dates + date
         tail = self.first_tail.index_select(0, flat).view_as(order) + values.gather(1, order) * t + template
         named = [part.index_select(0, code)[:, None] for part, code in zip(self.names, name, strict=True)]

@@ -94,6 +94,11 @@ def permute(seed: int, purpose: Purpose, n: int, index: Tensor, turn: Tensor | i
     return result
 
 
+def visited(seed: int, purpose: Purpose, n: int, number: Tensor) -> Tensor:
+    """Who of n each biography tells of, by its number: every n in a row tell of all, in a fresh order."""
+    return permute(seed, purpose, n, number % n, number // n)
+
+
 def _mix(x: Tensor) -> Tensor:
     """A 32-bit hash of the low 32 bits of x (the finaliser of MurmurHash3)."""
     x = x & MASK

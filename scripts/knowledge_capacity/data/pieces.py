@@ -112,10 +112,5 @@ class Pieces:
         in_units = length[units]
         source = (start[units] - in_units.cumsum(0) + in_units).repeat_interleave(in_units)
         source += torch.arange(len(source), device=source.device)
-        last = torch.tensor([block.shape[1] for block in self._phrases]).repeat_interleave(
-            torch.tensor([len(block) for block in self._phrases])
-        )
-        ends = torch.cat([torch.zeros(1, dtype=torch.long), in_units.cumsum(0)])[
-            torch.cat([torch.zeros(1, dtype=torch.long), last.cumsum(0)])
-        ]
-        return Tables(tokens[source], terms[source], ends[:-1], ends.diff())
+        in_phrases = torch.cat([length[block].sum(dim=1) for block in self._phrases])
+        return Tables(tokens[source], terms[source], in_phrases.cumsum(0) - in_phrases, in_phrases)

@@ -17,7 +17,7 @@ from torch import Tensor
 from ..files import UserError, remake, replacing
 from ..specs import BioG, BioR
 from . import rewrites
-from .counter import Purpose, below, permute, words
+from .counter import Purpose, below, visited, words
 from .pieces import EMPTY, END, END_OF_TEXT, Segments, Tables, Term
 from .rewrites import Rewrite
 from .tokenizer import straddling
@@ -91,10 +91,9 @@ class StoredSource:
     def training(self, number: Tensor) -> Tensor:
         """Phrases (n, 2) of biographies of the training stream, by number."""
         n, r = self.dataset.n_people, self.dataset.rewrites
-        exposure = number // n
-        person = permute(self.seed, Purpose.VISITING_ORDER, n, number % n, exposure)
+        person = visited(self.seed, Purpose.VISITING_ORDER, n, number)
         first = below(words(self.seed, Purpose.REWRITE_ORDER, person, n=1)[:, 0], r)
-        return self._told(person, (first + exposure) % r)
+        return self._told(person, (first + number // n) % r)
 
     def probe(self, draw: int) -> Tensor:
         """Phrases (n_people, 2) of one of its rewrites for each person."""

@@ -85,13 +85,11 @@ class Stream:
             return self._junk(number)
         # evenly spread: among the first g biographies are ⌊g · share⌋ of junk
         junk_before, junk_after = (n_junk(self.junk, n) for n in (number, number + 1))
-        is_junk = (junk_after > junk_before)[:, None]
-        useful, junk = (
-            self._useful(number[~is_junk[:, 0]] - junk_before[~is_junk[:, 0]]),
-            self._junk(junk_before[is_junk[:, 0]]),
-        )
+        is_junk = junk_after > junk_before
+        useful = self._useful((number - junk_before)[~is_junk])
         mixed = useful.new_empty(len(number), useful.shape[1])
-        return mixed.masked_scatter(~is_junk, useful).masked_scatter(is_junk, junk)
+        mixed[~is_junk], mixed[is_junk] = useful, self._junk(junk_before[is_junk])
+        return mixed
 
     def probe_pieces(self, draw: int) -> Tensor:
         """Phrase numbers of one biography per person, as `probe` of the source makes it."""

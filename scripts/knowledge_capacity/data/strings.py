@@ -5,7 +5,7 @@ from torch import Tensor
 
 from ..specs import BioD, RandomStrings
 from . import people
-from .counter import Purpose, permute, words
+from .counter import Purpose, visited, words
 from .pieces import END, Pieces, Term
 
 
@@ -34,8 +34,7 @@ class BioDSource:
 
     def training(self, number: Tensor) -> Tensor:
         """Phrases, a row each, of biographies of the training stream, by number."""
-        n = self.dataset.n_people
-        person = permute(self.seed, Purpose.VISITING_ORDER, n, number % n, number // n)
+        person = visited(self.seed, Purpose.VISITING_ORDER, self.dataset.n_people, number)
         random = words(self.seed, Purpose.WORDING, number, n=self.dataset.attributes)
         return self.compose(self.codes.index_select(0, person), self.wording(random))
 
@@ -81,8 +80,7 @@ class RandomSource:
 
     def training(self, number: Tensor) -> Tensor:
         """Phrases (n, length + 1) of strings of the training stream, by number."""
-        n = self.dataset.n_strings
-        string = permute(self.seed, Purpose.VISITING_ORDER, n, number % n, number // n)
+        string = visited(self.seed, Purpose.VISITING_ORDER, self.dataset.n_strings, number)
         return self.compose(self.codes.index_select(0, string))
 
     def probe(self, draw: int) -> Tensor:
