@@ -1,11 +1,11 @@
 """Junk: how much of it, where it stands, and that nothing useful is lost."""
 
 from collections import Counter
-from collections.abc import Iterator
 from functools import cache
 
 import pytest
 import torch
+from batches import assert_same_batches, batches
 from hypothesis import given
 from hypothesis import strategies as st
 from knowledge_capacity.data import corpus, people, tokenizer
@@ -36,11 +36,6 @@ def stream_with(junk: Junk) -> Stream:
     if junk.domain_token != "none":
         tokens.add_special_tokens([DOMAIN_TOKEN])
     return Stream(source_of(DATASET, 0, people.table(DATASET, 0)), tokens, junk)
-
-
-def batches(source: Windows) -> Iterator[tuple[Tensor, Tensor]]:
-    while (batch := source.next()) is not None:
-        yield batch
 
 
 def names(tokens: Tensor, stream: Stream, lane: Lane, n: int) -> list[int]:
@@ -132,11 +127,7 @@ def test_going_on_from_a_cursor_gives_the_same_batches(
     for _ in range(taken):
         source.next()
     resumed = Windows(stream_with(junk), EXPOSURES, batch_size, window, source.cursor())
-    left, expected = list(batches(resumed)), list(batches(source))
-    assert len(left) == len(expected)
-    for ours, theirs in zip(left, expected, strict=True):
-        assert torch.equal(ours[0], theirs[0])
-        assert torch.equal(ours[1], theirs[1])
+    assert_same_batches(resumed, source)
 
 
 @every_junk

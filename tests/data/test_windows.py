@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import torch
+from batches import assert_same_batches, batches
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from knowledge_capacity.data import windows
@@ -21,7 +22,6 @@ DATASETS = pytest.mark.parametrize("dataset", [BIOS, BIOD], ids=["bioS", "bioD"]
 N, EXPOSURES = 7, 5
 
 StreamOf = Callable[[Dataset, int], Stream]
-Batch = tuple[Tensor, Tensor]
 
 
 @pytest.fixture(autouse=True, scope="module", params=["refilled often", "filled once"])
@@ -31,11 +31,6 @@ def _refills(request: pytest.FixtureRequest) -> Iterator[None]:
         if request.param == "refilled often":
             patch.setattr(windows, "REFILL_TOKENS", 1)
         yield
-
-
-def batches(source: Windows) -> Iterator[Batch]:
-    while (batch := source.next()) is not None:
-        yield batch
 
 
 def real(targets: list[Tensor]) -> Tensor:
@@ -82,11 +77,7 @@ def test_going_on_from_a_cursor_gives_the_same_batches(
         resumed.next()
         source.next()
     resumed = Windows(stream, EXPOSURES, batch_size, window, resumed.cursor())
-    left, expected = list(batches(resumed)), list(batches(source))
-    assert len(left) == len(expected)
-    for ours, theirs in zip(left, expected, strict=True):
-        assert torch.equal(ours[0], theirs[0])
-        assert torch.equal(ours[1], theirs[1])
+    assert_same_batches(resumed, source)
 
 
 @DATASETS

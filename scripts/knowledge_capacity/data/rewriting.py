@@ -117,19 +117,20 @@ def _estimate(
 ) -> None:
     """Say what all texts will take, if each takes as much as those in the journal, or as a first one."""
     known = [answer for _, _, answer in llm.entries(journal)]
-    began = time.monotonic()
+    duration = "time unknown yet"
     if not known:
+        began = time.monotonic()
         request = llm.Request(person, 0, 0, llm.prompt(facts, seed, person, 0, 0))
         ((_, answer),) = ask([request])
         with open(journal, "a", encoding="utf-8") as file:
             llm.record(file, request, answer)
         known = [answer]
-    seconds = time.monotonic() - began
+        pause = 60 / settings.requests_per_minute if settings.requests_per_minute else 0.0
+        each = max((time.monotonic() - began) / settings.concurrency, pause)
+        duration = console.duration(texts * each)
     tokens_in = fmean(one.tokens_in for one in known) or len(llm.prompt(facts, seed, person, 0, 0)) / 4
     tokens_out = fmean(one.tokens_out for one in known) or settings.max_tokens
     dollars = texts * _dollars(settings, tokens_in, tokens_out)
-    pause = 60 / settings.requests_per_minute if settings.requests_per_minute else 0.0
-    duration = console.duration(texts * max(seconds / settings.concurrency, pause))
     reading = console.amount(texts * tokens_in)
     log.say(
         f"rewrites {dataset.slug}: {texts} texts to write: about {reading} tokens to read "
