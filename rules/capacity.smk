@@ -18,6 +18,7 @@ rule capacity:
     threads: 1
     params:
         code=code("capacity.py"),
+        model=model_code,
         run=run_spec,
         texts=lambda wildcards: texts_option(run_texts(wildcards)),
     shell:

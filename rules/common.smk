@@ -12,7 +12,7 @@ if str(SCRIPTS) not in sys.path:
 
 from knowledge_capacity.config import ConfigError
 from knowledge_capacity.fingerprint import fingerprint
-from knowledge_capacity.specs import STORED, to_json
+from knowledge_capacity.specs import STORED, Checkpoint, PythonModel, to_json
 from knowledge_capacity.study import Study, experiment_modules
 
 try:
@@ -57,7 +57,29 @@ def run_people(wildcards):
 
 
 def run_tokenizer(wildcards):
-    return f"results/data/{study.runs[wildcards.run].dataset.slug}/tokenizer/tokenizer.json"
+    """That of the dataset; a checkpoint brings its own."""
+    run = study.runs[wildcards.run]
+    if isinstance(run.architecture, Checkpoint):
+        return f"{run.architecture.folder}/tokenizer.json"
+    return f"results/data/{run.dataset.slug}/tokenizer/tokenizer.json"
+
+
+def run_checkpoint(wildcards):
+    """The files of a model that is only measured; other models have none."""
+    architecture = study.runs[wildcards.run].architecture
+    if not isinstance(architecture, Checkpoint):
+        return []
+    folder = Path(architecture.folder)
+    return [str(folder / "config.json"), *map(str, sorted(folder.glob("*.safetensors")))]
+
+
+def model_code(wildcards):
+    """Fingerprint of the file of a model that is a function of the user's, and of files beside it that it imports."""
+    architecture = study.runs[wildcards.run].architecture
+    if not isinstance(architecture, PythonModel):
+        return ""
+    file = Path(architecture.function.rpartition(":")[0])
+    return fingerprint(file.parent, file.name)
 
 
 def encoded_texts(dataset, seed):

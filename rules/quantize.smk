@@ -3,7 +3,8 @@
 
 rule quantize:
     input:
-        "results/runs/{run}/model.safetensors",
+        model="results/runs/{run}/model.safetensors",
+        config="results/runs/{run}/config.json",
     output:
         "results/runs/{run}/variants/{method}.safetensors",
     log:
@@ -14,4 +15,5 @@ rule quantize:
         code=method_code,
         quantizers=quantizer_specs,
     shell:
-        "python scripts/quantize.py --model {input:q} --quantizers {params.quantizers:q} --output {output:q} --log {log:q}"
+        "python scripts/quantize.py --model {input.model:q} --config {input.config:q}"
+        " --quantizers {params.quantizers:q} --output {output:q} --log {log:q}"

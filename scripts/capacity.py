@@ -10,7 +10,7 @@ from knowledge_capacity.capacity import losses, measure, measurement
 from knowledge_capacity.data import people, tokenizer
 from knowledge_capacity.data.stream import Stream, source_of
 from knowledge_capacity.files import UserError, remake, write_parquet
-from knowledge_capacity.models import decoder, store
+from knowledge_capacity.models import build, store
 from knowledge_capacity.quantization import variants
 from knowledge_capacity.specs import FULL_PRECISION, run_from
 
@@ -18,24 +18,34 @@ from knowledge_capacity.specs import FULL_PRECISION, run_from
 def job(arguments: argparse.Namespace, log: console.Log) -> None:
     run = run_from(arguments.run)
     torch.set_num_threads(arguments.threads)
-    device = decoder.chosen_device(arguments.device)
+    device = build.chosen_device(arguments.device)
     record = json.loads(arguments.record.read_text())
     if record["run"] != json.loads(arguments.run):
         raise UserError(
             f"{arguments.record}: belongs to another run than {run.slug}. {remake(arguments.record)}"
         )
-    weights = store.read_weights(arguments.model)
     tokens = tokenizer.read(arguments.tokenizer, domain=run.recipe.has_domain_token)
     codes = people.read(arguments.people, run.dataset, run.seed)
     stream = Stream(source_of(run.dataset, run.seed, codes, arguments.texts), tokens, run.recipe.junk)
-    n_parameters = decoder.n_parameters(run.architecture, record["used_tokens"])
+    vocabulary, used = tokens.get_vocab_size(), record["used_tokens"]
+    try:
+        weights = store.read_weights(arguments.model)
+    except store.Diverged:
+        fresh = build.build(run.architecture, vocabulary, run.recipe.window, run.seed)
+        row = measure.diverged_row(run, record, build.n_parameters(fresh, used), arguments.code)
+        write_parquet(arguments.output, measurement.table([row]))
+        log.say(f"capacity {run.slug}: no result, since {record['diverged']}")
+        return
 
     measured = {FULL_PRECISION: (weights, float(variants.FULL_BITS))}
     for file in arguments.variants:
         measured |= variants.read(file)
     rows = []
     for name, (matrices, bits) in measured.items():
-        model = decoder.load(arguments.model, run.architecture, weights | matrices, run.recipe.window)
+        model = store.load(
+            arguments.model, run.architecture, vocabulary, run.recipe.window, weights | matrices
+        )
+        n_parameters = build.n_parameters(model, used)
         variant = measure.Variant(name, bits, losses.score(model.to(device), stream, device))
         rows.append(measure.row(run, record, n_parameters, variant, arguments.code))
         result = rows[-1]

@@ -15,7 +15,7 @@ from knowledge_capacity.data import people, tokenizer
 from knowledge_capacity.data.stream import Stream, source_of
 from knowledge_capacity.files import exclusive, write_json, write_parquet
 from knowledge_capacity.models import store
-from knowledge_capacity.models.decoder import chosen_device
+from knowledge_capacity.models.build import chosen_device
 from knowledge_capacity.specs import STORED, run_from
 from knowledge_capacity.training.loop import Stopped, train
 
@@ -73,7 +73,7 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
     except Stopped as stopped:
         log.say(f"train: {stopped}")
         raise SystemExit(REQUEUE) from stopped
-    store.write(folder, done.model, run.architecture, run.recipe.window, stream.end_token)
+    store.write(folder, done.model, run, stream.end_token)
     tokenizer.write(folder, tokens)
     write_parquet(folder / "training.parquet", pa.Table.from_pylist(done.log))
     write_json(
@@ -87,6 +87,8 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
             "device": torch.cuda.get_device_name()
             if device == "cuda"
             else f"cpu, {arguments.threads} threads",
+            "precision": "fp32" if device == "cpu" else "bf16",
+            "engine": "eager",
             "code": arguments.code,
             "python": platform.python_version(),
             "torch": torch.__version__,

@@ -13,6 +13,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from knowledge_capacity.config import ConfigError
+from knowledge_capacity.specs import Architecture, Checkpoint, Experts, PythonModel, TransformersModel
 from knowledge_capacity.study import Study, experiment_modules
 from snakemake.cli import parse_config
 from snakemake.common.configfile import load_configfile
@@ -66,7 +67,7 @@ OVERLAYS: dict[str, tuple[str, str]] = {
     "unknown key": (
         "recipes: {short: {rl: 2}}",
         "overlay.yaml: recipes.short.rl = 2: unknown key. Known: batch_size, exposures, junk, lr,"
-        " warmup_steps, weight_decay, window.",
+        " optimizer, other_lrs, precision, steps, warmup_steps, weight_decay, window.",
     ),
     "list": (
         "experiments: {base_law: {variants: [fp32, int9]}}",
@@ -203,6 +204,89 @@ def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+def test_architectures_of_every_kind_are_understood() -> None:
+    Path("mine.py").write_text("")
+    Path("theirs").mkdir()
+    for name in ("config.json", "tokenizer.json"):
+        (Path("theirs") / name).write_text("{}")
+    study = read(
+        BASE,
+        """
+architectures:
+  tied: {family: llama, layers: 2, heads: 2, width: 8, tied: true}
+  mixture: {family: gpt2-moe, layers: 2, heads: 2, width: 8, experts: {top_k: 2, capacity: 1}}
+  yours: {kind: python, function: "mine.py:build", arguments: {width: 8, names: [a, b]}}
+  qwen: {kind: transformers, config: Qwen3Config, fields: {hidden_size: 16}}
+  theirs: {kind: checkpoint, folder: theirs}
+experiments:
+  base_law:
+    grids:
+      - datasets: [people]
+        architectures:
+          [narrow, tied, mixture, yours, qwen, theirs, mistral-2-4, gpt2-no-mlp-3-1, llama-gelu-1-1]
+        recipes: [short]
+""",
+    )
+    found = {run.architecture for run in study.runs.values() if isinstance(run.architecture, Architecture)}
+    assert found == {
+        Architecture(2, 2, 8),
+        Architecture(2, 2, 8, family="llama", tied=True),
+        Architecture(2, 2, 8, family="gpt2-moe", experts=Experts(top_k=2, capacity=1)),
+        Architecture(2, 4, 256, family="mistral"),
+        Architecture(3, 1, 64, family="gpt2-no-mlp"),
+        Architecture(1, 1, 64, family="llama-gelu"),
+    }
+    others = [study.config.architectures[name] for name in ("yours", "qwen", "theirs")]
+    assert others == [
+        PythonModel("mine.py:build", {"width": 8, "names": ["a", "b"]}),
+        TransformersModel("Qwen3Config", {"hidden_size": 16}),
+        Checkpoint("theirs"),
+    ]
+    assert len(study.runs) == 9 * 2  # and what other experiments ask for is among them
+
+
+def test_several_learning_rates_are_a_recipe_each() -> None:
+    study = read(BASE, "recipes: {short: {other_lrs: [2e-3, 5e-4]}}")
+    assert {run.recipe.lr for run in study.runs.values()} == {1e-3, 2e-3, 5e-4}
+    assert len(study.runs) == 3 * 2 * 2 * 2
+    # a rate more leaves the runs of the others as they are
+    assert read(BASE).runs.keys() <= study.runs.keys()
+
+
+def test_the_papers_recipes_need_no_entry() -> None:
+    study = read(
+        BASE,
+        """
+datasets: {people: {n_people: 50000, pools: {first_names: 400, middle_names: 400, last_names: 1000}}}
+experiments:
+  quantization: null
+  base_law:
+    grids:
+      - datasets: [people]
+        architectures: [gpt2-2-2, llama-2-2]
+        recipes: [paper-100, paper-1000-steps]
+""",
+    )
+    found = {(run.architecture.family, run.recipe.steps, run.recipe.lr) for run in study.runs.values()}
+    assert found == {
+        *[("gpt2", steps, 1e-3) for steps in (None, 175_000)],
+        *[("llama", None, lr) for lr in (3e-4, 5e-4, 1e-3)],
+        *[("llama", 175_000, lr) for lr in (5e-4, 1e-3, 2e-3)],
+    }
+    assert {run.recipe.batch_size for run in study.runs.values()} == {12, 96}
+
+
+def test_a_recipe_of_the_papers_that_does_not_fit_is_named() -> None:
+    with pytest.raises(ConfigError) as error:
+        read(BASE.replace("        recipes: [short]", "        recipes: [paper-100]"))
+    lines = str(error.value).splitlines()
+    assert len(lines) == 2  # one for each dataset
+    assert lines[0].startswith(
+        "config.yaml: experiments.base_law.grids[0].recipes[0] = 'paper-100': the paper has"
+    )
+    assert all(line.endswith("Write a recipe of your own.") for line in lines)
+
+
 def test_a_valid_configuration_gives_its_runs() -> None:
     study = read(BASE)
     people = "bioS-40-templates2-pools" + "[0-9a-f]{6}"
@@ -250,7 +334,9 @@ def test_anchors_and_merges_are_read() -> None:
     study = read(base, None)
     assert len(study.runs) == 8
     study = read(base.replace("recipes:\n  short", "  wide: {<<: *narrow, width: 16}\nrecipes:\n  short"))
-    assert study.config.architectures["wide"].layers == 2
+    wide = study.config.architectures["wide"]
+    assert isinstance(wide, Architecture)
+    assert wide.layers == 2
 
 
 def test_the_command_line_sets_numbers_and_null() -> None:

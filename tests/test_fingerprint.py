@@ -119,7 +119,16 @@ def test_code_of_a_reached_file_shows(root: Path, file: str, old: str, new: str)
     assert fingerprint(root, "script.py") != before
 
 
-@pytest.mark.parametrize("file", ["pkg/unreached.py", "unreached.py"])
+def test_the_kernels_beside_a_module_show(root: Path) -> None:
+    before = fingerprint(root, "script.py")
+    write(root / "pkg/direct.cpp", "int one;")
+    with_kernels = fingerprint(root, "script.py")
+    assert with_kernels != before
+    write(root / "pkg/direct.cpp", "int two;")
+    assert fingerprint(root, "script.py") not in (before, with_kernels)
+
+
+@pytest.mark.parametrize("file", ["pkg/unreached.py", "unreached.py", "pkg/unreached.cpp"])
 def test_code_of_other_files_does_not_show(root: Path, file: str) -> None:
     before = fingerprint(root, "script.py")
     write(root / file, "VALUE = 2\n")
@@ -239,7 +248,8 @@ def reached(scripts: Path, *entries: str) -> set[str]:
 def test_training_reaches_what_it_runs_and_no_more(scripts: Path) -> None:
     found = reached(scripts, "train.py")
     assert found >= {
-        "specs",
+        "specs/architectures",
+        "specs/recipes",
         "files",
         "data/counter",
         "data/people",
@@ -250,12 +260,15 @@ def test_training_reaches_what_it_runs_and_no_more(scripts: Path) -> None:
         "data/words/names",
         "data/words/templates",
         "models/decoder",
+        "models/experts",
+        "models/external",
+        "models/ops",
         "models/store",
         "training/loop",
         "training/checkpoint",
         "training/schedule",
     }
-    assert not found & {"study", "config", "fingerprint"}
+    assert not found & {"study", "config", "fingerprint", "paper"}
     assert not {name for name in found if name.startswith(("quantization", "capacity", "experiments"))}
 
 

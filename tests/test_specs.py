@@ -8,19 +8,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from knowledge_capacity.specs import (
+    FAMILIES,
     Architecture,
     BioD,
     BioG,
     BioR,
     BioS,
     BioSSimple,
+    Checkpoint,
     Dataset,
+    Experts,
     Junk,
     Pools,
+    PythonModel,
     Quantizer,
     RandomStrings,
     Recipe,
     Run,
+    TransformersModel,
     dataset_from,
     run_from,
     to_json,
@@ -35,8 +40,23 @@ JUNK = Junk(people=100_000_000)
 RECIPE = Recipe(exposures=1000, lr=1e-3)
 RUN = Run(BIOS, GPT2, RECIPE, 0)
 INT8 = Quantizer(bits=8)
+EXPERTS = Architecture(layers=2, heads=2, width=128, experts=Experts(top_k=2))
+YOURS, SAVED = PythonModel("mine.py:build", {"width": 8}), Checkpoint("some/folder")
+THEIRS = TransformersModel("Qwen3Config", {"hidden_size": 8})
 
-FIXED = {"kind", "family", "method"}  # one value each so far
+FIXED = {"kind", "method"}  # one value each so far
+
+OTHERS = {  # other values of fields that take names, or that are mostly null
+    "family": "llama",
+    "mlp": "gated",
+    "mlp_width": 99,
+    "activation": "silu",
+    "tied": False,
+    "experts": Experts(),
+    "optimizer": "muon",
+    "precision": "fp16",
+    "steps": 1000,
+}
 
 names = st.builds(Pools, *(st.integers(1, 400) for _ in range(3)))
 datasets = st.builds(
@@ -51,6 +71,7 @@ datasets = st.builds(
     symbols=st.integers(2, 40_000),
     pools=names,
 )
+experts = st.builds(Experts, st.integers(2, 64), st.integers(1, 2), capacity=st.floats(0.5, 9))
 recipes = st.builds(
     Recipe,
     exposures=st.integers(1, 10**4),
@@ -59,16 +80,37 @@ recipes = st.builds(
     batch_size=st.integers(1, 2048),
     window=st.integers(8, 4096),
     warmup_steps=st.integers(0, 10**5),
+    optimizer=st.sampled_from(["adamw", "muon"]),
+    precision=st.sampled_from(["auto", "fp32", "bf16", "fp16"]),
+    steps=st.none() | st.integers(1, 10**6),
 )
 architectures = st.builds(
-    Architecture, layers=st.integers(1, 99), heads=st.integers(1, 30), width=st.integers(1, 2000)
+    Architecture,
+    layers=st.integers(1, 99),
+    heads=st.integers(1, 30),
+    width=st.integers(1, 2000),
+    family=st.sampled_from(list(FAMILIES)),
+    mlp=st.sampled_from([None, "standard", "gated"]),
+    mlp_width=st.none() | st.integers(1, 999),
+    activation=st.sampled_from([None, "gelu", "silu"]),
+    tied=st.sampled_from([None, True, False]),
+    experts=st.none() | experts,
+) | st.builds(
+    PythonModel,
+    st.sampled_from(["mine.py:build", "a/b.py:my_model"]),
+    st.dictionaries(st.sampled_from(["width", "name"]), st.integers(0, 9) | st.just("x")),
 )
 alike = st.builds(  # runs of few different values, so that two of them often differ in one place only
     Run,
     st.builds(BioS, st.sampled_from([1, 1000, 1001, 10**6, 10**6 + 1000]), templates=st.sampled_from([1, 50]))
     | st.builds(BioD, st.sampled_from([1, 1000]), symbols=st.sampled_from([10, 1000, 10_000])),
     st.builds(
-        Architecture, st.sampled_from([1, 11]), st.sampled_from([1, 2]), width=st.sampled_from([64, 128])
+        Architecture,
+        st.sampled_from([1, 11]),
+        st.sampled_from([1, 2]),
+        width=st.sampled_from([64, 128]),
+        family=st.sampled_from(["gpt2", "llama", "llama-tied"]),
+        tied=st.sampled_from([None, True]),
     ),
     st.builds(
         Recipe,
@@ -90,7 +132,11 @@ runs = st.builds(Run, datasets, architectures, recipes, st.integers(0, 2**31 - 1
         (BioS(n_people=1500), "bioS-1500"),
         (GPT2, "gpt2-2-2"),
         (Architecture(layers=2, heads=1, width=8), "gpt2-2-1-d8"),
+        (Architecture(layers=2, heads=2, width=128, family="gpt2-quarter-mlp"), "gpt2-quarter-mlp-2-2"),
+        (Architecture(layers=2, heads=2, width=16, family="llama", tied=True), "llama-2-2-d16-tied"),
+        (EXPERTS, "gpt2-2-2-experts32-top2"),
         (RECIPE, "exposures1000-lr1e-3"),
+        (replace(RECIPE, optimizer="muon", steps=140_000), "exposures1000-lr1e-3-muon-steps140000"),
         (Recipe(exposures=100, lr=0.0005), "exposures100-lr5e-4"),
         (INT8, "int8-rtn"),
         (RUN, "bioS-10K/gpt2-2-2/exposures1000-lr1e-3/seed0"),
@@ -102,13 +148,17 @@ def test_the_papers_settings_have_short_names(spec: Any, slug: str) -> None:
 
 @pytest.mark.parametrize(
     "spec",
-    [Pools(), BIOS, BIOD, SIMPLE, PROSE, LLM, STRINGS, GPT2, RECIPE, JUNK, INT8, RUN],
+    [
+        *[Pools(), BIOS, BIOD, SIMPLE, PROSE, LLM, STRINGS, GPT2, RECIPE, JUNK, INT8, RUN],
+        *[EXPERTS, YOURS, THEIRS, SAVED],
+    ],
     ids=lambda spec: type(spec).__name__,
 )
 def test_specs_that_differ_in_any_field_have_different_slugs(spec: Any) -> None:
     varied = [field.name for field in fields(spec) if field.name not in FIXED]
     found = {slug_of(spec)} | {
-        slug_of(replace(spec, **{name: other(getattr(spec, name))})) for name in varied
+        slug_of(replace(spec, **{name: OTHERS[name] if name in OTHERS else other(getattr(spec, name))}))
+        for name in varied
     }
     assert len(found) == 1 + len(varied)
 
@@ -125,6 +175,8 @@ def other(value: Any) -> Any:
         return replace(value, exposures=999)
     if value is None:
         return Junk(people=1000)
+    if isinstance(value, dict):
+        return {**value, "more": 1}
     if isinstance(value, float):
         return value / 2
     if isinstance(value, str):

@@ -90,6 +90,13 @@ class Sources:
         sources.config = sources.trees[0]
         return sources
 
+    def default(self, section: str, key: str, value: str) -> None:
+        """Give every entry of a section that says nothing of it this value at `key`."""
+        entries = self.config.get(section) if isinstance(self.config, dict) else None
+        for entry in entries.values() if isinstance(entries, dict) else ():
+            if isinstance(entry, dict):
+                entry.setdefault(key, value)
+
     def holding(self, key: Key) -> str:
         """The strongest source that sets the key or, where none does, the nearest key above it."""
         return self.places[self._rank(key)]

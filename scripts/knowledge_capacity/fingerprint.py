@@ -1,8 +1,8 @@
 """Fingerprints of source code: what a script's results can depend on, and nothing else.
 
 Snakemake sees neither an edit of an imported module nor the difference between prose and code. A fingerprint
-covers a script and every local module it imports, directly or not, and changes when their code does: not with
-comments, docstrings or layout.
+covers a script and every local module it imports, directly or not, and any C++ that stands beside a module
+under its name. It changes when their code does: not with comments, docstrings or layout of Python.
 """
 
 import ast
@@ -27,6 +27,10 @@ def fingerprint(root: Path, *entries: str) -> str:
             stat = file.stat()
             reached[name], imported = _read(file, root, stat.st_mtime_ns, stat.st_size)
             todo.extend(imported)
+            kernels = file.with_suffix(".cpp")
+            if kernels.is_file():
+                name = kernels.relative_to(root).as_posix()
+                reached[name] = hashlib.sha256(kernels.read_bytes()).hexdigest()
     lines = "".join(f"{name} {digest}\n" for name, digest in sorted(reached.items()))
     return hashlib.sha256(lines.encode()).hexdigest()[:12]
 

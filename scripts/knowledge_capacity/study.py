@@ -7,7 +7,7 @@ change of wording here never retrains a model.
 import ast
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,19 +15,25 @@ from typing import Annotated, Any
 from annotated_types import Ge, Lt, MinLen
 from pydantic import Field
 
+from . import paper
 from .config import ConfigError, Key, Problem, Sources, did_you_mean, parse
 from .console import amount
 from .data.lengths import training_words
 from .specs import (
     BYTE_PAIR,
+    FAMILIES,
     FULL_PRECISION,
     STRICT,
     WORD_LEVEL,
+    AnyArchitecture,
     Architecture,
     BioD,
     BioR,
     BioS,
+    Checkpoint,
     Dataset,
+    Positive,
+    PythonModel,
     Quantizer,
     RandomStrings,
     Recipe,
@@ -37,7 +43,7 @@ from .specs import (
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 SMALLEST_BYTE_PAIR = 257
 HUB_ID = re.compile(r"\w[\w.-]*/[\w.-]+")
-STANDARD_ARCHITECTURE = re.compile(r"gpt2-([1-9][0-9]*)-([1-9][0-9]*)")
+STANDARD_ARCHITECTURE = re.compile(rf"({'|'.join(FAMILIES)})-([1-9][0-9]*)-([1-9][0-9]*)")
 
 
 @dataclass(frozen=True)
@@ -63,16 +69,37 @@ class Experiment:
 
 
 @dataclass(frozen=True)
+class Recipes(Recipe):
+    """A recipe, and other learning rates to train with as well; the best of them counts."""
+
+    other_lrs: list[Positive] = field(default_factory=list)
+
+    def each(self) -> list[Recipe]:
+        """One recipe for each learning rate."""
+        same = {f.name: getattr(self, f.name) for f in fields(Recipe)}
+        return [Recipe(**{**same, "lr": lr}) for lr in (self.lr, *self.other_lrs)]
+
+
+@dataclass(frozen=True)
 class Config:
     """The configuration, key by key. An experiment set to null in an overlay is left out."""
 
     __pydantic_config__ = STRICT
 
     datasets: dict[str, Annotated[Dataset, Field(discriminator="kind")]]
-    architectures: dict[str, Architecture]
-    recipes: dict[str, Recipe]
+    architectures: dict[str, Annotated[AnyArchitecture, Field(discriminator="kind")]]
+    recipes: dict[str, Recipes]
     quantizers: dict[str, Quantizer]
     experiments: dict[str, Experiment | None]
+
+    def architecture(self, name: str) -> AnyArchitecture | None:
+        """The architecture of a name: an entry's, or a standard one's."""
+        return self.architectures.get(name) or standard_architecture(name)
+
+    def each(self, name: str, dataset: Dataset, architecture: AnyArchitecture) -> list[Recipe]:
+        """The recipes of a name. Raises paper.NoSetting where one of the paper's does not fit the dataset."""
+        entry = self.recipes.get(name)
+        return entry.each() if entry else paper.recipes(name, dataset, architecture)
 
 
 class Study:
@@ -84,6 +111,7 @@ class Study:
 
     def __init__(self, config: Any, files: Iterable[str | Path], experiments: Iterable[str]) -> None:
         sources = Sources(config, files)
+        sources.default("architectures", "kind", Architecture.kind)
         parsed, problems = parse(Config, sources)
         if parsed:
             problems = list(_problems(parsed, set(experiments)))
@@ -126,10 +154,11 @@ class Study:
 
     def _runs_of(self, experiment: Experiment) -> Iterator[Run]:
         for grid in experiment.grids:
-            for d, a, r, seed in product(grid.datasets, grid.architectures, grid.recipes, experiment.seeds):
-                architecture = self.config.architectures.get(a) or standard_architecture(a)
+            for d, a, r in product(grid.datasets, grid.architectures, grid.recipes):
+                dataset, architecture = self.config.datasets[d], self.config.architecture(a)
                 assert architecture
-                yield Run(self.config.datasets[d], architecture, self.config.recipes[r], seed)
+                for recipe, seed in product(self.config.each(r, dataset, architecture), experiment.seeds):
+                    yield Run(dataset, architecture, recipe, seed)
 
 
 def experiment_modules() -> list[str]:
@@ -146,12 +175,13 @@ def experiment_modules() -> list[str]:
 
 
 def standard_architecture(name: str) -> Architecture | None:
-    """gpt2-ℓ-h, the paper's GPT-2 with ℓ layers and h heads of 64 dimensions; None for any other name."""
+    """FAMILY-ℓ-h, such as gpt2-2-1: ℓ layers and h heads of 64 dimensions; None for any other name."""
     match = STANDARD_ARCHITECTURE.fullmatch(name)
     if not match:
         return None
-    layers, heads = int(match[1]), int(match[2])
-    return Architecture(layers=layers, heads=heads, width=64 * heads)
+    layers, heads = int(match[2]), int(match[3])
+    family: Any = match[1]
+    return Architecture(layers=layers, heads=heads, width=64 * heads, family=family)
 
 
 def _problems(config: Config, experiments: set[str]) -> Iterator[Problem]:
@@ -161,6 +191,12 @@ def _problems(config: Config, experiments: set[str]) -> Iterator[Problem]:
         yield from _dataset(("datasets", name), dataset)
     for name, architecture in config.architectures.items():
         yield from _architecture(("architectures", name), name, architecture)
+    for name, recipe in config.recipes.items():
+        yield from _repeats(("recipes", name, "other_lrs"), [recipe.lr, *recipe.other_lrs], first=1)
+        if name in paper.NAMES:
+            yield Problem(
+                ("recipes", name), "this is the name of a recipe of the paper's", "Choose another name."
+            )
     if not any(config.experiments.values()):
         yield Problem(("experiments",), "there is no experiment", "Add one, or set one that is not null.")
     for name, experiment in config.experiments.items():
@@ -228,7 +264,31 @@ def _tokenizer(key: Key, name: str) -> Iterator[Problem]:
         yield Problem(key, "there is no such folder", remedy)
 
 
-def _architecture(key: Key, name: str, architecture: Architecture) -> Iterator[Problem]:
+def _architecture(key: Key, name: str, architecture: AnyArchitecture) -> Iterator[Problem]:
+    standard = standard_architecture(name)
+    if standard and standard != architecture:
+        reason = (
+            f"{name} is the name of {standard.layers} layers, {standard.heads} heads, width {standard.width}"
+        )
+        yield Problem(key, reason, "Choose another name.")
+    if isinstance(architecture, PythonModel):
+        file, _, function = architecture.function.rpartition(":")
+        if not Path(file).is_file() or not function.isidentifier():
+            yield Problem((*key, "function"), "there is no such file", "Write path/to/file.py:function.")
+    elif isinstance(architecture, Checkpoint):
+        for needed in ("config.json", "tokenizer.json"):
+            if not (Path(architecture.folder) / needed).is_file():
+                reason = f"there is no {needed} in this folder"
+                yield Problem((*key, "folder"), reason, "Give the folder of a model that transformers saved.")
+    elif isinstance(architecture, Architecture):
+        yield from _decoder(key, architecture)
+    elif architecture.config.endswith(".json") and not Path(architecture.config).is_file():
+        yield Problem(
+            (*key, "config"), "there is no such file", "Write the path of a config.json, or a class."
+        )
+
+
+def _decoder(key: Key, architecture: Architecture) -> Iterator[Problem]:
     width, heads = architecture.width, architecture.heads
     reason = ""
     if width % heads:
@@ -239,55 +299,69 @@ def _architecture(key: Key, name: str, architecture: Architecture) -> Iterator[P
         step = 2 * heads
         remedy = f"Use a multiple of {step} as width, such as {-(-width // step) * step}."
         yield Problem((*key, "width"), reason, remedy, ((*key, "heads"),))
-    standard = standard_architecture(name)
-    if standard and standard != architecture:
-        reason = (
-            f"{name} is the name of {standard.layers} layers, {standard.heads} heads, width {standard.width}"
-        )
-        yield Problem(key, reason, "Choose another name.")
+    experts = architecture.parts.experts
+    if experts and experts.top_k > experts.number:
+        reason = f"there are only {experts.number} experts to choose from"
+        yield Problem((*key, "experts", "top_k"), reason, f"Write at most {experts.number}.")
+    if architecture.parts.mlp == "none" and (experts or architecture.mlp_width):
+        which = "experts" if architecture.experts else "mlp"
+        reason = "an architecture without MLP has neither experts nor a width of its MLP"
+        yield Problem((*key, which), reason, "Remove one of them.")
 
 
 def _experiment(key: Key, experiment: Experiment, config: Config) -> Iterator[Problem]:
-    for field in ("seeds", "variants"):
-        yield from _repeats((*key, field), getattr(experiment, field))
+    for which in ("seeds", "variants"):
+        yield from _repeats((*key, which), getattr(experiment, which))
     for i, name in enumerate(experiment.variants):
         if name != FULL_PRECISION and name not in config.quantizers:
             remedy = did_you_mean(name, {FULL_PRECISION, *config.quantizers})
             yield Problem((*key, "variants", i), "there is no such quantizer", remedy)
     for g, grid in enumerate(experiment.grids):
-        yield from _junk((*key, "grids", g), grid, config)
+        yield from _together((*key, "grids", g), grid, config)
         for section in ("datasets", "architectures", "recipes"):
             known, names = getattr(config, section), getattr(grid, section)
             yield from _repeats((*key, "grids", g, section), names)
             for i, name in enumerate(names):
-                if name not in known and not (section == "architectures" and standard_architecture(name)):
+                if section == "architectures" and standard_architecture(name):
+                    continue
+                if section == "recipes" and name in paper.NAMES:
+                    continue
+                if name not in known:
                     remedy = did_you_mean(name, known)
                     if section == "architectures":
-                        remedy += " gpt2-LAYERS-HEADS needs no entry."
+                        remedy += " FAMILY-LAYERS-HEADS, such as gpt2-2-1, needs no entry."
                     where = (*key, "grids", g, section, i)
                     yield Problem(where, f"there is no such {section.removesuffix('s')}", remedy)
 
 
-def _junk(key: Key, grid: Grid, config: Config) -> Iterator[Problem]:
-    """Combinations of a dataset with a recipe whose junk it cannot have."""
-    for (i, d), r in product(enumerate(grid.datasets), grid.recipes):
-        dataset, recipe = config.datasets.get(d), config.recipes.get(r)
-        if not dataset or not recipe or not recipe.junk:
+def _together(key: Key, grid: Grid, config: Config) -> Iterator[Problem]:
+    """Combinations of a dataset, an architecture and a recipe that do not go together."""
+    for (i, d), a, (j, r) in product(enumerate(grid.datasets), grid.architectures, enumerate(grid.recipes)):
+        dataset, architecture = config.datasets.get(d), config.architecture(a)
+        if not dataset or not architecture or (r not in config.recipes and r not in paper.NAMES):
             continue
-        where, wants = (*key, "datasets", i), f"recipe {r} mixes in junk"
+        try:
+            each = config.each(r, dataset, architecture)
+        except paper.NoSetting as error:
+            yield Problem((*key, "recipes", j), str(error), "Write a recipe of your own.")
+            continue
+        junk, where, wants = each[0].junk, (*key, "datasets", i), f"recipe {r} mixes in junk"
+        if not junk:
+            continue
         if not isinstance(dataset, BioS):
             yield Problem(
                 where, f"{wants}, which only bioS has", "Use a dataset of that kind, or a recipe without."
             )
-        elif dataset.n_people + recipe.junk.people > dataset.pools.names:
+        elif dataset.n_people + junk.people > dataset.pools.names:
             reason = (
-                f"{wants} about {recipe.junk.people} people, and with {dataset.n_people} of its own "
+                f"{wants} about {junk.people} people, and with {dataset.n_people} of its own "
                 f"it has only {dataset.pools.names} different names"
             )
             yield Problem(where, reason, "Enlarge the dataset's pools of names, or lower junk.people.")
 
 
-def _repeats(key: Key, values: list[Any]) -> Iterator[Problem]:
+def _repeats(key: Key, values: list[Any], first: int = 0) -> Iterator[Problem]:
+    """Values that stand twice. first: how many of them stand before the list at `key`."""
     for i, value in enumerate(values):
         if value in values[:i]:
-            yield Problem((*key, i), "it stands in this list already", "Remove it.")
+            yield Problem((*key, i - first), "it stands in this list already", "Remove it.")

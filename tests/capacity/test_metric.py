@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from knowledge_capacity.capacity.intervals import bootstrap_total
 from knowledge_capacity.capacity.metric import biod_bits, bios_bits
-from knowledge_capacity.models.decoder import n_parameters
-from knowledge_capacity.specs import Architecture, BioD, BioS
+from knowledge_capacity.specs import BioD, BioS
 
 LOSS = st.floats(0, 1000)
 
@@ -68,11 +67,3 @@ def test_the_bootstrap_covers_the_spread_of_people() -> None:
     assert low < per_person.sum() < high
     assert high - low == pytest.approx(2 * half, rel=0.15)
     assert (low, high) == bootstrap_total(per_person)
-
-
-@pytest.mark.parametrize(
-    ("layers", "heads", "millions"), [(2, 2, 0.816), (12, 12, 87.57)], ids=["gpt2-2-2", "gpt2-12-12"]
-)
-def test_parameters_as_in_the_papers_figure(layers: int, heads: int, millions: float) -> None:
-    architecture = Architecture(layers=layers, heads=heads, width=64 * heads)
-    assert n_parameters(architecture, 3275) / 1e6 == pytest.approx(millions, rel=5e-4)

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from knowledge_capacity.capacity import measure, measurement
+from knowledge_capacity.capacity import measure, measurement, selection
 from knowledge_capacity.data.pieces import Term
 from knowledge_capacity.experiments import base_law, output, plots, quantization
 from knowledge_capacity.files import UserError, write_parquet
-from knowledge_capacity.models.decoder import n_parameters
+from knowledge_capacity.models.build import build, n_parameters
 from knowledge_capacity.specs import Architecture, BioS, Dataset, Junk, Recipe, Run
 from knowledge_capacity.study import experiment_modules
 
@@ -22,6 +22,8 @@ RECORD: Row = {
     "seconds": 1.5,
     "used_tokens": 40,
     "device": "cpu",
+    "precision": "fp32",
+    "engine": "eager",
     "code": "0" * 12,
     "python": "3.11",
     "torch": "2",
@@ -43,7 +45,7 @@ def measured(
     losses = np.full((4, dataset.n_people, len(Term)), loss)
     losses[:, :, Term.LATE_EMPLOYER] = 0.0  # every text tells the employer first
     bits = {"fp32": 32.0, "int8-rtn": 9.0, "int4-rtn": 5.0}[variant]
-    p = n_parameters(run.architecture, 40)
+    p = n_parameters(build(run.architecture, 40, 64, 0), 40)
     return measure.row(run, RECORD, p, measure.Variant(variant, bits, losses), "1" * 12)
 
 
@@ -51,7 +53,7 @@ DATASET = BioS(n_people=50)
 
 
 def table(*rows: Row) -> pa.Table:
-    return measurement.table(list(rows))
+    return selection.marked(measurement.table(list(rows)))
 
 
 def test_a_row_says_what_the_losses_say() -> None:

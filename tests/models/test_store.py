@@ -6,28 +6,33 @@ from pathlib import Path
 import pytest
 import torch
 from knowledge_capacity.files import UserError
-from knowledge_capacity.models import decoder, store
-from knowledge_capacity.specs import Architecture
+from knowledge_capacity.models import store
+from knowledge_capacity.models.build import build, n_parameters
+from knowledge_capacity.specs import Architecture, BioS, Recipe, Run
 from safetensors.torch import save_file
+from torch import nn
 from transformers import AutoModelForCausalLM
 
 SMALL = Architecture(layers=2, heads=2, width=16)
+RUN = Run(BioS(n_people=10), SMALL, Recipe(exposures=1, lr=1e-3, window=32), seed=0)
 
 
-def saved(folder: Path) -> tuple[decoder.Decoder, Path]:
-    model = decoder.build(SMALL, 20, 32, 0)
-    store.write(folder, model, SMALL, 32, end_token=4)
+def saved(folder: Path) -> tuple[nn.Module, Path]:
+    model = build(SMALL, 20, 32, 0)
+    store.write(folder, model, RUN, end_token=4)
     return model, folder / "model.safetensors"
 
 
 def test_weights_read_back(tmp_path: Path) -> None:
     model, path = saved(tmp_path / "run")
     weights = store.read_weights(path)
-    assert weights.keys() == decoder.saved_weights(model).keys()
-    for name, tensor in decoder.saved_weights(model).items():
+    expected, outside = store.saved_weights(model)
+    assert weights.keys() == expected.keys()
+    for name, tensor in expected.items():
         assert torch.equal(weights[name], tensor)
+    assert store.outside_layers(tmp_path / "run/config.json") == outside == {"gpt_neox.embed_in.weight"}
     # the head is tied and the rotary tables follow from the position: neither is stored
-    assert sum(tensor.numel() for tensor in weights.values()) == decoder.n_parameters(SMALL, 20)
+    assert sum(tensor.numel() for tensor in weights.values()) == n_parameters(model, 20)
 
 
 def test_one_model_gives_one_file_byte_for_byte(tmp_path: Path) -> None:
@@ -67,3 +72,9 @@ def test_weights_that_are_not_numbers_are_refused(tmp_path: Path, value: float) 
     save_file(weights, path)
     with pytest.raises(UserError, match=r"gpt_neox\.layers\.1\.mlp\.dense_h_to_4h\.bias holds NaN or"):
         store.read_weights(path)
+
+
+def test_a_run_that_diverged_has_no_weights_and_says_why(tmp_path: Path) -> None:
+    store.write_diverged(tmp_path, RUN, "the loss is nan at step 3")
+    with pytest.raises(store.Diverged, match=r"model\.safetensors: .*the loss is nan at step 3"):
+        store.read_weights(tmp_path / "model.safetensors")

@@ -10,13 +10,14 @@ import torch
 from knowledge_capacity.data.stream import Stream
 from knowledge_capacity.data.windows import Windows
 from knowledge_capacity.files import UserError
-from knowledge_capacity.models import decoder
+from knowledge_capacity.models.build import build, token_weights
 from knowledge_capacity.specs import Architecture, BioD, BioS, Dataset, Pools, Recipe, Run
 from knowledge_capacity.training import loop
 from knowledge_capacity.training.loop import Stopped, Trained, train
 from knowledge_capacity.training.schedule import learning_rate
 from safetensors import safe_open
 from safetensors.torch import save_file
+from torch import Tensor
 
 SMALL = Pools(3, 3, 4, birth_years=4, cities=8, universities=6, majors=5, employers=9)
 BIOS = BioS(n_people=11, pools=SMALL, templates=3)
@@ -53,6 +54,14 @@ def start(stream_of: StreamOf, tmp_path: Path) -> Callable[..., Trained]:
         )
 
     return make
+
+
+def embedding(found: Trained) -> Tensor:
+    return next(token_weights(found.model))
+
+
+def rows(found: Trained) -> int:
+    return len(embedding(found))
 
 
 def assert_same(ours: Trained, theirs: Trained) -> None:
@@ -142,8 +151,8 @@ def test_every_biography_is_trained_on_exactly_as_often_as_asked(
 def test_seeds_give_other_weights_and_training_learns(start: Callable[..., Trained]) -> None:
     run = replace(RUN, recipe=replace(RECIPE, exposures=40, lr=1e-2))
     one, other = start(run), start(replace(run, seed=1))
-    assert not torch.equal(one.model.embed_in.weight, other.model.embed_in.weight)
-    guess = math.log(len(one.model.embed_in.weight))
+    assert not torch.equal(embedding(one), embedding(other))
+    guess = math.log(rows(one))
     assert one.log[0]["loss"] == pytest.approx(guess, rel=0.02)
     assert one.log[-1]["loss"] < 0.6 * guess
 
@@ -170,7 +179,7 @@ def test_updates_are_those_of_adamw_as_the_paper_uses_it(
     """Against a plain loop over the same windows: the paper's recipe, and no decay of biases and norms."""
     run = replace(RUN, recipe=replace(RECIPE, weight_decay=0.5, exposures=3))
     found = start(run)
-    model = decoder.build(run.architecture, len(found.model.embed_in.weight), 24, run.seed)
+    model = build(run.architecture, rows(found), 24, run.seed)
     groups = [
         {"params": [p for p in model.parameters() if p.dim() == 2], "weight_decay": 0.5},
         {"params": [p for p in model.parameters() if p.dim() == 1], "weight_decay": 0.0},
@@ -206,7 +215,7 @@ def plant(path: Path) -> None:
     """Put a NaN among the weights of a checkpoint."""
     with safe_open(path, framework="pt") as file:
         header, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}
-    tensors["weight/layers.0.mlp.dense_h_to_4h.weight"][0, 0] = math.nan
+    tensors["weight/layers.0.mlp.inner.weight"][0, 0] = math.nan
     save_file(tensors, path, header)
 
 

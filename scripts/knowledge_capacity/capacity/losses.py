@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..data.pieces import Term
 from ..data.stream import Stream
+from ..models.loss import logits
 from .metric import Losses
 
 PROBE_DRAWS = 4
@@ -32,7 +33,8 @@ def score(model: Callable[[Tensor], Tensor], stream: Stream, device: str = "cpu"
 
     Every person is probed with PROBE_DRAWS biographies, each alone after the end-of-text token at position 0.
     Where a text tells the city of work before the employer, the latter's loss stands under LATE_EMPLOYER, and
-    NaN under EMPLOYER. model: token ids (batch, window) → logits (batch, window, vocabulary).
+    NaN under EMPLOYER. model: token ids (batch, window) → logits (batch, window, vocabulary), or an output of
+    transformers that holds them.
     """
     result = []
     for draw in range(PROBE_DRAWS):
@@ -41,7 +43,8 @@ def score(model: Callable[[Tensor], Tensor], stream: Stream, device: str = "cpu"
         starts = lengths.cumsum(0) - lengths
         longest = int(lengths.max())
         losses = torch.zeros(len(lengths), len(Term), dtype=torch.float64)
-        for rows in torch.split(torch.arange(len(lengths)), max(1, BATCH_TOKENS // longest)):
+        # biographies of one length together, so that hardly any place is padding
+        for rows in torch.split(lengths.argsort(stable=True), max(1, BATCH_TOKENS // longest)):
             width = int(lengths[rows].max())
             column = torch.arange(width)
             inside = column < lengths[rows, None]
@@ -51,8 +54,8 @@ def score(model: Callable[[Tensor], Tensor], stream: Stream, device: str = "cpu"
             late = _first(terms, Term.WORK_CITY) < _first(terms, Term.EMPLOYER)
             terms = torch.where(late[:, None] & (terms == Term.EMPLOYER), Term.LATE_EMPLOYER, terms)
             inputs = F.pad(targets, (1, 0), value=stream.end_token)[:, :-1]
-            logits = model(inputs.to(device)).float()
-            nats = F.cross_entropy(logits.flatten(0, 1), targets.to(device).flatten(), reduction="none")
+            scores = logits(model, inputs.to(device)).flatten(0, 1)
+            nats = F.cross_entropy(scores, targets.to(device).flatten(), reduction="none")
             nats = nats.view_as(targets).double().cpu() * inside
             losses[rows] = losses[rows].scatter_add(1, terms, nats)
             losses[rows[late], Term.EMPLOYER] = torch.nan

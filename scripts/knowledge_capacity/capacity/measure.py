@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.pieces import Term
-from ..specs import Biography, RandomStrings, Run, to_json
+from ..specs import FULL_PRECISION, Architecture, Biography, RandomStrings, Run, to_json
 from . import losses as scoring
 from .intervals import bootstrap_total
 from .metric import biod_bits, bios_bits, random_bits
@@ -26,7 +26,7 @@ class Variant:
 
 def row(run: Run, record: dict[str, Any], n_parameters: int, variant: Variant, code: str) -> dict[str, Any]:
     """One measurement. record: the run's run.json. code: fingerprint of the code that measures."""
-    dataset, architecture, recipe = run.dataset, run.architecture, run.recipe
+    dataset = run.dataset
     naive_gain = np.zeros(dataset.n_people)
     loss_value1 = None
     if isinstance(dataset, Biography):
@@ -46,32 +46,9 @@ def row(run: Run, record: dict[str, Any], n_parameters: int, variant: Variant, c
         loss_value1 = float(by_attribute["value1"].mean())
     low, high = bootstrap_total(bits.per_person)
     return {
-        "run": run.slug,
-        "dataset": dataset.slug,
-        "kind": dataset.kind,
-        "n_people": dataset.n_people,
-        "dataset_spec": to_json(dataset),
-        "architecture": architecture.slug,
-        "family": architecture.family,
-        "layers": architecture.layers,
-        "heads": architecture.heads,
-        "width": architecture.width,
-        "recipe": recipe.slug,
-        "exposures": recipe.exposures,
-        "lr": recipe.lr,
-        "weight_decay": recipe.weight_decay,
-        "batch_size": recipe.batch_size,
-        "window": recipe.window,
-        "warmup_steps": recipe.warmup_steps,
-        "junk_share": recipe.junk.share if recipe.junk else 0.0,
-        "junk_people": recipe.junk.people if recipe.junk else 0,
-        "junk_windows": recipe.junk.windows if recipe.junk else None,
-        "domain_token": recipe.junk.domain_token if recipe.junk else "none",
-        "seed": run.seed,
+        **_described(run, record, n_parameters, code),
         "variant": variant.name,
         "bits_per_weight": variant.bits_per_weight,
-        "n_parameters": n_parameters,
-        "used_tokens": record["used_tokens"],
         "loss_name": float(by_attribute["name"].mean()),
         "loss_value": loss_value,
         "loss_value1": loss_value1,
@@ -83,15 +60,59 @@ def row(run: Run, record: dict[str, Any], n_parameters: int, variant: Variant, c
         "bits_learned_low": low,
         "bits_learned_high": high,
         "bits_learned_naive": bits.total + float(naive_gain.sum()),
-        "bits_max": dataset.bits_max,
         "capacity_ratio": bits.total / n_parameters,
-        "capacity_ratio_max": dataset.bits_max / n_parameters,
         "data_limited": bits.total >= DATA_LIMITED * dataset.bits_max,
+    }
+
+
+def diverged_row(run: Run, record: dict[str, Any], n_parameters: int, code: str) -> dict[str, Any]:
+    """The row of a run that diverged: what it was and what it cost, and no result."""
+    return {**_described(run, record, n_parameters, code), "variant": FULL_PRECISION, "bits_per_weight": 32.0}
+
+
+def _described(run: Run, record: dict[str, Any], n_parameters: int, code: str) -> dict[str, Any]:
+    """What was run, what it cost and where it came from."""
+    dataset, architecture, recipe = run.dataset, run.architecture, run.recipe
+    decoder = architecture if isinstance(architecture, Architecture) else None
+    return {
+        "run": run.slug,
+        "dataset": dataset.slug,
+        "kind": dataset.kind,
+        "n_people": dataset.n_people,
+        "dataset_spec": to_json(dataset),
+        "architecture": architecture.slug,
+        "architecture_spec": to_json(architecture),
+        "family": architecture.family,
+        "layers": decoder.layers if decoder else None,
+        "heads": decoder.heads if decoder else None,
+        "width": decoder.width if decoder else None,
+        "recipe": recipe.slug,
+        "recipe_spec": to_json(recipe),
+        "exposures": recipe.exposures,
+        "lr": recipe.lr,
+        "weight_decay": recipe.weight_decay,
+        "batch_size": recipe.batch_size,
+        "window": recipe.window,
+        "warmup_steps": recipe.warmup_steps,
+        "junk_share": recipe.junk.share if recipe.junk else 0.0,
+        "junk_people": recipe.junk.people if recipe.junk else 0,
+        "junk_windows": recipe.junk.windows if recipe.junk else None,
+        "domain_token": recipe.junk.domain_token if recipe.junk else "none",
+        "optimizer": recipe.optimizer,
+        "precision": record["precision"],
+        "seed": run.seed,
+        "diverged": record.get("diverged"),
+        "n_parameters": n_parameters,
+        "used_tokens": record["used_tokens"],
+        "bits_max": dataset.bits_max,
+        "capacity_ratio_max": dataset.bits_max / n_parameters,
+        "routing_dropped": record.get("routing_dropped"),
         "train_steps": record["steps"],
         "train_tokens": record["tokens"],
         "train_seconds": record["seconds"],
         "train_flops": 6.0 * n_parameters * record["tokens"],
         "device": record["device"],
+        "engine": record["engine"],
         "train_code": record["code"],
         "capacity_code": code,
         "python": record["python"],

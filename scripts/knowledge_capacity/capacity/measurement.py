@@ -1,5 +1,6 @@
 """Measurements: one row per variant of a run, in a fixed schema.
 
+A run that diverged has one row, with the reason in `diverged` and null for everything that came out.
 Units: losses in nats per person, summed over tokens (for bioD's values: per person and attribute); bits in
 bits per dataset; ratios in bits per parameter; seconds on `device`.
 """
@@ -12,7 +13,7 @@ import pyarrow.parquet as pq
 
 from ..files import UserError, remake
 
-VERSION = "2"
+VERSION = "3"
 
 SCHEMA = pa.schema(
     [
@@ -23,11 +24,13 @@ SCHEMA = pa.schema(
         pa.field("n_people", pa.int64(), nullable=False),
         pa.field("dataset_spec", pa.string(), nullable=False),
         pa.field("architecture", pa.string(), nullable=False),
+        pa.field("architecture_spec", pa.string(), nullable=False),
         pa.field("family", pa.string(), nullable=False),
-        pa.field("layers", pa.int64(), nullable=False),
-        pa.field("heads", pa.int64(), nullable=False),
-        pa.field("width", pa.int64(), nullable=False),
+        pa.field("layers", pa.int64()),  # null for models from elsewhere, as heads and width
+        pa.field("heads", pa.int64()),
+        pa.field("width", pa.int64()),
         pa.field("recipe", pa.string(), nullable=False),
+        pa.field("recipe_spec", pa.string(), nullable=False),
         pa.field("exposures", pa.int64(), nullable=False),
         pa.field("lr", pa.float64(), nullable=False),
         pa.field("weight_decay", pa.float64(), nullable=False),
@@ -38,33 +41,42 @@ SCHEMA = pa.schema(
         pa.field("junk_people", pa.int64(), nullable=False),
         pa.field("junk_windows", pa.string()),  # pure or mixed
         pa.field("domain_token", pa.string(), nullable=False),  # on which biographies: none, useful or junk
+        pa.field("optimizer", pa.string(), nullable=False),
+        pa.field("precision", pa.string(), nullable=False),  # of training: fp32, bf16 or fp16
         pa.field("seed", pa.int64(), nullable=False),
+        pa.field(
+            "lr_tried", pa.list_(pa.float64())
+        ),  # all that this study tries for this run; see `selection`
+        pa.field("lr_best", pa.bool_()),
         pa.field("variant", pa.string(), nullable=False),
         pa.field("bits_per_weight", pa.float64(), nullable=False),
         # what came out
+        pa.field("diverged", pa.string()),  # why there is no result
         pa.field("n_parameters", pa.int64(), nullable=False),
         pa.field("used_tokens", pa.int64(), nullable=False),
-        pa.field("loss_name", pa.float64(), nullable=False),
-        pa.field("loss_value", pa.float64(), nullable=False),
+        pa.field("loss_name", pa.float64()),
+        pa.field("loss_value", pa.float64()),
         pa.field("loss_value1", pa.float64()),  # bioD only
-        pa.field("loss_by_attribute", pa.map_(pa.string(), pa.float64()), nullable=False),
-        pa.field("bits_name", pa.float64(), nullable=False),
-        pa.field("bits_value", pa.float64(), nullable=False),
-        pa.field("bits_sets", pa.float64(), nullable=False),
-        pa.field("bits_learned", pa.float64(), nullable=False),
-        pa.field("bits_learned_low", pa.float64(), nullable=False),
-        pa.field("bits_learned_high", pa.float64(), nullable=False),
-        pa.field("bits_learned_naive", pa.float64(), nullable=False),  # employer scored after its city too
+        pa.field("loss_by_attribute", pa.map_(pa.string(), pa.float64())),
+        pa.field("bits_name", pa.float64()),
+        pa.field("bits_value", pa.float64()),
+        pa.field("bits_sets", pa.float64()),
+        pa.field("bits_learned", pa.float64()),
+        pa.field("bits_learned_low", pa.float64()),
+        pa.field("bits_learned_high", pa.float64()),
+        pa.field("bits_learned_naive", pa.float64()),  # employer scored after its city too
         pa.field("bits_max", pa.float64(), nullable=False),
-        pa.field("capacity_ratio", pa.float64(), nullable=False),  # R = bits_learned / n_parameters
+        pa.field("capacity_ratio", pa.float64()),  # R = bits_learned / n_parameters
         pa.field("capacity_ratio_max", pa.float64(), nullable=False),
-        pa.field("data_limited", pa.bool_(), nullable=False),
+        pa.field("data_limited", pa.bool_()),
+        pa.field("routing_dropped", pa.float64()),  # mixtures of experts: the choices dropped in training
         # what it cost
         pa.field("train_steps", pa.int64(), nullable=False),
         pa.field("train_tokens", pa.int64(), nullable=False),
         pa.field("train_seconds", pa.float64(), nullable=False),
         pa.field("train_flops", pa.float64(), nullable=False),  # 6 · n_parameters · train_tokens
         pa.field("device", pa.string(), nullable=False),
+        pa.field("engine", pa.string(), nullable=False),  # how a step was run: eager, compiled or captured
         # where it came from
         pa.field("train_code", pa.string(), nullable=False),
         pa.field("capacity_code", pa.string(), nullable=False),

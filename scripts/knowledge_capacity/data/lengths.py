@@ -38,7 +38,9 @@ def mean_words(dataset: Dataset) -> float:
 
 
 def training_words(dataset: Dataset, recipe: Recipe) -> float:
-    """Words of a whole training run, junk included."""
+    """Words of a whole training run, junk included; for a recipe of so many steps, its tokens."""
+    if recipe.steps:
+        return recipe.steps * recipe.batch_size * recipe.window
     junk = recipe.junk.share if recipe.junk else 0.0
     return recipe.exposures * dataset.n_people * mean_words(dataset) / (1 - junk)
 

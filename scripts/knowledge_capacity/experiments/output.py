@@ -6,6 +6,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ..files import UserError, replacing
 from . import plots
@@ -17,10 +18,12 @@ UNDATED = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {"Softwa
 def write(experiment: str, measurements: pa.Table, output: Path) -> None:
     """Write `output`.pdf, .svg, .png and .md for the experiment of that module name.
 
+    Runs that diverged, and those whose learning rate was not the best of those tried, are left out.
     Raises UserError when the measurements hold nothing for it.
     """
     module = importlib.import_module(f"{__package__}.{experiment}")
-    points = module.points(measurements.to_pandas())
+    usable = pc.and_(pc.is_null(measurements["diverged"]), measurements["lr_best"])
+    points = module.points(measurements.filter(usable).to_pandas())
     if points.empty:
         raise UserError(f"{experiment}: there is no measurement for this figure.")
     figure = module.figure(points)

@@ -1,29 +1,82 @@
 """Saved runs: a folder that transformers loads, and that the later stages read."""
 
+import json
 from pathlib import Path
+from typing import Any
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import Tensor
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
 
 from ..files import UserError, remake, replacing, write_json
-from ..specs import Architecture
-from .decoder import Decoder, saved_weights, transformers_config
+from ..specs import AnyArchitecture, Architecture, PythonModel, Run, to_json
+from . import interchange
+from .build import build, token_weights
+from .decoder import Decoder
+from .experts import Mixture
+
+OUTSIDE = (
+    "not_quantized"  # in config.json, the matrices that no quantiser touches: embeddings, head and routers
+)
+DIVERGED = "diverged"
 
 
-def write(folder: Path, model: Decoder, architecture: Architecture, window: int, end_token: int) -> None:
-    """Write weights and config.json."""
-    weights = saved_weights(model.to("cpu"))
-    vocabulary = len(model.embed_in.weight)
-    write_json(folder / "config.json", transformers_config(architecture, vocabulary, window, end_token))
-    with replacing(folder / "model.safetensors") as aside:
-        save_file(weights, aside, {"format": "pt"})
+class Diverged(UserError):
+    """The run has no weights, since its training diverged."""
+
+
+def write(folder: Path, model: nn.Module, run: Run, end_token: int) -> None:
+    """Write weights and config.json of a trained model, which is moved to the CPU."""
+    model = model.to("cpu")
+    weights, outside = saved_weights(model)
+    vocabulary = len(next(token_weights(model)))
+    config = _config(model, run, vocabulary, end_token)
+    write_json(folder / "config.json", {**config, OUTSIDE: sorted(outside)})
+    _save(folder, weights, {"format": "pt"})
+
+
+def saved_weights(model: nn.Module) -> tuple[dict[str, Tensor], set[str]]:
+    """The weights as they are saved, and the names of those that quantisers leave alone.
+
+    A decoder's have the names that transformers gives them, any other model's its own.
+    """
+    kept = {id(weight) for weight in token_weights(model)}
+    for module in model.modules():
+        if isinstance(module, nn.Embedding):
+            kept.add(id(module.weight))
+        if isinstance(module, Mixture):
+            kept.add(id(module.router.weight))
+    weights: dict[str, Tensor] = {}
+    outside: set[str] = set()
+    for name, tensor in _distinct(model).items():
+        saved = {name: tensor.detach().contiguous()}
+        if isinstance(model, Decoder):
+            saved = interchange.exported(model.architecture, saved)
+        weights |= saved
+        if id(tensor) in kept:
+            outside.update(saved)
+    if isinstance(model, Decoder):
+        weights |= interchange.constants(model.architecture)
+    return weights, outside
+
+
+def write_diverged(folder: Path, run: Run, reason: str) -> None:
+    """Write a weights file without weights that says why, so that later stages can tell of it."""
+    write_json(folder / "config.json", {"architecture": json.loads(to_json(run.architecture))})
+    _save(folder, {}, {DIVERGED: reason})
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The weights of a saved run; refuses a damaged file and weights that are not numbers."""
+    """The weights of a saved run, by name.
+
+    Raises Diverged for a run without any, UserError for a damaged file and weights that are not numbers.
+    """
+    metadata = _metadata(path)
+    if DIVERGED in metadata:
+        raise Diverged(f"{path}: this run has no weights: {metadata[DIVERGED]}")
     try:
-        weights = load_file(path)
+        with safe_open(path, framework="pt") as file:
+            weights = {name: file.get_tensor(name) for name in file.keys()}
     except (SafetensorError, OSError) as error:
         raise UserError(f"{path}: not a whole weights file ({error}). {remake(path)}") from error
     for name, tensor in weights.items():
@@ -32,3 +85,69 @@ def read_weights(path: Path) -> dict[str, Tensor]:
                 f"{path}: {name} holds NaN or infinity. Delete it and train again with a lower lr."
             )
     return weights
+
+
+def outside_layers(path: Path) -> set[str]:
+    """Names of the weights that quantisers leave as they are, from a run's config.json."""
+    try:
+        return set(json.loads(path.read_text())[OUTSIDE])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: not the config.json of a run ({error!r}). {remake(path)}") from error
+
+
+def load(
+    source: Path, architecture: AnyArchitecture, vocabulary: int, window: int, weights: dict[str, Tensor]
+) -> nn.Module:
+    """The model that weights make, ready for inference. Raises UserError for those of another model.
+
+    source: the file they come from, for the error. vocabulary: tokens of the run's tokenizer.
+    """
+    try:
+        if isinstance(architecture, Architecture):
+            state = interchange.imported(architecture, weights)
+            if len(state["embedding.weight"]) != vocabulary:
+                raise ValueError(f"it has {len(state['embedding.weight'])} tokens, not {vocabulary}")
+            model: nn.Module = Decoder(architecture, vocabulary, window)
+            model.load_state_dict(state)
+        else:
+            model = build(architecture, vocabulary, window, seed=0)
+            own = _distinct(model)
+            if own.keys() != weights.keys():
+                raise ValueError(f"{min(own.keys() ^ weights.keys())} is missing or left over")
+            model.load_state_dict(weights, strict=False)  # tied weights stand there under one of their names
+    except (ValueError, RuntimeError) as error:
+        reason = f"these are not the weights of a {architecture.slug} for {vocabulary} tokens"
+        raise UserError(f"{source}: {reason} ({error}). {remake(source)}") from error
+    return model.eval()
+
+
+def _distinct(model: nn.Module) -> dict[str, Tensor]:
+    """The state_dict, in which a weight that has several names stands under its first."""
+    found: dict[int, tuple[str, Tensor]] = {}
+    for name, tensor in model.state_dict(keep_vars=True).items():
+        found.setdefault(id(tensor), (name, tensor))
+    return dict(found.values())
+
+
+def _config(model: nn.Module, run: Run, vocabulary: int, end: int) -> dict[str, Any]:
+    if isinstance(model, Decoder):
+        return interchange.config(model.architecture, vocabulary, run.recipe.window, end)
+    if isinstance(run.architecture, PythonModel):
+        shape = {"vocabulary": vocabulary, "window": run.recipe.window}
+        return {"architecture": json.loads(to_json(run.architecture)), **shape}
+    made_by_transformers: Any = model
+    values = made_by_transformers.config.to_dict()
+    return {**values, "architectures": [type(model).__name__], "bos_token_id": end, "eos_token_id": end}
+
+
+def _save(folder: Path, weights: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    with replacing(folder / "model.safetensors") as aside:
+        save_file(weights, aside, metadata)
+
+
+def _metadata(path: Path) -> dict[str, str]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            return file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path}: not a whole weights file ({error}). {remake(path)}") from error

@@ -1,6 +1,6 @@
 """Variants of a run: its weights at another precision.
 
-The matrices of the decoder's layers are quantised; embedding, head, biases and norms stay in float32, as in
+The matrices of the layers are quantised; embedding, head, routers, biases and norms stay in float32, as in
 the paper. A variants file holds the matrices as they read back, under "variant/parameter", and what each
 variant costs to store in its header.
 """
@@ -25,15 +25,21 @@ def method_module(method: str) -> ModuleType:
     return importlib.import_module(f"{__package__}.{method}")
 
 
-def quantizable(weights: dict[str, Tensor]) -> list[str]:
-    """The names of the matrices that are quantised."""
-    return [name for name, tensor in weights.items() if ".layers." in name and tensor.dim() == 2]
+def quantizable(weights: dict[str, Tensor], outside: set[str]) -> list[str]:
+    """The names of the matrices that are quantised. outside: those of embeddings, head and routers."""
+    return [
+        name
+        for name, tensor in weights.items()
+        if name not in outside and tensor.dim() == 2 and tensor.numel()
+    ]
 
 
-def quantize(weights: dict[str, Tensor], quantizer: Quantizer) -> tuple[dict[str, Tensor], float]:
+def quantize(
+    weights: dict[str, Tensor], outside: set[str], quantizer: Quantizer
+) -> tuple[dict[str, Tensor], float]:
     """The quantised matrices as they read back, and the mean stored bits per weight of the whole model."""
     matrices, stored = {}, 0.0
-    for name in quantizable(weights):
+    for name in quantizable(weights, outside):
         matrices[name], bits = method_module(quantizer.method).quantize_matrix(weights[name], quantizer)
         stored += bits
     total = sum(tensor.numel() for tensor in weights.values())
@@ -41,12 +47,14 @@ def quantize(weights: dict[str, Tensor], quantizer: Quantizer) -> tuple[dict[str
     return matrices, stored / total
 
 
-def write(path: Path, weights: dict[str, Tensor], quantizers: list[Quantizer]) -> dict[str, float]:
+def write(
+    path: Path, weights: dict[str, Tensor], outside: set[str], quantizers: list[Quantizer]
+) -> dict[str, float]:
     """Write the variants that `quantizers` make of `weights`; returns the stored bits per weight of each."""
     tensors: dict[str, Tensor] = {}
     stored: dict[str, float] = {}
     for quantizer in quantizers:
-        matrices, stored[quantizer.slug] = quantize(weights, quantizer)
+        matrices, stored[quantizer.slug] = quantize(weights, outside, quantizer)
         tensors |= {f"{quantizer.slug}/{name}": tensor.contiguous() for name, tensor in matrices.items()}
     with replacing(path) as aside:
         save_file(tensors, aside, {"bits_per_weight": json.dumps(stored)})

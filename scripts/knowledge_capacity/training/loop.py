@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
+from torch import nn
 
 from ..data.stream import Stream
 from ..data.windows import IGNORED, Cursor, Windows
 from ..files import UserError
-from ..models import decoder
+from ..models.build import build
+from ..models.loss import loss as loss_of
 from ..specs import Run
 from . import checkpoint
 from .schedule import learning_rate
@@ -30,7 +31,7 @@ class Stopped(Exception):
 class Trained:
     """What a finished run leaves: the model, what it cost, and its log."""
 
-    model: decoder.Decoder
+    model: nn.Module
     steps: int
     tokens: int
     seconds: float
@@ -59,7 +60,7 @@ def train(
     longer numbers.
     """
     recipe = run.recipe
-    model = decoder.build(run.architecture, vocabulary, recipe.window, run.seed).to(device)
+    model = build(run.architecture, vocabulary, recipe.window, run.seed).to(device)
     decayed = [p for p in model.parameters() if p.dim() > 1]
     others = [p for p in model.parameters() if p.dim() <= 1]
     optimizer = torch.optim.AdamW(
@@ -95,7 +96,10 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(progress.step, steps, recipe.lr, recipe.warmup_steps)
         with autocast:
-            loss = F.cross_entropy(model(inputs).flatten(0, 1), targets.flatten(), ignore_index=IGNORED)
+            found = loss_of(model, inputs, targets)
+            loss = found.nats / (targets != IGNORED).sum()
+            if found.extra is not None:
+                loss = loss + found.extra
         loss.backward()
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)

@@ -1,0 +1,57 @@
+"""Making models of every kind of architecture, and counting their parameters."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from ..specs import AnyArchitecture, Architecture, Checkpoint
+from . import external
+from .decoder import Decoder
+
+
+def build(architecture: AnyArchitecture, vocabulary: int, window: int, seed: int) -> nn.Module:
+    """A model on the CPU whose random weights depend on the seed alone; a checkpoint's are its own."""
+    if isinstance(architecture, Checkpoint):
+        return external.read_checkpoint(architecture)
+    if isinstance(architecture, Architecture):
+        model = Decoder(architecture, vocabulary, window)
+        model.initialise(torch.Generator().manual_seed(seed))
+        return model
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return external.build(architecture, vocabulary, window)
+
+
+def n_parameters(model: nn.Module, used_tokens: int) -> int:
+    """P of the metric (Allen-Zhu & Li 2024): all parameters, embedding and head with the rows of used tokens.
+
+    For GPT-2 this is 12ℓd² + 13ℓd + 2d + V·d. A mixture of experts counts all of its experts.
+    """
+    total = sum(parameter.numel() for parameter in model.parameters())
+    by_token = {id(weight): weight for weight in token_weights(model)}.values()
+    return total - sum(weight[:1].numel() * (len(weight) - used_tokens) for weight in by_token)
+
+
+def token_weights(model: nn.Module) -> Iterator[Tensor]:
+    """Parameters with a row for each token of the vocabulary: embedding, head, and the head's bias."""
+    embeddings = [module for module in model.modules() if isinstance(module, nn.Embedding)]
+    if not embeddings:
+        return
+    first = embeddings[0]
+    yield first.weight
+    # of an unknown module, the head is the last linear layer with as many outputs as there are tokens
+    heads = [
+        m for m in model.modules() if isinstance(m, nn.Linear) and m.out_features == first.num_embeddings
+    ]
+    if heads and not (isinstance(model, Decoder) and model.head is None):
+        yield heads[-1].weight
+        if heads[-1].bias is not None:
+            yield heads[-1].bias
+
+
+def chosen_device(name: str) -> str:
+    """The device that a name stands for: auto is the GPU where there is one."""
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return name

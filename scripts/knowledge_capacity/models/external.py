@@ -1,0 +1,93 @@
+"""Models other than the study's decoder: from a Python function, from transformers, from a checkpoint."""
+
+import importlib.util
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from ..files import UserError
+from ..specs import Checkpoint, PythonModel, TransformersModel
+
+
+def build(architecture: PythonModel | TransformersModel, vocabulary: int, window: int) -> nn.Module:
+    """A fresh model, drawn by torch's default generator. Raises UserError where none can be made."""
+    try:
+        if isinstance(architecture, PythonModel):
+            model = function(architecture)(vocabulary, window, **architecture.arguments)
+        else:
+            model = _from_transformers(architecture, vocabulary, window)
+    except UserError:
+        raise
+    except Exception as error:  # whatever the user's code or values make the library raise
+        what = architecture.function if isinstance(architecture, PythonModel) else architecture.config
+        raise UserError(f"{what}: it makes no model ({type(error).__name__}: {error}).") from error
+    if not isinstance(model, nn.Module):
+        raise UserError(f"{architecture.family}: it gives {type(model).__name__}, not a torch module.")
+    return model
+
+
+def function(architecture: PythonModel) -> Callable[..., Any]:
+    """The function that the architecture names; its file is run, since the user named it.
+
+    Raises UserError where the file or the function is missing, or the file does not run.
+    """
+    name, _, attribute = architecture.function.rpartition(":")
+    path = Path(name)
+    if not path.is_file():
+        raise UserError(f"{architecture.function}: there is no file {name}. Write path/to/file.py:function.")
+    specification = importlib.util.spec_from_file_location(path.stem, path)
+    assert specification
+    assert specification.loader
+    module = importlib.util.module_from_spec(specification)
+    try:
+        specification.loader.exec_module(module)
+    except Exception as error:  # the user's code may raise anything
+        raise UserError(f"{name}: this file does not run ({type(error).__name__}: {error}).") from error
+    found = getattr(module, attribute, None)
+    if not callable(found):
+        raise UserError(f"{architecture.function}: {name} has no function {attribute!r}.")
+    return found
+
+
+def read_checkpoint(architecture: Checkpoint) -> nn.Module:
+    """The model in a folder that transformers loads, in float32. Raises UserError for any other folder."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    folder = Path(architecture.folder)
+    if not (folder / "config.json").is_file():
+        raise UserError(f"{folder}: no checkpoint of transformers is here (there is no config.json).")
+    try:
+        return AutoModelForCausalLM.from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, trust_remote_code=False, dtype=torch.float32
+        )
+    except Exception as error:  # the library raises many kinds
+        raise UserError(f"{folder}: transformers cannot load this checkpoint ({error}).") from error
+
+
+def _from_transformers(architecture: TransformersModel, vocabulary: int, window: int) -> nn.Module:
+    import transformers
+
+    if architecture.config.endswith(".json"):
+        path = Path(architecture.config)
+        if not path.is_file():
+            raise UserError(f"{path}: there is no such file. Write the path of a config.json, or a class.")
+        values = json.loads(path.read_text())
+        kind = values.pop("model_type", None)
+        if not kind:
+            raise UserError(f"{path}: it has no model_type, so transformers cannot tell which model it is.")
+        config = transformers.AutoConfig.for_model(kind, **{**values, **architecture.fields})
+    else:
+        found = getattr(transformers, architecture.config, None)
+        if not (isinstance(found, type) and issubclass(found, transformers.PretrainedConfig)):
+            raise UserError(f"{architecture.config}: transformers has no such configuration class.")
+        config = found(**architecture.fields)
+    config.vocab_size = vocabulary
+    for field in ("bos_token_id", "eos_token_id", "pad_token_id"):
+        setattr(config, field, None)  # the numbers of another tokenizer; `store.write` puts ours in
+    if getattr(config, "max_position_embeddings", window) < window:
+        config.max_position_embeddings = window
+    return transformers.AutoModelForCausalLM.from_config(config, trust_remote_code=False)

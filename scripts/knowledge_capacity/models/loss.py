@@ -1,0 +1,37 @@
+"""The loss of a model on windows of tokens, by the cheapest way that the model allows."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from . import ops
+from .decoder import Decoder
+
+
+class Loss(NamedTuple):
+    """nats: the sum over targets that are not ignored, a float32 scalar. extra: router losses of a mixture of
+    experts, to be added to the mean loss. routing (2,): the fraction of choices that experts dropped, and the
+    load of the busiest expert over the mean load; None for models without experts.
+    """
+
+    nats: Tensor
+    extra: Tensor | None = None
+    routing: Tensor | None = None
+
+
+def loss(model: nn.Module, inputs: Tensor, targets: Tensor) -> Loss:
+    """The loss of predicting targets from inputs, int64 (batch, window) each; targets of -100 are ignored."""
+    if isinstance(model, Decoder):
+        hidden, routing = model.hidden(inputs)
+        nats = ops.linear_cross_entropy(hidden.flatten(0, 1), model.head_weight, targets.flatten())
+        return Loss(nats) if routing is None else Loss(nats, routing[0], routing[1:].detach())
+    return Loss(F.cross_entropy(logits(model, inputs).flatten(0, 1), targets.flatten(), reduction="sum"))
+
+
+def logits(model: Callable[[Tensor], Any], inputs: Tensor) -> Tensor:
+    """Logits (batch, window, vocabulary) in float32, of a module that gives them or a transformers output."""
+    found = model(inputs)
+    found = getattr(found, "logits", found)
+    return found.float()

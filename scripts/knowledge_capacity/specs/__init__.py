@@ -1,0 +1,73 @@
+"""The nouns of the study: what a dataset, an architecture, a recipe, a quantizer and a run are.
+
+A spec is a frozen dataclass of plain values. It travels from the configuration to a job as JSON, and it
+names its folder under results/: the slug spells out what people look for and whatever differs from the
+paper's setting (pool sizes as a digest). So two specs that differ never share a path, and the paper's own
+settings have the short names.
+
+Limits of single fields stand there as annotations; `study` checks them, and everything that takes several
+fields to decide.
+"""
+
+from .architectures import (
+    FAMILIES,
+    AnyArchitecture,
+    Architecture,
+    Checkpoint,
+    Experts,
+    PythonModel,
+    TransformersModel,
+    architecture_from,
+)
+from .base import BYTE_PAIR, FULL_PRECISION, STRICT, WORD_LEVEL, Count, Positive, to_json
+from .datasets import (
+    KINDS,
+    STORED,
+    BioD,
+    BioG,
+    Biography,
+    BioR,
+    BioS,
+    BioSSimple,
+    Dataset,
+    Pools,
+    RandomStrings,
+)
+from .recipes import Junk, Quantizer, Recipe
+from .runs import Run, dataset_from, recipe_from, run_from
+
+__all__ = [
+    "BYTE_PAIR",
+    "FAMILIES",
+    "FULL_PRECISION",
+    "KINDS",
+    "STORED",
+    "STRICT",
+    "WORD_LEVEL",
+    "AnyArchitecture",
+    "Architecture",
+    "BioD",
+    "BioG",
+    "BioR",
+    "BioS",
+    "BioSSimple",
+    "Biography",
+    "Checkpoint",
+    "Count",
+    "Dataset",
+    "Experts",
+    "Junk",
+    "Pools",
+    "Positive",
+    "PythonModel",
+    "Quantizer",
+    "RandomStrings",
+    "Recipe",
+    "Run",
+    "TransformersModel",
+    "architecture_from",
+    "dataset_from",
+    "recipe_from",
+    "run_from",
+    "to_json",
+]
