@@ -1,21 +1,25 @@
 # make study        set up .venv and run the study to its figures (STUDY=smoke, longer, gpu or paper for another one)
 # make test         set up .venv and run every check and test
 # make plan         what `make study` would run, without running it
+# make bits         bits per parameter of your own model: MODEL=path/to/file.py:function (docs/your-own-model.md)
 # make cards        a page about each dataset of the study: results/data/DATASET/card.html
-# make benchmark    measure the data stream beside what one would otherwise write: results/benchmarks/stream.md
+# make benchmark    measure data stream and training beside what one would otherwise use: results/benchmarks/*.md
 # make publish      keep this study's measurements and figures under results/published/
 # make lock         renew the pinned environment from envs/requirements.in
-# CORES=4 limits the cores used; by default all are.
+# CORES=4 limits the cores used; by default all are. PROFILE=gpu is for a machine with GPUs (envs/gpu/profile.yaml).
 
 PYTHON ?= python3
 CORES ?= all
 STUDY ?=
+MODEL ?=
+PROFILE ?= local
+OPTIONS ?=
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
-SNAKEMAKE = snakemake --workflow-profile envs/local --cores $(CORES)
+SNAKEMAKE = snakemake --workflow-profile envs/$(PROFILE) --cores $(CORES)
 OVERLAY = $(if $(STUDY),--configfile studies/$(STUDY).yaml)
 
-.PHONY: study plan cards benchmark test publish lock help
+.PHONY: study plan bits cards benchmark test publish lock help
 .DEFAULT_GOAL := help
 
 help:
@@ -27,11 +31,15 @@ study: .venv/ready
 plan: .venv/ready
 	$(SNAKEMAKE) --dry-run --quiet host reason rules $(OVERLAY)
 
+bits: .venv/ready
+	@python scripts/bits.py "$(MODEL)" --cores $(CORES) $(OPTIONS)
+
 cards: .venv/ready
 	$(SNAKEMAKE) data_cards $(OVERLAY)
 
 benchmark: .venv/ready
-	python scripts/benchmark.py
+	python scripts/benchmark.py stream
+	python scripts/benchmark.py training
 
 test: .venv/ready
 	ruff check

@@ -1,4 +1,10 @@
-"""Training: one job per run. It resumes from a checkpoint beside its outputs, which Snakemake does not know."""
+"""Training: one job per run. It resumes from a checkpoint beside its outputs, which Snakemake does not know.
+
+How a job is run is a matter of its resources, not of the study, so that another way trains nothing anew:
+--set-resources train:processes=4 trains each run with four processes, a GPU each (on processors, with
+--set-threads train=4); train:runtime=240 gives it four hours, shortly before which it saves its progress and
+ends, and with --retries goes on. gpu_slots are for envs/gpu.
+"""
 
 
 rule train:
@@ -6,6 +12,7 @@ rule train:
         people=run_people,
         texts=run_texts,
         tokenizer=run_tokenizer,
+        checkpoint=run_checkpoint,
     output:
         model="results/runs/{run}/model.safetensors",
         config="results/runs/{run}/config.json",
@@ -19,11 +26,17 @@ rule train:
     conda:
         "../envs/study.yaml"
     threads: 1
+    resources:
+        processes=1,
+        runtime=0,  # minutes; 0 is no limit
+        gpu_slots=1,
     params:
         code=code("train.py"),
+        model=model_code,
         run=run_spec,
         texts=lambda wildcards: texts_option(run_texts(wildcards)),
     shell:
-        "python scripts/train.py --run {params.run:q} --people {input.people:q}"
-        " --tokenizer {input.tokenizer:q} {params.texts:q}"
-        " --output results/runs/{wildcards.run:q} --code {params.code} --threads {threads} --log {log:q}"
+        "python scripts/train.py --run {params.run:q} --people {input.people:q} --tokenizer {input.tokenizer:q}"
+        " {params.texts:q} --output results/runs/{wildcards.run:q} --code {params.code}{params.model}"
+        " --threads {threads} --processes {resources.processes} --time-limit $((60 * {resources.runtime}))"
+        " --log {log:q}"

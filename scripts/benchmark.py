@@ -1,17 +1,23 @@
-"""Measure the speed and memory of the data stream, and write them as JSON and as a table."""
+"""Measure speed and memory beside what one would otherwise use, and write them as JSON and as a table.
+
+stream: the data stream beside the obvious loop. training: training steps beside the Trainer of transformers.
+"""
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from statistics import median
+from typing import Any
 
 from knowledge_capacity import console
-from knowledge_capacity.data.benchmark import measure
+from knowledge_capacity.console import amount
 from knowledge_capacity.files import replacing, write_json
 
-ROWS = {
+STREAM = {
     "n_people": ("people", "{:,}"),
     "tokens_per_biography": ("tokens per biography", "{:.1f}"),
     "biographies_per_second": ("biographies/s", "{:,.0f}"),
@@ -27,44 +33,105 @@ ROWS = {
     "read_seconds": ("seconds to read them", "{:.1f}"),
     "peak_bytes_stream": ("most memory, bytes", "{:,}"),
 }
+TRAINING = ["model", "parameters", "batch", "threads", "Trainer, tokens/s", "here, tokens/s", "ratio"]
+TRAINING += ["matrix products alone, tokens/s", "memory over Trainer's", "losses apart"]
+ROUNDS = 3  # of each, in turn, so that whatever else the machine does falls on both
 
 
 def job(arguments: argparse.Namespace, log: console.Log) -> None:
     if arguments.one:  # in a process of its own, so that its memory is its own
-        with tempfile.TemporaryDirectory() as folder:
-            print(json.dumps(measure(arguments.one, Path(folder) / "people.parquet")))
-        return
+        print(json.dumps(_one(arguments.what, *json.loads(arguments.one))))
+    elif arguments.what == "stream":
+        found = [_alone("stream", n) for n in arguments.people]
+        table = "| | " + " | ".join("" for _ in found) + " |\n|---" + "|---:" * len(found) + "|\n"
+        for key, (label, form) in STREAM.items():
+            cells = [form.format(one[key]) if key in one else "" for one in found]
+            table += f"| {label} | {' | '.join(cells)} |\n"
+        _write(arguments, log, found, f"bioS at full pools, on one core.\n\n{table}")
+    else:
+        _training(arguments, log)
+
+
+def _training(arguments: argparse.Namespace, log: console.Log) -> None:
+    from knowledge_capacity.training.benchmark import SHAPES
+
+    threads = [n for n in (1, 2) if n <= (os.cpu_count() or 1)]
     found = []
-    for n in arguments.people:
-        command = [sys.executable, __file__, "--one", str(n)]
-        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603 (our own)
-        found.append(json.loads(done.stdout))
-    write_json(arguments.output.with_suffix(".json"), found)
-    table = "| | " + " | ".join("" for _ in found) + " |\n|---" + "|---:" * len(found) + "|\n"
-    for key, (label, form) in ROWS.items():
-        cells = [form.format(one[key]) if key in one else "" for one in found]
-        table += f"| {label} | {' | '.join(cells)} |\n"
-    with replacing(arguments.output.with_suffix(".md")) as aside:
-        aside.write_text(f"bioS at full pools, on one core.\n\n{table}", encoding="utf-8")
-    log.say(table)
+    table = "| " + " | ".join(TRAINING) + " |\n|---" + "|---:" * (len(TRAINING) - 1) + "|\n"
+    for i in range(len(SHAPES)):
+        shape = {**_alone("training", "facts", i, 1), **_alone("training", "both", i, 1), "timed": []}
+        tokens = shape["batch_size"] * shape["window"]
+        floor = shape["matmul_flops_per_second"] / shape["flops_per_step"] * tokens
+        for n in threads:
+            runs: dict[str, list[dict[str, Any]]] = {"trainer": [], "ours": []}
+            for _ in range(ROUNDS):
+                for which, each in runs.items():
+                    each.append(_alone("training", which, i, n))
+            speed = {which: tokens / median(one["seconds"] for one in each) for which, each in runs.items()}
+            used = {
+                which: median(one["peak_bytes"] - one["peak_bytes_before"] for one in each)
+                for which, each in runs.items()
+            }
+            timed = {"threads": n, "tokens_per_second": speed, "bytes": used}
+            timed["ratio"] = speed["ours"] / speed["trainer"]
+            timed["engine"] = runs["ours"][0]["engine"]
+            shape["timed"].append(timed)
+            cells = [shape["architecture"], f"{shape['n_parameters']:,}"]
+            cells += [f"{shape['batch_size']} x {shape['window']}", str(n)]
+            cells += [amount(speed["trainer"]), amount(speed["ours"]), f"{timed['ratio']:.2f}"]
+            cells += [
+                amount(floor * n),
+                f"{used['ours'] / used['trainer']:.2f}",
+                f"{shape['losses_apart']:.0e}",
+            ]
+            table += f"| {' | '.join(cells)} |\n"
+            log.say(" | ".join(cells))
+        found.append(shape)
+    _write(arguments, log, found, f"Training in float32, medians of {ROUNDS} runs each in turn.\n\n{table}")
+
+
+def _one(what: str, *options: Any) -> dict[str, Any]:
+    """A single measurement."""
+    if what == "stream":
+        from knowledge_capacity.data.benchmark import measure
+
+        with tempfile.TemporaryDirectory() as folder:
+            return measure(options[0], Path(folder) / "people.parquet")
+    from knowledge_capacity.training import benchmark
+
+    which, shape, threads = options
+    return getattr(benchmark, which)(benchmark.SHAPES[shape], threads)
+
+
+def _alone(what: str, *options: Any) -> dict[str, Any]:
+    command = [sys.executable, __file__, what, "--one", json.dumps(options)]
+    done = subprocess.run(  # noqa: S603 (our own)
+        command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def _write(arguments: argparse.Namespace, log: console.Log, found: Any, text: str) -> None:
+    output = arguments.output or Path("results/benchmarks") / arguments.what
+    write_json(output.with_suffix(".json"), found)
+    with replacing(output.with_suffix(".md")) as aside:
+        aside.write_text(text, encoding="utf-8")
+    log.say(text)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="benchmark", description=__doc__)
+    parser.add_argument("what", choices=["stream", "training"], help="what to measure")
     parser.add_argument(
         "--people",
         nargs="+",
         type=int,
         default=[10_000, 100_000, 10_000_000],
         metavar="N",
-        help="sizes (default: 10 thousand, 100 thousand and 10 million)",
+        help="sizes of the stream (default: 10 thousand, 100 thousand and 10 million)",
     )
-    parser.add_argument("--one", type=int, metavar="N", help="measure this size alone, and print it as JSON")
+    parser.add_argument("--one", metavar="JSON", help="one measurement alone, printed as JSON")
     parser.add_argument(
-        "--output",
-        type=Path,
-        default=Path("results/benchmarks/stream"),
-        metavar="PATH",
-        help="without an ending",
+        "--output", type=Path, metavar="PATH", help="without an ending (default: results/benchmarks/WHAT)"
     )
     console.main(job, parser)

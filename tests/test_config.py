@@ -485,7 +485,8 @@ def test_anything_else_gives_lines_too(config: Any) -> None:
 
 
 @pytest.mark.parametrize("overlay", [None, *sorted((ROOT / "studies").glob("*.yaml"))], ids=str)
-def test_the_studies_here_are_valid(overlay: Path | None) -> None:
+def test_the_studies_here_are_valid(overlay: Path | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)  # where the files of models that they name are
     config = load_configfile(ROOT / "config.yaml")
     files = [ROOT / "config.yaml"]
     if overlay:

@@ -58,9 +58,15 @@ def test_the_numbers_in_the_readme_are_the_measured_ones(rows: pd.DataFrame) -> 
 
 
 def test_every_link_leads_somewhere() -> None:
-    text = (ROOT / "README.md").read_text()
-    for target in re.findall(r"\]\(([^)]+)\)", text):
-        assert target.startswith("http") or (ROOT / target).exists(), target
+    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        text = page.read_text()
+        headings = {
+            re.sub(r"[^a-z0-9-]", "", h.lower().replace(" ", "-"))
+            for h in re.findall(r"^#+ (.+)$", text, re.M)
+        }
+        for target in re.findall(r"\]\(([^)]+)\)", text):
+            known = target[1:] in headings if target.startswith("#") else (page.parent / target).exists()
+            assert target.startswith("http") or known, f"{page.name}: {target}"
 
 
 def test_the_speed_of_the_stream_is_the_measured_one() -> None:

@@ -1,5 +1,6 @@
 """The workflow itself: the smoke study end to end, and what a change makes run again."""
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -199,3 +200,100 @@ def test_every_kind_of_dataset_goes_through(tmp_path: Path) -> None:
     grammar.write_text(grammar.read_text() + "\n\nCHANGED = True\n")
     again = planned(folder, *kinds)
     assert again["rewrites"] == again["encode"] == again["train"] == again["capacity"] == 1
+
+
+def test_every_architecture_goes_through_and_a_run_that_diverges_ends_alone(tmp_path: Path) -> None:
+    folder = copy_tree(tmp_path / "architectures")
+    (folder / "theirs.py").write_text(MINE)
+    overlay = yaml.safe_load((folder / "studies/architectures.yaml").read_text())
+    # beside what the overlay has: a function of the user's, and learning rates of which one is far too high
+    overlay["architectures"]["mine"] = {"kind": "python", "function": "theirs.py:build"}
+    overlay["recipes"]["wild"] = {**overlay["recipes"]["short"], "lr": 1e9, "other_lrs": [1e-3, 2e-2]}
+    overlay["experiments"]["base_law"]["grids"] += [
+        {"datasets": ["bioS-smoke"], "architectures": ["mine"], "recipes": ["short"]},
+        {"datasets": ["bioS-smoke"], "architectures": ["gpt2"], "recipes": ["wild"]},
+    ]
+    (folder / "studies/architectures.yaml").write_text(yaml.safe_dump(overlay))
+    study = ("--configfile", "studies/architectures.yaml")
+    output = snakemake(folder, "--cores", "2", *study)
+
+    table = pq.read_table(folder / "results/measurements.parquet").to_pandas()
+    diverged = table[table.diverged.notna()]
+    assert list(diverged.lr) == [1e9]
+    assert diverged.bits_learned.isna().all()
+    assert "has no result: " in output
+    rows = table[table.diverged.isna()]
+    assert set(rows.family) == {
+        *("gpt2", "gpt2-quarter-mlp", "gpt2-no-mlp", "gpt2-moe", "llama", "llama-tied", "llama-standard-mlp"),
+        *("llama-gelu", "mistral", "Qwen3", "theirs"),
+    }
+    assert len(rows) == 2 * (10 + 1 + 1 + 2)
+    assert (rows.bits_learned <= rows.bits_max).all()
+    assert set(rows.variant) == {"fp32", "int8-rtn"}
+    assert rows[rows.family == "gpt2-moe"].routing_dropped.between(0, 1).all()
+    # the best learning rate was chosen among all that were tried
+    wild = table[(table.recipe_spec.map(json.loads).map(lambda r: r["lr"]).isin([1e9, 1e-3, 2e-2]))]
+    assert all(list(tried) == [1e-3, 1e-2, 2e-2, 1e9] for tried in wild.lr_tried)
+    assert not table[table.lr == 1e9].lr_best.any()
+    assert planned(folder, *study) == {}
+
+    # another function of the user's is another model; nothing else runs again
+    (folder / "theirs.py").write_text(MINE.replace("0.5", "0.25"))
+    again = planned(folder, *study)
+    assert (again["train"], again["capacity"]) == (1, 1)
+
+
+MINE = """
+import torch
+from torch import nn
+
+
+class Mixer(nn.Module):
+    def __init__(self, vocabulary, width):
+        super().__init__()
+        self.embedding = nn.Embedding(vocabulary, width)
+        self.mix = nn.Linear(2 * width, width)
+        nn.init.normal_(self.embedding.weight, std=0.02)
+
+    def forward(self, tokens):
+        x = self.embedding(tokens)
+        before = torch.cat([torch.zeros_like(x[:, :1]), x[:, :-1]], dim=1)
+        x = x + 0.5 * torch.relu(self.mix(torch.cat([x, before], dim=-1)))
+        return x @ self.embedding.weight.t()
+
+
+def build(vocabulary, window, width=8):
+    return Mixer(vocabulary, width)
+"""
+
+
+def test_a_checkpoint_from_elsewhere_is_measured_without_training(
+    finished: tuple[Path, str], tmp_path: Path
+) -> None:
+    folder = tmp_path / "theirs"
+    shutil.copytree(finished[0], folder, symlinks=True)
+    source = next(folder.glob("results/runs/bioS*/*/exposures100-*/seed0"))
+    shutil.copytree(source, folder / "given")
+    (folder / "studies/theirs.yaml").write_text("""
+architectures: {given: {kind: checkpoint, folder: given}}
+experiments:
+  biod: null
+  quantization: null
+  base_law:
+    seeds: [0]
+    grids: [{datasets: [bioS-smoke], architectures: [given, gpt2-2-1-d8], recipes: [smoke-100]}]
+""")
+    snakemake(folder, "--cores", "1", *SMOKE, "studies/theirs.yaml")
+    rows = pq.read_table(folder / "results/measurements.parquet").to_pandas().set_index("family")
+    given, ours = rows.loc["given"], rows.loc["gpt2"]
+    for column in (
+        "n_parameters",
+        "used_tokens",
+        "loss_name",
+        "loss_value",
+        "bits_learned",
+        "capacity_ratio",
+    ):
+        assert given[column] == pytest.approx(ours[column], rel=1e-5), column
+    assert given.train_tokens == given.train_steps == 0
+    assert given.device == "none: a checkpoint from elsewhere"

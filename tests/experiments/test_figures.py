@@ -132,4 +132,4 @@ def test_a_figure_without_measurements_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_experiments_are_the_modules_that_draw() -> None:
-    assert experiment_modules() == ["base_law", "biod", "quantization"]
+    assert experiment_modules() == ["base_law", "biod", "comparison", "quantization"]

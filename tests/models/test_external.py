@@ -88,7 +88,7 @@ def assert_round_trip(folder: Path, architecture: AnyArchitecture) -> None:
 
 def test_a_function_of_yours(tmp_path: Path, file: Path) -> None:
     architecture = PythonModel(f"{file}:build", {"width": 6})
-    assert architecture.slug.startswith("build-width6-")
+    assert architecture.slug.startswith("mine-width6-")
     assert_round_trip(tmp_path / "run", architecture)
     model = build(architecture, VOCABULARY, WINDOW, 0)
     # the tied matrix once, with the rows of used tokens, and the head's bias likewise

@@ -7,6 +7,7 @@ import torch
 from knowledge_capacity.data.windows import Cursor, Place
 from knowledge_capacity.training import checkpoint
 from torch import Tensor, nn
+from torch.amp.grad_scaler import GradScaler
 
 PROGRESS = checkpoint.Progress(
     step=3,
@@ -14,8 +15,9 @@ PROGRESS = checkpoint.Progress(
     seconds=5.5,
     cursor=Cursor(Place(17, 4)),
     seen=torch.tensor([True, False, True]),
-    losses=torch.tensor(2.5),
-    n_losses=2,
+    sums=torch.tensor([2.5, 0.25, 1 / 3], dtype=torch.float64),
+    n_sums=2,
+    dropped=0.75,
     log=[{"step": 1, "loss": 2.5}, {"step": 2, "loss": 1.0 / 3}],
 )
 
@@ -36,6 +38,12 @@ def step(model: nn.Module, optimizer: torch.optim.AdamW) -> None:
     optimizer.step()
 
 
+def saved(path: Path) -> None:
+    """A checkpoint of the small model after three steps."""
+    model, optimizer = trained(3)
+    checkpoint.save(path, "me", PROGRESS, model, [optimizer])
+
+
 def weights(model: nn.Module) -> list[Tensor]:
     return [parameter.detach().clone() for parameter in model.parameters()]
 
@@ -47,13 +55,15 @@ def same(ours: list[Tensor], theirs: list[Tensor]) -> bool:
 def test_everything_reads_back_and_goes_on_as_before(tmp_path: Path) -> None:
     path = tmp_path / "run" / "checkpoint.safetensors"
     model, optimizer = trained(3)
-    checkpoint.save(path, "me", PROGRESS, model, optimizer)
+    checkpoint.save(path, "me", PROGRESS, model, [optimizer])
     again, its_optimizer = trained(0, seed=1)
     assert not same(weights(again), weights(model))
-    found = checkpoint.load(path, "me", again, its_optimizer)
+    found = checkpoint.load(path, "me", again, [its_optimizer])
     assert found is not None
     assert torch.equal(found.seen, PROGRESS.seen)
-    assert {**vars(found), "seen": None} == {**vars(PROGRESS), "seen": None}
+    assert torch.equal(found.sums, PROGRESS.sums)
+    apart = {"seen": None, "sums": None}
+    assert {**vars(found), **apart} == {**vars(PROGRESS), **apart}
     assert same(weights(again), weights(model))
     for _ in range(3):
         step(model, optimizer)
@@ -65,20 +75,20 @@ def test_a_later_checkpoint_replaces_the_one_before(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.safetensors"
     for steps in (1, 2):
         model, optimizer = trained(steps)
-        checkpoint.save(path, "me", PROGRESS, model, optimizer)
+        checkpoint.save(path, "me", PROGRESS, model, [optimizer])
     again, its_optimizer = trained(0, seed=1)
-    assert checkpoint.load(path, "me", again, its_optimizer)
+    assert checkpoint.load(path, "me", again, [its_optimizer])
     assert same(weights(again), weights(trained(2)[0]))
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_checkpoint_of_another_identity_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.safetensors"
-    checkpoint.save(path, "me", PROGRESS, *trained(3))
+    saved(path)
     written = path.read_bytes()
     model, optimizer = trained(1, seed=1)
     before = weights(model)
-    assert checkpoint.load(path, "me too", model, optimizer) is None
+    assert checkpoint.load(path, "me too", model, [optimizer]) is None
     assert same(weights(model), before)
     assert path.read_bytes() == written
 
@@ -86,17 +96,35 @@ def test_a_checkpoint_of_another_identity_is_left_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kept", [0, 4, 0.3, 0.9, 0.999])
 def test_a_truncated_checkpoint_is_ignored(tmp_path: Path, kept: float) -> None:
     path = tmp_path / "checkpoint.safetensors"
-    checkpoint.save(path, "me", PROGRESS, *trained(3))
+    saved(path)
     whole = path.read_bytes()
     path.write_bytes(whole[: int(kept if kept > 1 else kept * len(whole))])
     model, optimizer = trained(1, seed=1)
     before = weights(model)
-    assert checkpoint.load(path, "me", model, optimizer) is None
+    assert checkpoint.load(path, "me", model, [optimizer]) is None
     assert same(weights(model), before)
 
 
 def test_where_there_is_no_checkpoint_nothing_happens(tmp_path: Path) -> None:
     model, optimizer = trained(1)
     before = weights(model)
-    assert checkpoint.load(tmp_path / "checkpoint.safetensors", "me", model, optimizer) is None
+    assert checkpoint.load(tmp_path / "checkpoint.safetensors", "me", model, [optimizer]) is None
     assert same(weights(model), before)
+
+
+def test_the_scale_of_losses_reads_back(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.safetensors"
+    model, optimizer = trained(1)
+    scaler = GradScaler("cpu", init_scale=8.0, growth_interval=5)
+    for gradient in (1.0, 1.0, torch.inf, 1.0):
+        scaler.scale(torch.zeros(()))
+        for parameter in model.parameters():
+            parameter.grad = torch.full_like(parameter, gradient)
+        scaler.step(optimizer)
+        scaler.update()
+    checkpoint.save(path, "me", PROGRESS, model, [optimizer], scaler)
+    fresh = GradScaler("cpu")
+    again, its_optimizer = trained(0, seed=1)
+    assert checkpoint.load(path, "me", again, [its_optimizer], fresh)
+    assert fresh.state_dict() == scaler.state_dict()
+    assert (fresh.get_scale(), fresh.state_dict()["_growth_tracker"]) == (4.0, 1)

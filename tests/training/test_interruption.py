@@ -1,94 +1,29 @@
 """scripts/train.py killed and told to stop: run again, it ends with the very bytes of an undisturbed run."""
 
 import json
+import math
 import os
+import random
 import re
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
-from knowledge_capacity.data import corpus, people, tokenizer
-from knowledge_capacity.specs import Architecture, BioS, Pools, Recipe, Run, to_json
-from safetensors import safe_open
+from knowledge_capacity.specs import to_json
+from training.jobs import OUTPUTS, RUN, SECONDS, Forks, Job, assert_same
 
-TRAIN = Path(__file__).parents[2] / "scripts" / "train.py"
-POOLS = Pools(4, 4, 4, birth_years=4, cities=8, universities=8, majors=8, employers=8)
-RUN = Run(
-    BioS(n_people=40, pools=POOLS, templates=2),
-    Architecture(layers=2, heads=1, width=8),
-    Recipe(exposures=60, lr=1e-2, batch_size=4, window=64, warmup_steps=50),
-    seed=1,
-)
-OUTPUTS = ["config.json", "model.safetensors", "run.json", "tokenizer.json", "tokenizer_config.json"]
-BEFORE = 60  # steps done before a signal is sent, of about 400
-SECONDS = 120  # more than any of these runs takes
-
-
-class Job:
-    """A run of scripts/train.py in a folder of its own."""
-
-    def __init__(self, data: Path, folder: Path) -> None:
-        self.folder, self.log = folder, folder / "train.log"
-        self.command = [sys.executable, str(TRAIN), "--run", to_json(RUN)]
-        self.command += ["--people", str(data / "people.parquet"), "--code", "0123"]
-        self.command += ["--tokenizer", str(data / "tokenizer.json"), "--output", str(folder)]
-        self.command += ["--device", "cpu", "--threads", "1", "--log", str(self.log)]
-
-    @property
-    def checkpoint(self) -> Path:
-        return self.folder / "checkpoint.safetensors"
-
-    def interrupt(self, number: signal.Signals) -> subprocess.CompletedProcess[str]:
-        """Start, send a signal once a checkpoint tells of enough steps, and wait for the end."""
-        command = [*self.command, "--save-every", "0.05"]
-        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-            deadline = time.monotonic() + SECONDS
-            while self.progress()["step"] < BEFORE:
-                assert process.poll() is None, "it ended before it could be interrupted"
-                assert time.monotonic() < deadline
-                time.sleep(0.01)
-            os.kill(process.pid, number)
-            _, said = process.communicate(timeout=SECONDS)
-            return subprocess.CompletedProcess(command, process.returncode, "", said)
-
-    def progress(self) -> dict[str, float]:
-        """What the checkpoint tells of the steps done."""
-        if not self.checkpoint.exists():
-            return {"step": 0}
-        with safe_open(self.checkpoint, framework="pt") as file:
-            found: dict[str, float] = json.loads(file.metadata()["progress"])
-        return found
-
-    def finish(self) -> None:
-        subprocess.run(self.command, check=True, timeout=SECONDS, capture_output=True)
-
-    def record(self) -> dict[str, object]:
-        """What run.json tells, without what differs from one execution to the next."""
-        found = json.loads((self.folder / "run.json").read_text())
-        return {key: value for key, value in found.items() if key not in ("seconds", "trained_at")}
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("data")
-    people.write(folder / "people.parquet", RUN.dataset, RUN.seed)
-    tokenizer.write(folder, tokenizer.word_level(corpus.texts(RUN.dataset)))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def undisturbed(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Job:
-    job = Job(data, tmp_path_factory.mktemp("undisturbed"))
-    job.finish()
-    return job
+FORKING = Path(__file__).with_name("forking.py")
 
 
 @pytest.mark.parametrize(
-    ("number", "status"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 143)], ids=["kill", "term"]
+    ("number", "status"),
+    [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 143)],
+    ids=["kill", "term"],
 )
 def test_an_interrupted_job_ends_with_the_bytes_of_an_undisturbed_one(
     data: Path, tmp_path: Path, undisturbed: Job, number: signal.Signals, status: int
@@ -97,10 +32,10 @@ def test_an_interrupted_job_ends_with_the_bytes_of_an_undisturbed_one(
     interrupted = job.interrupt(number)
     assert interrupted.returncode == status, interrupted.stderr
     progress = job.progress()
-    assert progress["step"] >= BEFORE
+    assert progress["step"] >= 60
     for name in OUTPUTS:  # none of them under its final name before the run is complete
         assert not (tmp_path / name).exists()
-    if number == signal.SIGTERM:
+    if number != signal.SIGKILL:
         assert f"{RUN.slug}: stopped at step" in interrupted.stderr
         assert len(interrupted.stderr.splitlines()) == 1
 
@@ -109,13 +44,9 @@ def test_an_interrupted_job_ends_with_the_bytes_of_an_undisturbed_one(
         r"train bioS\S+: +([0-9]+)% of", job.log.read_text().rpartition("going on from step")[2]
     )
     assert first
-    expected = float(pq.read_table(tmp_path / "training.parquet").column("expected_tokens")[0].as_py())
+    expected = job.points()[0]["expected_tokens"]
     assert int(first[1]) >= int(100 * progress["tokens"] / expected), "it did not go on where it stopped"
-    for name in OUTPUTS:
-        if name != "run.json":
-            assert (tmp_path / name).read_bytes() == (undisturbed.folder / name).read_bytes(), name
-    assert job.record() == undisturbed.record()
-    assert not job.checkpoint.exists()
+    assert_same(job, undisturbed)
 
 
 def test_a_finished_job_leaves_its_outputs_and_nothing_else(undisturbed: Job) -> None:
@@ -125,5 +56,95 @@ def test_a_finished_job_leaves_its_outputs_and_nothing_else(undisturbed: Job) ->
     assert record["run"] == json.loads(to_json(RUN))
     assert record["code"] == "0123"
     assert record["device"] == "cpu, 1 threads"
-    log = pq.read_table(undisturbed.folder / "training.parquet").to_pylist()
+    assert (record["precision"], record["engine"]) == ("fp32", "eager")
+    log = undisturbed.points()
     assert log[-1]["loss"] < log[0]["loss"]
+
+
+@pytest.fixture(scope="module")
+def forks() -> Iterator[Forks]:
+    command = [sys.executable, str(FORKING)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield Forks(process)
+        assert process.stdin
+        process.stdin.close()
+        assert process.wait(SECONDS) == 0
+
+
+def test_twenty_kills_at_random_moments_leave_no_trace(
+    data: Path, tmp_path: Path, undisturbed: Job, forks: Forks
+) -> None:
+    """With a checkpoint after every step, so that many kills come while one is written."""
+    job, chance = Job(data, tmp_path), random.Random(0)  # noqa: S311 (no secret)
+    parts, steps = 0, [0]
+    for _ in range(20):
+        before = job.checkpoint.stat().st_mtime_ns if job.checkpoint.exists() else 0
+        child, deadline = forks.start(job, "--save-every", "0"), time.monotonic() + SECONDS
+        while not job.checkpoint.exists() or job.checkpoint.stat().st_mtime_ns == before:
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+        time.sleep(chance.uniform(0, 0.05))
+        os.kill(child, signal.SIGKILL)
+        assert forks.status() == -signal.SIGKILL
+        parts += (tmp_path / ".checkpoint.safetensors.part").exists()
+        steps.append(int(job.progress()["step"]))
+        assert not any((tmp_path / name).exists() for name in OUTPUTS)
+    print(f"{parts} of 20 kills came while a checkpoint was written; steps done: {steps}")
+    assert steps == sorted(set(steps)), "a kill cost more than the step it came in"
+    assert parts, "no kill came while a checkpoint was written"
+    forks.start(job)
+    assert forks.status() == 0
+    assert_same(job, undisturbed)
+    assert not (tmp_path / ".checkpoint.safetensors.part").exists()
+
+
+def test_what_a_killed_writer_left_behind_is_harmless(
+    data: Path, tmp_path: Path, undisturbed: Job, forks: Forks
+) -> None:
+    job = Job(data, tmp_path)
+    (tmp_path / ".checkpoint.safetensors.part").write_bytes(b"half a checkpoint")
+    (tmp_path / ".run.json.part").write_text("{")
+    forks.start(job, "--save-every", "0.05")
+    assert forks.status() == 0
+    assert_same(job, undisturbed)
+    assert not list(tmp_path.glob(".*.part"))
+
+
+def test_a_job_told_to_stop_before_its_first_step_ends_at_once(data: Path, tmp_path: Path) -> None:
+    job = Job(data, tmp_path)
+    began = time.monotonic()
+    stopped = job.interrupt(signal.SIGTERM, until=lambda: (tmp_path / ".lock").exists())
+    assert time.monotonic() - began < 30
+    assert stopped.returncode == 143, stopped.stderr
+    assert "Traceback" not in stopped.stderr
+
+
+def test_a_time_limit_ends_a_job_with_a_checkpoint_shortly_before(
+    data: Path, tmp_path: Path, forks: Forks
+) -> None:
+    run = replace(RUN, recipe=replace(RUN.recipe, exposures=100_000))
+    job, began = Job(data, tmp_path, run), time.monotonic()
+    forks.start(job, "--time-limit", "5")
+    assert forks.status() == 143
+    assert 4.5 < time.monotonic() - began < 10
+    assert "stopped at step" in job.log.read_text()
+    assert 0 < job.progress()["seconds"] < 5
+
+
+def test_a_diverging_job_is_recorded_and_ends_well(data: Path, tmp_path: Path, forks: Forks) -> None:
+    run = replace(RUN, recipe=replace(RUN.recipe, lr=1e6, warmup_steps=0))
+    job = Job(data, tmp_path, run)
+    forks.start(job)
+    assert forks.status() == 0
+    said = job.log.read_text().splitlines()[-1]
+    assert run.slug in said
+    assert "Training diverged; lower lr (now 1e+06)" in said
+    found = sorted(path.name for path in tmp_path.iterdir())
+    assert found == sorted([".lock", *OUTPUTS, "train.log", "training.parquet"])
+    record, points = job.record(), job.points()
+    assert record["steps"] == points[-1]["step"]
+    assert not points[-1]["loss"] <= 2 * math.log(record["used_tokens"])  # it may be NaN
+    with open(tmp_path / "model.safetensors", "rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        assert json.loads(file.read(length)) == {"__metadata__": {"diverged": record["diverged"]}}
+        assert file.read() == b""

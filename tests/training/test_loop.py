@@ -1,5 +1,6 @@
 """The training loop: exact exposures, exact resumption, and plain words about a run that diverges."""
 
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,9 +12,20 @@ from knowledge_capacity.data.stream import Stream
 from knowledge_capacity.data.windows import Windows
 from knowledge_capacity.files import UserError
 from knowledge_capacity.models.build import build, token_weights
-from knowledge_capacity.specs import Architecture, BioD, BioS, Dataset, Pools, Recipe, Run
+from knowledge_capacity.specs import (
+    Architecture,
+    BioD,
+    BioS,
+    Dataset,
+    Experts,
+    Pools,
+    PythonModel,
+    Recipe,
+    Run,
+)
 from knowledge_capacity.training import loop
-from knowledge_capacity.training.loop import Stopped, Trained, train
+from knowledge_capacity.training.loop import Diverged, Stopped, Trained, train
+from knowledge_capacity.training.parallel import Team
 from knowledge_capacity.training.schedule import learning_rate
 from safetensors import safe_open
 from safetensors.torch import save_file
@@ -39,9 +51,11 @@ def start(stream_of: StreamOf, tmp_path: Path) -> Callable[..., Trained]:
         identity: str = "me",
         points: list[Point] | None = None,
         save_every: float = math.inf,
+        device: str = "cpu",
     ) -> Trained:
         stream = stream_of(run.dataset, run.seed)
         taken = iter(range(1, 1_000_000))
+        torch.seed()  # as in a process of its own, nothing is left of what was drawn before
         return train(
             run,
             stream,
@@ -49,6 +63,7 @@ def start(stream_of: StreamOf, tmp_path: Path) -> Callable[..., Trained]:
             save_to=tmp_path / "checkpoint.safetensors",
             identity=identity,
             save_every=save_every,
+            device=device,
             report=(points if points is not None else []).append,
             stop=lambda: next(taken) == stop_after,
         )
@@ -66,12 +81,14 @@ def rows(found: Trained) -> int:
 
 def assert_same(ours: Trained, theirs: Trained) -> None:
     """Bit for bit the same result, apart from the time it took and the points between."""
-    for (name, a), b in zip(ours.model.named_parameters(), theirs.model.parameters(), strict=True):
-        assert torch.equal(a, b), name
+    others = theirs.model.state_dict()
+    for name, value in ours.model.state_dict().items():
+        assert torch.equal(value, others[name]), name
     for field in ("steps", "tokens", "used_tokens"):
         assert getattr(ours, field) == getattr(theirs, field), field
     for one, other in zip(ours.log, theirs.log, strict=True):
-        assert {**one, "seconds": 0} == {**other, "seconds": 0}
+        times = {"seconds": 0, "tokens_per_second": 0}
+        assert {**one, **times} == {**other, **times}
 
 
 @pytest.mark.parametrize("dataset", [BIOS, BIOD], ids=["bioS", "bioD"])
@@ -240,3 +257,112 @@ def test_a_nan_after_the_last_point_of_the_log_is_noticed(
     plant(tmp_path / "checkpoint.safetensors")
     with pytest.raises(UserError, match=rf"{run.slug}: weights are NaN.*lr \(now 0\.003\)"):
         start(run)
+
+
+def test_a_batch_that_is_too_small_to_share_is_refused(stream_of: StreamOf, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=rf"{RUN.slug}: batch_size 4 is less than .* 5 processes"):
+        train(RUN, stream_of(BIOS, 0), 100, tmp_path / "checkpoint", "", team=Team(5, 0))
+
+
+OTHERS = {
+    "muon": replace(RUN, recipe=replace(RECIPE, optimizer="muon")),
+    "bf16": replace(RUN, recipe=replace(RECIPE, precision="bf16")),
+    "fp16": replace(RUN, recipe=replace(RECIPE, precision="fp16")),
+    "steps": replace(RUN, recipe=replace(RECIPE, steps=75)),
+    "drawing": replace(RUN, architecture=PythonModel(f"{Path(__file__).with_name('drawing.py')}:build")),
+    "experts": replace(RUN, architecture=Architecture(2, 1, 8, family="gpt2-moe", experts=Experts(4))),
+}
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_other_kinds_of_runs_resume_exactly(
+    start: Callable[..., Trained], monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    run = OTHERS[kind]
+    monkeypatch.setattr(loop, "LOG_POINTS", 5)
+    undisturbed = start(run)
+    for steps in (1, 9):
+        with pytest.raises(Stopped):
+            start(run, stop_after=steps)
+    assert_same(start(run), undisturbed)
+    assert undisturbed.precision == (kind if kind in ("bf16", "fp16") else "fp32")
+
+
+def test_a_checkpoint_of_another_precision_is_not_used(start: Callable[..., Trained]) -> None:
+    with pytest.raises(Stopped):
+        start(OTHERS["bf16"], stop_after=5)
+    points: list[Point] = []
+    start(RUN, points=points)
+    assert points[0]["step"] == 1
+
+
+def test_steps_train_for_so_many_updates_however_many_exposures_that_takes(
+    stream_of: StreamOf, start: Callable[..., Trained]
+) -> None:
+    run = replace(RUN, recipe=replace(RECIPE, exposures=1, steps=60))
+    found = start(run)
+    assert (found.steps, found.tokens) == (60, 60 * 4 * 24)
+    assert found.log[0]["expected_tokens"] == 60 * 4 * 24
+    assert [p["lr"] for p in found.log] == [learning_rate(step, 60, RECIPE.lr, 5) for step in range(60)]
+    # the batches are those of exposures that are enough
+    windows, endless = (Windows(stream_of(BIOS, 0), n, 4, 24) for n in (30, None))
+    for _ in range(60):
+        ours, theirs = windows.next(), endless.next()
+        assert ours
+        assert theirs
+        assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
+
+
+def test_the_log_tells_the_speed_since_its_last_point(start: Callable[..., Trained]) -> None:
+    log = start(RUN).log
+    for last, point in itertools.pairwise([{"tokens": 0, "seconds": 0.0}, *log]):
+        passed = point["seconds"] - last["seconds"]
+        assert point["tokens_per_second"] * passed == pytest.approx(point["tokens"] - last["tokens"])
+    assert "routing_load" not in log[0]
+
+
+def test_a_mixture_of_experts_tells_how_its_routing_went(
+    start: Callable[..., Trained], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    each = start(OTHERS["experts"])
+    assert all(0 <= p["routing_dropped"] < 1 <= p["routing_load"] <= 4 for p in each.log)
+    dropped = [point["routing_dropped"] for point in each.log]
+    assert each.routing_dropped == pytest.approx(sum(dropped) / each.steps)
+    monkeypatch.setattr(loop, "LOG_POINTS", 4)  # now with steps after the last point of the log
+    few = start(OTHERS["experts"])
+    assert few.log[-1]["step"] < few.steps
+    assert few.routing_dropped == pytest.approx(each.routing_dropped)
+    assert start(RUN).routing_dropped is None
+
+
+def test_a_run_whose_loss_explodes_after_the_warm_up_tells_what_it_was_until_then(
+    start: Callable[..., Trained],
+) -> None:
+    run = replace(RUN, recipe=replace(RECIPE, lr=100, warmup_steps=2, exposures=20))
+    with pytest.raises(Diverged) as error:
+        start(run)
+    found = error.value.trained
+    assert error.value.reason in str(error.value)
+    assert "twice that of a uniform guess" in error.value.reason
+    assert 2 < found.steps == found.log[-1]["step"]
+    assert found.log[-1]["loss"] > 2 * math.log(rows(found))
+    assert all(point["loss"] <= 2 * math.log(rows(found)) for point in found.log[2:-1])
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU here")
+@pytest.mark.parametrize("kind", ["steps", "muon", "fp16", "experts"])
+def test_runs_on_a_gpu_resume_where_they_stopped(start: Callable[..., Trained], kind: str) -> None:
+    run = OTHERS[kind]
+    undisturbed = start(run, device="cuda")
+    for steps in (1, 9):
+        with pytest.raises(Stopped):
+            start(run, stop_after=steps, device="cuda")
+    resumed = start(run, device="cuda")
+    assert resumed.engine == undisturbed.engine == ("compiled" if kind == "fp16" else "captured")
+    assert (resumed.steps, resumed.tokens, resumed.used_tokens) == (
+        undisturbed.steps,
+        undisturbed.tokens,
+        undisturbed.used_tokens,
+    )
+    losses = [[point["loss"] for point in found.log] for found in (resumed, undisturbed)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-2)

@@ -1,5 +1,6 @@
 """Cutting the stream into training windows, each token a target exactly once per exposure."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -31,7 +32,7 @@ class Cursor:
 
 
 class Windows:
-    """Batches of windows from `exposures` passes over the people, until their stream ends.
+    """Batches of windows from `exposures` passes over the people, until their stream ends; None never ends.
 
     A window starts wherever the one before of its lane ended, so biographies are cut at random places. The
     input at the very start is the end-of-text token; the last batch is filled up with ignored targets. With
@@ -40,28 +41,39 @@ class Windows:
     """
 
     def __init__(
-        self, stream: Stream, exposures: int, batch_size: int, window: int, cursor: Cursor = Cursor()
+        self,
+        stream: Stream,
+        exposures: int | None,
+        batch_size: int,
+        window: int,
+        cursor: Cursor = Cursor(),
     ) -> None:
         self.batch_size, self.window, self.device = batch_size, window, stream.source.device
-        needed = exposures * stream.dataset.n_people
+        needed = None if exposures is None else exposures * stream.dataset.n_people
         self._junk = None
         self._pure = stream.junk if stream.junk and stream.junk.windows == "pure" else None
         if self._pure:
             self._useful = _Tape(stream, Lane.USEFUL, needed, cursor.useful)
             self._junk = _Tape(stream, Lane.JUNK, None, cursor.junk)
         elif stream.junk:
-            needed = n_mixed(stream.junk, needed)
+            needed = None if needed is None else n_mixed(stream.junk, needed)
             self._useful = _Tape(stream, Lane.MIXED, needed, cursor.useful)
         else:
             self._useful = _Tape(stream, Lane.USEFUL, needed, cursor.useful)
         self._window = cursor.window  # the number of the next one
+        useful_share = 1 - (self._pure.share if self._pure else 0)
         self.expected_tokens = (
-            needed * self._useful.mean_length / (1 - (self._pure.share if self._pure else 0))
+            math.inf if needed is None else needed * self._useful.mean_length / useful_share
         )
+
+    @property
+    def ended(self) -> bool:
+        """Whether every exposure was given; only the batch that was the last can hold ignored targets."""
+        return self._useful.ended
 
     def next(self) -> tuple[Tensor, Tensor] | None:
         """Inputs and targets, int64 (batch_size, window) each, or None when every exposure was given."""
-        if self._useful.ended:
+        if self.ended:
             return None
         if not self._pure or not self._junk:
             return self._useful.rows(self.batch_size, self.window)

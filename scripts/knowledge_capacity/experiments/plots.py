@@ -10,11 +10,13 @@ SPEC = [
     "kind",
     "n_people",
     "architecture",
+    "family",
     "layers",
     "heads",
     "width",
     "recipe",
     "exposures",
+    "optimizer",
     "variant",
 ]
 
@@ -25,7 +27,7 @@ def over_seeds(rows: pd.DataFrame) -> pd.DataFrame:
     The number of used tokens, and with it P, can differ a little between seeds; P and the ratios are means.
     """
     return (
-        rows.groupby(SPEC, sort=True)
+        rows.groupby(SPEC, sort=True, dropna=False)  # models from elsewhere have no layers, heads, width
         .agg(
             seeds=("seed", "nunique"),
             n_parameters=("n_parameters", "mean"),
@@ -46,9 +48,11 @@ def over_seeds(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def size_label(row: pd.Series) -> str:
-    """ℓ-h, and the width where heads have other than 64 dimensions."""
-    name = f"{row.layers}-{row.heads}"
-    return name if row.width == 64 * row.heads else f"{name} d{row.width}"
+    """ℓ-h, and the width where heads have other than 64 dimensions; of a model from elsewhere, the name."""
+    if pd.isna(row.layers):
+        return str(row.family)
+    name = f"{row.layers:.0f}-{row.heads:.0f}"
+    return name if row.width == 64 * row.heads else f"{name} d{row.width:.0f}"
 
 
 def capacity(ax: Axes, points: pd.DataFrame, limits: pd.DataFrame, colours: style.Colours) -> None:

@@ -3,6 +3,8 @@
 Positions are told by rotary embedding, in GPT-2 too, as in the paper (section 2 of Allen-Zhu & Li 2024).
 """
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -28,6 +30,10 @@ class Norm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return ops.norm(x, self.weight, self.bias, NORM_EPS)
 
+    def add(self, x: Tensor, update: Tensor, bias: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """x + update + bias, and the norm of that."""
+        return ops.add_norm(x, update, bias, self.weight, self.bias, NORM_EPS)
+
 
 class Attention(nn.Module):
     """Causal self-attention over all earlier positions; query heads may share keys and values."""
@@ -40,8 +46,10 @@ class Attention(nn.Module):
         self.out = nn.Linear(width, width, bias=bias)
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-        """x (batch, window, width), cos and sin (window, rotary) → (batch, window, width)."""
-        return self.out(ops.attention(self.joint(x), cos, sin, self.heads, self.groups))
+        """x (batch, window, width), cos and sin (window, rotary) → as x, without out.bias."""
+        joint = F.linear(x, self.joint.weight)
+        mixed = ops.attention(joint, cos, sin, self.heads, self.groups, self.joint.bias)
+        return F.linear(mixed, self.out.weight)
 
 
 class MLP(nn.Module):
@@ -55,11 +63,19 @@ class MLP(nn.Module):
         self.outer = nn.Linear(inner, width, bias=parts.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.outer((ops.gate if self.gated else ops.activate)(self.inner(x), self.activation))
+        """x (batch, window, width) → the same shape, without outer.bias."""
+        if self.gated:
+            inner = ops.gate(self.inner(x), self.activation)
+        else:
+            inner = ops.activate(F.linear(x, self.inner.weight), self.activation, self.inner.bias)
+        return F.linear(inner, self.outer.weight)
 
 
 class Layer(nn.Module):
-    """Attention, then MLP or experts, each on the normalised stream and added to it."""
+    """Attention, then MLP or experts, each on the normalised stream and added to it.
+
+    Biases of linear layers are added by what comes after them, in one pass over memory.
+    """
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
@@ -70,15 +86,22 @@ class Layer(nn.Module):
             self.mlp_norm = Norm(architecture)
             self.mlp = Mixture(architecture) if architecture.parts.experts else MLP(architecture)
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor | None]:
-        """The stream after this layer, and what `Mixture` says of its routing, if it has one."""
-        x = x + self.attention(self.attention_norm(x), cos, sin)
+    def forward(
+        self, x: Tensor, normed: Tensor, cos: Tensor, sin: Tensor, after: Norm
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """The stream after this layer, its norm, and what `Mixture` says of its routing, if it has one.
+
+        x, normed (batch, window, width): the stream before, and its attention_norm. after: the norm that
+        follows, the next layer's or the final one.
+        """
+        mixed = self.attention(normed, cos, sin)
         if self.mlp is None:
-            return x, None
+            return *after.add(x, mixed, self.attention.out.bias), None
+        x, normed = self.mlp_norm.add(x, mixed, self.attention.out.bias)
         if isinstance(self.mlp, Mixture):
-            added, routing = self.mlp(self.mlp_norm(x))
-            return x + added, routing
-        return x + self.mlp(self.mlp_norm(x)), None
+            added, routing = self.mlp(normed)
+            return *after.add(x, added), routing
+        return *after.add(x, self.mlp(normed), self.mlp.outer.bias), None
 
 
 class Decoder(nn.Module):
@@ -104,12 +127,14 @@ class Decoder(nn.Module):
         if window > len(self.get_buffer("cos")):  # a biography longer than the windows of training
             self._set_angles(window)
         cos, sin = self.get_buffer("cos")[:window], self.get_buffer("sin")[:window]
+        norms: list[Any] = [*(layer.attention_norm for layer in self.layers), self.final_norm]
         x, routings = self.embedding(tokens), []
-        for layer in self.layers:
-            x, routing = layer(x, cos, sin)
+        normed = norms[0](x)
+        for layer, after in zip(self.layers, norms[1:], strict=True):
+            x, normed, routing = layer(x, normed, cos, sin, after)
             if routing is not None:
                 routings.append(routing)
-        return self.final_norm(x), torch.stack(routings).mean(dim=0) if routings else None
+        return normed, torch.stack(routings).mean(dim=0) if routings else None
 
     def forward(self, tokens: Tensor) -> Tensor:
         return F.linear(self.hidden(tokens)[0], self.head_weight)

@@ -23,7 +23,8 @@ def build(architecture: PythonModel | TransformersModel, vocabulary: int, window
         raise
     except Exception as error:  # whatever the user's code or values make the library raise
         what = architecture.function if isinstance(architecture, PythonModel) else architecture.config
-        raise UserError(f"{what}: it makes no model ({type(error).__name__}: {error}).") from error
+        said = str(error).partition("\n")[0]
+        raise UserError(f"{what}: it makes no model ({type(error).__name__}: {said}).") from error
     if not isinstance(model, nn.Module):
         raise UserError(f"{architecture.family}: it gives {type(model).__name__}, not a torch module.")
     return model
@@ -85,7 +86,7 @@ def _from_transformers(architecture: TransformersModel, vocabulary: int, window:
         if not (isinstance(found, type) and issubclass(found, transformers.PretrainedConfig)):
             raise UserError(f"{architecture.config}: transformers has no such configuration class.")
         config = found(**architecture.fields)
-    config.vocab_size = vocabulary
+    config.vocab_size, config.use_cache = vocabulary, False
     for field in ("bos_token_id", "eos_token_id", "pad_token_id"):
         setattr(config, field, None)  # the numbers of another tokenizer; `store.write` puts ours in
     if getattr(config, "max_position_embeddings", window) < window:

@@ -1,41 +1,173 @@
-"""The operations that the decoder is built from, in plain torch."""
+"""The operations that the decoder is built from.
+
+On a CPU in float32 each is one fused kernel (native.py); elsewhere, under autocast, torch.compile or function
+transforms, it is plain torch. Both give the same values to rounding; only first derivatives are defined.
+"""
+
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
+
+from . import native
+
+CPU_LOGITS = 1 << 18  # logits at a time: 1 MiB, which stays in the L2 cache between the passes over it
+GPU_ROWS = 4096  # rows of logits at a time: enough to keep a GPU busy
 
 
 def norm(x: Tensor, weight: Tensor, bias: Tensor | None, eps: float = 1e-5) -> Tensor:
+    """LayerNorm over the last axis of x (…, width), or RMSNorm where there is no bias.
+
+    weight, bias: (width,).
+    """
+    if native.usable(x, weight, bias):
+        return native.Norm.apply(x, None, None, weight, bias, eps)
     if bias is not None:
         return F.layer_norm(x, weight.shape, weight, bias, eps)
     return F.rms_norm(x, weight.shape, weight, eps)
 
 
-def activate(x: Tensor, kind: str) -> Tensor:
+def add_norm(
+    x: Tensor,
+    update: Tensor,
+    update_bias: Tensor | None,
+    weight: Tensor,
+    bias: Tensor | None,
+    eps: float = 1e-5,
+) -> tuple[Tensor, Tensor]:
+    """x + update + update_bias, and its norm: the end of one sublayer and the start of the next.
+
+    x, update: (…, width); the biases and weight: (width,).
+    """
+    if native.usable(x, update, update_bias, weight, bias):
+        return native.Norm.apply(x, update, update_bias, weight, bias, eps)
+    total = x + (update if update_bias is None else update + update_bias)
+    return total, norm(total, weight, bias, eps)
+
+
+def activate(x: Tensor, kind: str, x_bias: Tensor | None = None) -> Tensor:
+    """The activation of x + x_bias: kind gelu (the exact one) or silu. x (…, m), x_bias (m,)."""
+    if native.usable(x, x_bias):
+        return native.Activate.apply(x, x_bias, kind == "silu")
+    if x_bias is not None:
+        x = x + x_bias
     return F.gelu(x) if kind == "gelu" else F.silu(x)
 
 
 def gate(x: Tensor, kind: str) -> Tensor:
+    """x (…, 2m) holds gate and up side by side → activation of the gate, times up (…, m)."""
+    if native.usable(x):
+        return native.Gate.apply(x, kind == "silu")
     first, up = x.chunk(2, dim=-1)
-    return activate(first, kind) * up
+    return (F.gelu(first) if kind == "gelu" else F.silu(first)) * up
 
 
-def attention(joint: Tensor, cos: Tensor, sin: Tensor, heads: int, groups: int) -> Tensor:
+def attention(
+    joint: Tensor, cos: Tensor, sin: Tensor, heads: int, groups: int, joint_bias: Tensor | None = None
+) -> Tensor:
+    """Causal attention with rotary positions; query head i reads group i // (heads // groups).
+
+    joint (batch, window, (heads + 2·groups)·D): query heads, keys and values of the groups, D dimensions
+    each; joint_bias, of its last axis, is added to it. cos, sin (window, R): the first R <= D dimensions of
+    queries and keys are rotated, in halves as in GPT-NeoX, each table twice the same half. Scores are scaled
+    by D^-1/2. → (batch, window, heads·D)
+    """
+    if native.usable(joint, cos, sin, joint_bias):
+        return native.Attention.apply(joint, joint_bias, cos, sin, heads, groups)
+    if joint_bias is not None:
+        joint = joint + joint_bias
     batch, window, _ = joint.shape
-    q, k, v = (
-        joint.view(batch, window, heads + 2 * groups, -1)
-        .transpose(1, 2)
-        .split([heads, groups, groups], dim=1)
-    )
-
-    def turn(x: Tensor) -> Tensor:
-        rotated, kept = x.split([cos.shape[-1], x.shape[-1] - cos.shape[-1]], dim=-1)
-        a, b = rotated.chunk(2, dim=-1)
-        return torch.cat([rotated * cos + torch.cat([-b, a], dim=-1) * sin, kept], dim=-1)
-
-    mixed = F.scaled_dot_product_attention(turn(q), turn(k), v, is_causal=True, enable_gqa=groups != heads)
+    parts = joint.view(batch, window, heads + 2 * groups, -1).transpose(1, 2)
+    turned, v = parts.split([heads + groups, groups], dim=1)
+    q, k = _rotate(turned, cos, sin).split([heads, groups], dim=1)
+    mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=groups != heads)
     return mixed.transpose(1, 2).reshape(batch, window, -1)
 
 
+def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    rotated, kept = x.split([cos.shape[-1], x.shape[-1] - cos.shape[-1]], dim=-1)
+    a, b = rotated.chunk(2, dim=-1)
+    return torch.cat([rotated * cos + torch.cat([-b, a], dim=-1) * sin, kept], dim=-1).type_as(x)
+
+
 def linear_cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor, ignored: int = -100) -> Tensor:
-    return F.cross_entropy(F.linear(hidden, weight).float(), targets, ignore_index=ignored, reduction="sum")
+    """The sum of the cross entropies of logits hidden·weightᵀ over targets that are not ignored, in float32.
+
+    hidden (n, width), weight (V, width), targets int64 (n,). The logits (n, V) are made a few rows at a time,
+    and with them the gradients, which so cost one exponential per logit and little memory. Raises IndexError
+    for a target that is no row of weight, on a CPU.
+    """
+    if torch._C._are_functorch_transforms_active():
+        logits = F.linear(hidden, weight).float()
+        return F.cross_entropy(logits, targets, ignore_index=ignored, reduction="sum")
+    differentiate = torch.is_grad_enabled() and (hidden.requires_grad or weight.requires_grad)
+    fused = native.usable(hidden, weight)
+    return _LinearCrossEntropy.apply(hidden, weight, targets, ignored, differentiate, fused)
+
+
+class _LinearCrossEntropy(Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        hidden: Tensor,
+        weight: Tensor,
+        targets: Tensor,
+        ignored: int,
+        differentiate: bool,
+        fused: bool,
+    ) -> Tensor:
+        ctx.dtypes, device = (hidden.dtype, weight.dtype), hidden.device.type
+        if torch.is_autocast_enabled(device):
+            dtype = torch.get_autocast_dtype(device)
+            hidden, weight = hidden.to(dtype), weight.to(dtype)
+        n, size = len(hidden), len(weight)
+        step = max(1, CPU_LOGITS // size) if device == "cpu" else GPU_ROWS
+        losses = torch.empty(n, dtype=torch.float32, device=hidden.device)
+        grad_hidden = torch.empty_like(hidden) if differentiate else None
+        grad_weight = torch.zeros_like(weight, dtype=torch.float32) if differentiate else None
+        targets = targets.contiguous()
+        buffer = hidden.new_empty(min(n, step), size) if fused else None
+        for begin in range(0, n, step):
+            rows = slice(begin, begin + step)
+            part = hidden[rows]
+            if buffer is not None:
+                logits = torch.mm(part, weight.t(), out=buffer[: len(part)])
+                native.cross_entropy(logits, targets[rows], losses[rows], ignored, differentiate)
+            else:
+                logits = part @ weight.t()
+                logits, losses[rows] = _cross_entropy(logits, targets[rows], ignored, differentiate)
+            if grad_hidden is not None and grad_weight is not None:
+                torch.mm(logits, weight, out=grad_hidden[rows])
+                if logits.dtype == torch.float32:
+                    grad_weight.addmm_(logits.t(), part)
+                else:
+                    grad_weight += logits.t() @ part
+        ctx.save_for_backward(grad_hidden, grad_weight)
+        return losses.sum()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        grad_hidden, grad_weight = ctx.saved_tensors
+        of_hidden, of_weight = (
+            (x * grad).to(dtype) for x, dtype in zip((grad_hidden, grad_weight), ctx.dtypes, strict=True)
+        )
+        return of_hidden, of_weight, None, None, None, None
+
+
+def _cross_entropy(
+    logits: Tensor, targets: Tensor, ignored: int, differentiate: bool
+) -> tuple[Tensor, Tensor]:
+    """Gradients (in the dtype of logits, where wanted) and losses of a few rows of logits, in plain torch."""
+    values, counts = logits.float(), targets != ignored
+    chosen = torch.where(counts, targets, 0)[:, None]
+    log_sum = values.logsumexp(dim=1)
+    losses = torch.where(counts, log_sum - values.gather(1, chosen)[:, 0], 0.0)
+    if not differentiate:
+        return logits, losses
+    gradient = (values - log_sum[:, None]).exp_()
+    gradient.scatter_add_(1, chosen, gradient.new_full(chosen.shape, -1.0))
+    return torch.where(counts[:, None], gradient, 0.0).to(logits.dtype), losses

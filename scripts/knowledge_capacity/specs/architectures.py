@@ -169,8 +169,9 @@ class PythonModel:
 
     @property
     def family(self) -> str:
-        """The function's name."""
-        return self.function.rpartition(":")[2]
+        """The function's name, or its file's where the function is just called build."""
+        file, _, name = self.function.rpartition(":")
+        return Path(file).stem if name == "build" else name
 
     @property
     def slug(self) -> str:

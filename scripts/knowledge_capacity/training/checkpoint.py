@@ -1,12 +1,13 @@
 """Checkpoints: everything a killed run needs to go on as if nothing had happened.
 
-One safetensors file: weights, both moments of AdamW and the tokens seen so far as tensors; the step, the
-place in the stream and the log as JSON in the header. The file carries the identity of the run (spec and
-code), and a checkpoint of another identity is never used.
+One safetensors file: weights and buffers, the state of the optimisers and of torch's random generators, and
+the tokens seen so far as tensors; plain numbers, the place in the stream and the log as JSON in the header.
+The file carries the identity of the run (spec and code), and one of another identity is never used.
 """
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,45 +15,65 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.amp.grad_scaler import GradScaler
+from torch.optim import Optimizer
 
 from ..data.windows import Cursor, Place
 from ..files import replacing
 
-MOMENTS = ("exp_avg", "exp_avg_sq")
-
 
 @dataclass
 class Progress:
-    """How far a run has come."""
+    """How far a run has come.
 
-    step: int
-    tokens: int
-    seconds: float
-    cursor: Cursor
+    seen (vocabulary,): tokens that were a target. sums (3,): over the steps since the last point of the log,
+    the loss, and of a mixture of experts the dropped choices and the load. n_sums: how many steps these are.
+    dropped: the dropped choices, summed over the steps up to the last point of the log.
+    """
+
     seen: Tensor
-    losses: Tensor  # of the steps since the last point of the log
-    n_losses: int
-    log: list[dict[str, float]]
+    sums: Tensor
+    n_sums: int = 0
+    step: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    dropped: float = 0.0
+    cursor: Cursor = field(default_factory=Cursor)
+    log: list[dict[str, float]] = field(default_factory=list)
+
+
+PLAIN = ("n_sums", "step", "tokens", "seconds", "dropped", "log")
 
 
 def save(
-    path: Path, identity: str, progress: Progress, model: nn.Module, optimizer: torch.optim.AdamW
+    path: Path,
+    identity: str,
+    progress: Progress,
+    model: nn.Module,
+    optimizers: Sequence[Optimizer],
+    scaler: GradScaler | None = None,
 ) -> None:
-    """Write a checkpoint in place of the one before."""
-    tensors = {"seen": progress.seen.to(torch.uint8), "losses": progress.losses}
+    """Write a checkpoint in place of the one before. scaler: that of the losses in fp16."""
+    tensors = {"seen": progress.seen.to(torch.uint8), "sums": progress.sums}
+    numbers: dict[str, dict[str, Any]] = {}
     for name, parameter in model.named_parameters():
-        state = optimizer.state[parameter]
         tensors[f"weight/{name}"] = parameter.detach()
-        for moment in MOMENTS:
-            tensors[f"{moment}/{name}"] = state[moment]
+        for key, value in _state(parameter, optimizers).items():
+            if isinstance(value, Tensor):
+                tensors[f"state/{name}/{key}"] = value
+            else:
+                numbers.setdefault(name, {})[key] = value
+    for name, buffer in _buffers(model):
+        tensors[f"buffer/{name}"] = buffer
+    tensors["random"] = torch.get_rng_state()
+    if progress.seen.is_cuda:
+        tensors["random_cuda"] = torch.cuda.get_rng_state()
     header = {
         "identity": identity,
-        "step": progress.step,
-        "tokens": progress.tokens,
-        "seconds": progress.seconds,
+        **{name: getattr(progress, name) for name in PLAIN},
         "cursor": asdict(progress.cursor),
-        "n_losses": progress.n_losses,
-        "log": progress.log,
+        "numbers": numbers,
+        "scaler": scaler.state_dict() if scaler else None,
     }
     with replacing(path) as aside:
         save_file(
@@ -60,8 +81,17 @@ def save(
         )
 
 
-def load(path: Path, identity: str, model: nn.Module, optimizer: torch.optim.AdamW) -> Progress | None:
-    """Put a checkpoint into model and optimizer, or do nothing and return None where none fits."""
+def load(
+    path: Path,
+    identity: str,
+    model: nn.Module,
+    optimizers: Sequence[Optimizer],
+    scaler: GradScaler | None = None,
+) -> Progress | None:
+    """Put a checkpoint into model and optimizers, or do nothing and return None where none fits.
+
+    Tensors of the progress are on the CPU.
+    """
     if not path.exists():
         return None
     try:
@@ -72,20 +102,42 @@ def load(path: Path, identity: str, model: nn.Module, optimizer: torch.optim.Ada
             tensors = {name: file.get_tensor(name) for name in file.keys()}
     except (SafetensorError, OSError, ValueError, KeyError, TypeError):
         return None  # damaged: starting afresh costs time, going on with it would cost the result
+    owner = {id(p): o for o in optimizers for group in o.param_groups for p in group["params"]}
+    states: dict[str, dict[str, Any]] = {name: dict(values) for name, values in header["numbers"].items()}
+    for name, tensor in tensors.items():
+        if name.startswith("state/"):
+            of, _, key = name.removeprefix("state/").rpartition("/")
+            states.setdefault(of, {})[key] = tensor
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             parameter.copy_(tensors[f"weight/{name}"])
-            moments = {moment: tensors[f"{moment}/{name}"].to(parameter.device) for moment in MOMENTS}
-            step = torch.tensor(float(header["step"]), device=parameter.device)
-            optimizer.state[parameter] = {"step": step, **moments}
+            if name in states:  # a parameter that no loss depends on has no state
+                owner[id(parameter)].state[parameter] = {
+                    key: value.to(parameter.device) if isinstance(value, Tensor) else value
+                    for key, value in states[name].items()
+                }
+        for name, buffer in _buffers(model):
+            buffer.copy_(tensors[f"buffer/{name}"])
+    torch.set_rng_state(tensors["random"])
+    if "random_cuda" in tensors:
+        torch.cuda.set_rng_state(tensors["random_cuda"])
+    if scaler and header["scaler"]:
+        scaler.load_state_dict(header["scaler"])
     cursor = header["cursor"]
     return Progress(
-        step=header["step"],
-        tokens=header["tokens"],
-        seconds=header["seconds"],
-        cursor=Cursor(Place(**cursor["useful"]), Place(**cursor["junk"]), cursor["window"]),
         seen=tensors["seen"].bool(),
-        losses=tensors["losses"],
-        n_losses=header["n_losses"],
-        log=header["log"],
+        sums=tensors["sums"],
+        cursor=Cursor(Place(**cursor["useful"]), Place(**cursor["junk"]), cursor["window"]),
+        **{name: header[name] for name in PLAIN},
     )
+
+
+def _buffers(model: nn.Module) -> list[tuple[str, Tensor]]:
+    """What a model keeps beside its weights, such as running means; not tables that it can make again."""
+    kept = model.state_dict().keys()
+    return [(name, buffer) for name, buffer in model.named_buffers() if name in kept]
+
+
+def _state(parameter: nn.Parameter, optimizers: Sequence[Optimizer]) -> dict[str, Any]:
+    """What the optimisers keep about a parameter."""
+    return {k: v for optimizer in optimizers for k, v in optimizer.state.get(parameter, {}).items()}

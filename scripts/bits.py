@@ -1,0 +1,110 @@
+"""Bits per parameter of your own model, beside a GPT-2 with as many parameters.
+
+MODEL is path/to/file.py:function (a function that gives a torch module), a configuration class of
+transformers such as Qwen3Config, the path of a config.json, or a folder with a model that was trained
+elsewhere on the dataset and is only measured. docs/your-own-model.md tells more.
+"""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import yaml
+from knowledge_capacity import console
+from knowledge_capacity.bits import request
+from knowledge_capacity.bits.answer import answer
+from knowledge_capacity.capacity import measurement, selection
+from knowledge_capacity.files import UserError, replacing
+from knowledge_capacity.models import trial
+from knowledge_capacity.models.build import build, n_parameters
+from knowledge_capacity.specs import FULL_PRECISION, Checkpoint
+
+SEEDS = [0, 1, 2]
+
+
+def job(arguments: argparse.Namespace, log: console.Log) -> None:
+    yours = request.architecture_of(
+        arguments.model,
+        request.values_in(arguments.arguments, "--arguments"),
+        request.values_in(arguments.fields, "--fields"),
+    )
+    trained = isinstance(yours, Checkpoint)
+    seeds = arguments.seeds or ([0] if trained else SEEDS)
+    if trained and len(seeds) > 1:
+        raise UserError(f"--seeds: {yours.slug} was trained on the people of one seed. Give that one.")
+    config, sources = request.configuration(arguments.configfile)
+    study = request.study_of(config, sources)
+    dataset, recipe = request.chosen(study, arguments.dataset, arguments.recipe, yours)
+
+    texts = request.texts_of(dataset, recipe, yours)
+    model = build(yours, texts.vocabulary, recipe.window, seed=0)
+    size = n_parameters(model, texts.used)
+    lengths = (recipe.window, texts.shortest, texts.longest)
+    without = trial.check(model, arguments.model, texts.vocabulary, lengths, trained)
+    if without:
+        log.say(f"bits: no gradient reaches {without:,} of the parameters; they count nevertheless")
+    other = request.gpt2_of_size(size, texts)
+
+    overlay = request.overlay(
+        config, [yours, other], arguments.dataset, arguments.recipe, arguments.exposures, seeds
+    )
+    name = "-".join([arguments.dataset, arguments.recipe, *map(str, filter(None, [arguments.exposures]))])
+    file = Path("results/yours") / yours.slug / name / "study.yaml"
+    with replacing(file) as aside:
+        aside.write_text(yaml.safe_dump(overlay, sort_keys=False))
+    overlays = [*arguments.configfile, file]
+    runs = request.study_of(*request.configuration(overlays)).runs
+    log.say(f"bits: {yours.slug} has about {size:,} parameters; beside it, {other.slug}. The study is {file}")
+    status = snakemake(overlays, arguments.cores)
+
+    files = [Path("results/runs") / run / "measurements.parquet" for run in runs]
+    said = ""
+    if all(path.exists() for path in files):
+        rows = selection.marked(pa.concat_tables([measurement.read(path) for path in files])).to_pandas()
+        rows = rows[rows.lr_best & (rows.variant == FULL_PRECISION)]
+        said = answer(rows, yours.slug, other.slug)
+    if status:  # after the answer, which says it best if a run diverged
+        raise UserError("not all jobs came to their end (see above). The same command goes on from there.")
+    print(f"\n{said}\n")
+    print(f"figure: results/figures/{request.EXPERIMENT}.pdf  measurements: results/measurements.parquet")
+
+
+def snakemake(overlays: list[Path], cores: str) -> int:
+    """Run the study as `make study` does, and give its exit status. An interruption is left to Snakemake."""
+    command = [sys.executable, "-m", "snakemake", "--workflow-profile", "envs/local", "--cores", cores]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    before = signal.signal(signal.SIGINT, lambda number, frame: None)
+    try:
+        done = subprocess.run(  # noqa: S603 (our own interpreter, and names of files that we wrote)
+            [*command, "--configfile", *map(str, overlays)], env={**os.environ, "PATH": path}, check=False
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return done.returncode
+
+
+if __name__ == "__main__":
+    formatter = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(prog="bits", description=__doc__, formatter_class=formatter)
+    parser.add_argument("model", metavar="MODEL", help="what to measure")
+    parser.add_argument("--arguments", default="{}", metavar="JSON", help="arguments of the function")
+    parser.add_argument("--fields", default="{}", metavar="JSON", help="values of the configuration")
+    parser.add_argument("--dataset", default="bioS-tiny", metavar="NAME", help="default: bioS-tiny")
+    parser.add_argument("--recipe", default="bioS-1000", metavar="NAME", help="default: bioS-1000")
+    parser.add_argument("--exposures", type=int, metavar="N", help="in place of the recipe's")
+    parser.add_argument(
+        "--seeds",
+        type=int,
+        nargs="+",
+        metavar="SEED",
+        help="default: 0 1 2; for a trained model its own, or 0",
+    )
+    parser.add_argument(
+        "--configfile", type=Path, nargs="+", default=[], metavar="FILE", help="overlays of config.yaml"
+    )
+    parser.add_argument("--cores", default="all", metavar="N", help="default: all")
+    console.main(job, parser)

@@ -1,0 +1,215 @@
+"""The question: from what names a model to a study of it and of a GPT-2 with as many parameters."""
+
+import json
+import re
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..config import ConfigError, Sources, did_you_mean
+from ..data import corpus, tokenizer
+from ..data.pieces import END_OF_TEXT
+from ..files import UserError
+from ..models.build import n_parameters
+from ..models.decoder import Decoder
+from ..paper import NAMES, NoSetting
+from ..specs import (
+    FULL_PRECISION,
+    AnyArchitecture,
+    Architecture,
+    Checkpoint,
+    Dataset,
+    PythonModel,
+    Recipe,
+    TransformersModel,
+)
+from ..study import Study, experiment_modules
+
+EXPERIMENT = "comparison"
+FUNCTION = re.compile(r".+\.py:\w+")
+GPT2 = Architecture(layers=2, heads=1, width=2)
+WIDTHS = range(2, 1 << 16, 2)  # rotary embedding wants even ones
+MLP_WIDTHS = range(1, 1 << 18)
+
+Values = dict[str, Any]
+
+
+def architecture_of(model: str, arguments: Values, fields: Values) -> AnyArchitecture:
+    """The architecture that a word of the command line names.
+
+    model: path/to/file.py:function, a configuration class of transformers, the path of a config.json, or the
+    folder of a trained model. arguments: of the function. fields: of the configuration.
+    Raises UserError where it is none of these, or where it takes no such values.
+    """
+    found: AnyArchitecture
+    if FUNCTION.fullmatch(model):
+        found, others = PythonModel(model, arguments), {"--fields": fields}
+    elif model.endswith(".py"):
+        raise UserError(f"{model}: which function of this file makes the model? Write {model}:FUNCTION.")
+    elif model and Path(model).is_dir():
+        found, others = Checkpoint(model), {"--arguments": arguments, "--fields": fields}
+        for needed in ("config.json", "tokenizer.json"):
+            if not (Path(model) / needed).is_file():
+                remedy = (
+                    "Give one where transformers saved a trained model and its tokenizer, or a config.json."
+                )
+                raise UserError(f"{model}: there is no {needed} in this folder. {remedy}")
+    elif model.endswith(".json") or model.isidentifier():
+        found, others = TransformersModel(model, fields), {"--arguments": arguments}
+    else:
+        kinds = (
+            "path/to/file.py:function, a class such as Qwen3Config, a config.json, or a folder that exists"
+        )
+        raise UserError(f"{model or 'MODEL'}: this names no model. Write {kinds}.")
+    for option, values in others.items():
+        if values:
+            which = "A function takes --arguments, a configuration --fields, a trained model neither."
+            raise UserError(f"{option}: {model} has no use for it. {which}")
+    return found
+
+
+def values_in(text: str, option: str) -> Values:
+    """The values that an option gives as JSON. Raises UserError for text that holds no keys with values."""
+    try:
+        values = json.loads(text)
+    except ValueError:
+        values = None
+    if not isinstance(values, dict):
+        raise UserError(f"""{option} {text}: these are no values in JSON. Write '{{"width": 16}}'.""")
+    return values
+
+
+def configuration(overlays: Sequence[Path]) -> tuple[Values, list[Path]]:
+    """config.yaml with overlays merged over it, as Snakemake merges them, and the files.
+
+    Raises UserError for files that cannot be read.
+    """
+    files = [Path("config.yaml"), *(path.resolve() for path in overlays)]
+    config: Values = {}
+    for file in files:
+        try:
+            config = _merged(config, Sources.of_file(file).config)
+        except ConfigError as error:
+            raise UserError(str(error)) from error
+    return config, files
+
+
+def study_of(config: Values, files: Sequence[Path]) -> Study:
+    """The checked study of a configuration. Raises UserError, with a line for each thing wrong."""
+    try:
+        return Study(config, files, experiment_modules())
+    except ConfigError as error:
+        raise UserError(f"the configuration cannot be used:\n{error}") from error
+
+
+def chosen(study: Study, dataset: str, recipe: str, architecture: AnyArchitecture) -> tuple[Dataset, Recipe]:
+    """The dataset and the recipe (the first of its learning rates) of these names; UserError for others."""
+    config = study.config
+    if dataset not in config.datasets:
+        remedy = did_you_mean(dataset, config.datasets)
+        raise UserError(f"--dataset {dataset}: the configuration has no such dataset. {remedy}")
+    if recipe not in config.recipes and recipe not in NAMES:
+        remedy = did_you_mean(recipe, [*config.recipes, *NAMES])
+        raise UserError(f"--recipe {recipe}: the configuration has no such recipe. {remedy}")
+    try:
+        found = config.datasets[dataset]
+        return found, config.each(recipe, found, architecture)[0]
+    except NoSetting as error:
+        raise UserError(f"--recipe {recipe}: {error}. Choose another recipe or dataset.") from error
+
+
+@dataclass(frozen=True)
+class Texts:
+    """What a model meets in a dataset: rows of its embedding, tokens that occur, lengths of biographies."""
+
+    vocabulary: int
+    used: int
+    shortest: int
+    longest: int
+
+
+def texts_of(dataset: Dataset, recipe: Recipe, architecture: AnyArchitecture) -> Texts:
+    """The texts of a dataset, by a sample, as the run's tokenizer cuts them; a checkpoint brings its own.
+
+    Raises UserError for a tokenizer that does not suit the dataset.
+    """
+    sample = corpus.sample(dataset)
+    whole = ["".join(pieces) for pieces in sample]
+    if isinstance(architecture, Checkpoint):
+        name = f"{architecture.folder}/tokenizer.json"
+        made = tokenizer.read(Path(name), domain=recipe.has_domain_token)
+    else:
+        name = dataset.tokenizer
+        made = tokenizer.make(name, corpus.texts(dataset), whole, corpus.closed(dataset))
+    try:
+        tokenizer.check(made, name, sample)
+        encoded = made.encode_batch(whole, add_special_tokens=False)
+        end = made.get_vocab()[END_OF_TEXT]
+    except UserError:
+        raise
+    except Exception as error:  # the library raises plain Exception
+        reason = f"it cannot write the texts of this dataset ({error})"
+        raise UserError(f"tokenizer {name}: {reason}. Name the dataset that it was made for.") from error
+    domain = int(recipe.has_domain_token and not isinstance(architecture, Checkpoint))
+    lengths = [len(one.ids) for one in encoded]
+    used = {end, *(token for one in encoded for token in one.ids)}
+    return Texts(made.get_vocab_size() + domain, len(used) + domain, min(lengths), max(lengths) + domain)
+
+
+def gpt2_of_size(wanted: int, texts: Texts) -> Architecture:
+    """The GPT-2 of 2 layers and 1 head whose number of parameters is nearest to `wanted`.
+
+    First its width, then the inner width of its MLP, since even widths alone can miss by a seventh.
+    """
+
+    def size(architecture: Architecture) -> int:
+        with torch.device("meta"):
+            return n_parameters(Decoder(architecture, texts.vocabulary, window=1), texts.used)
+
+    width = _nearest(WIDTHS, wanted, lambda d: size(replace(GPT2, width=d)))
+    plain = replace(GPT2, width=width)
+    inner = _nearest(MLP_WIDTHS, wanted, lambda m: size(replace(plain, mlp_width=m)))
+    return plain if inner == plain.inner_width else replace(plain, mlp_width=inner)
+
+
+def overlay(
+    config: Values,
+    architectures: Sequence[AnyArchitecture],
+    dataset: str,
+    recipe: str,
+    exposures: int | None,
+    seeds: list[int],
+) -> Values:
+    """What is to be merged over a configuration for a study of these architectures alone.
+
+    exposures: to replace the recipe's. Raises UserError for one of the paper's recipes with others.
+    """
+    recipes = {}
+    if exposures is not None:
+        if recipe in NAMES:
+            raise UserError(
+                f"--exposures {exposures}: the exposures of {recipe} are the paper's. Leave it out."
+            )
+        recipe, values = f"{recipe}-{exposures}", config["recipes"][recipe]
+        recipes = {recipe: {**values, "exposures": exposures}}
+    entries = {a.slug: {key: v for key, v in asdict(a).items() if v is not None} for a in architectures}
+    grid = {"datasets": [dataset], "architectures": list(entries), "recipes": [recipe]}
+    wanted = {"seeds": seeds, "variants": [FULL_PRECISION], "grids": [grid]}
+    experiments = {**dict.fromkeys(config["experiments"]), EXPERIMENT: wanted}
+    return {"architectures": entries, "recipes": recipes, "experiments": experiments}
+
+
+def _merged(below: Any, above: Any) -> Any:
+    if not isinstance(above, dict):
+        return above
+    kept = below if isinstance(below, dict) else {}
+    return {**kept, **{key: _merged(kept.get(key), value) for key, value in above.items()}}
+
+
+def _nearest(choices: Sequence[int], wanted: int, size: Callable[[int], int]) -> int:
+    above = bisect_left(choices, wanted, key=size)
+    return min(choices[max(0, above - 1) : above + 1], key=lambda choice: abs(size(choice) - wanted))

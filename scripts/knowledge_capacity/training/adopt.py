@@ -1,0 +1,40 @@
+"""Taking in a model that was trained elsewhere, in place of training one."""
+
+import torch
+from tokenizers import Tokenizer
+from torch import nn
+
+from ..data import corpus, tokenizer
+from ..data.pieces import END_OF_TEXT
+from ..files import UserError
+from ..models import external
+from ..models.build import token_weights
+from ..specs import Checkpoint, Run
+
+
+def adopt(run: Run, tokens: Tokenizer) -> nn.Module:
+    """The model of a run whose architecture is a checkpoint. tokens: the checkpoint's tokenizer.
+
+    Raises UserError where model and tokenizer do not belong together, where the tokenizer cannot tell the
+    dataset's biographies fact by fact, and for weights that are not numbers.
+    """
+    assert isinstance(run.architecture, Checkpoint)
+    folder = run.architecture.folder
+    if END_OF_TEXT not in tokens.get_vocab():
+        remedy = "Its training must have put that between biographies, and its tokenizer must know it."
+        raise UserError(f"{folder}: its tokenizer has no token {END_OF_TEXT}. {remedy}")
+    try:
+        tokenizer.check(tokens, folder, corpus.sample(run.dataset))
+    except UserError:
+        raise
+    except Exception as error:  # the library raises plain Exception for a word that it does not know
+        raise UserError(f"{folder}: its tokenizer cannot write {run.dataset.slug} ({error}).") from error
+    model = external.read_checkpoint(run.architecture)
+    rows = len(next(token_weights(model)))
+    if rows < tokens.get_vocab_size():
+        raise UserError(
+            f"{folder}: its model embeds {rows} tokens, its tokenizer has {tokens.get_vocab_size()}."
+        )
+    if not all(bool(torch.isfinite(parameter).all()) for parameter in model.parameters()):
+        raise UserError(f"{folder}: its weights hold NaN or infinity. Give another checkpoint.")
+    return model

@@ -1,0 +1,88 @@
+"""Which GPU a job trains on: the one with the fewest jobs, where many small runs share a machine.
+
+Snakemake limits how many jobs run at once (`gpu_slots` in envs/gpu/profile.yaml) but never says on which
+GPU. So each job takes a lease: a lock on a file of its GPU, held while its process lives, however it ends.
+"""
+
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import IO
+
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+# those who assign GPUs themselves: Slurm to its jobs, torchrun to its processes
+ASSIGNED = ("SLURM_JOB_ID", "TORCHELASTIC_RUN_ID")
+
+
+def lease() -> IO[str] | None:
+    """Take the GPU with the fewest leases for this process, by setting CUDA_VISIBLE_DEVICES.
+
+    To be called before CUDA starts, since it reads that variable once. The lease lasts until the returned
+    file is closed or the process ends. None, and nothing is changed, where there is no GPU or where Slurm or
+    torchrun assign them.
+    """
+    if any(name in os.environ for name in ASSIGNED):
+        return None
+    gpus = visible_gpus()
+    if not gpus:
+        return None
+    gpu, file = take(gpus, Path(tempfile.gettempdir()) / f"knowledge-capacity-{os.getuid()}")
+    os.environ[VISIBLE] = gpu
+    return file
+
+
+def visible_gpus() -> list[str]:
+    """The GPUs that this process may use, by number or UUID: those of CUDA_VISIBLE_DEVICES, else all."""
+    if VISIBLE in os.environ:
+        named = [name.strip() for name in os.environ[VISIBLE].split(",")]
+        return [name for name in named if name not in ("", "-1")]
+    smi = shutil.which("nvidia-smi")
+    if not smi:
+        return []
+    found = subprocess.run([smi, "-L"], capture_output=True, text=True, check=False)  # noqa: S603 (a fixed command)
+    return listed(found.stdout)
+
+
+def listed(text: str) -> list[str]:
+    """The UUIDs in what `nvidia-smi -L` says; of a GPU that is divided (MIG), those of its parts."""
+    uuids: list[str] = []
+    for uuid in re.findall(r"UUID: ((?:GPU|MIG)-[^)\s]+)", text):
+        if uuid.startswith("MIG-") and uuids and uuids[-1].startswith("GPU-"):
+            uuids.pop()
+        uuids.append(uuid)
+    return uuids
+
+
+def take(gpus: list[str], folder: Path) -> tuple[str, IO[str]]:
+    """A lease on the GPU with the fewest (the first of equals): its name, and the locked file.
+
+    A lease is a lock on FOLDER/gpu-NAME.NUMBER. One process chooses at a time, so that each sees the leases
+    of all before.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with open(folder / "choosing", "a") as choosing:
+        fcntl.flock(choosing, fcntl.LOCK_EX)
+        found = {gpu: _leases(folder, gpu) for gpu in gpus}
+        gpu = min(gpus, key=lambda gpu: found[gpu][0])
+        file = open(found[gpu][1], "a")  # noqa: SIM115 (open for as long as the lease is held)
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return gpu, file
+
+
+def _leases(folder: Path, gpu: str) -> tuple[int, Path]:
+    """How many leases a GPU has, and a file that is free for another."""
+    name = re.sub(r"[^\w-]", "_", gpu)
+    held, number, free = 0, 0, None
+    while (path := folder / f"gpu-{name}.{number}").exists():
+        with open(path, "a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                free = free or path
+            except BlockingIOError:
+                held += 1
+        number += 1
+    return held, free or path

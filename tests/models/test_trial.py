@@ -1,0 +1,84 @@
+"""Models that cannot be trained and measured are told so before anything starts."""
+
+from pathlib import Path
+
+import pytest
+from knowledge_capacity.files import UserError
+from knowledge_capacity.models import trial
+from knowledge_capacity.models.build import build
+from knowledge_capacity.specs import PythonModel, TransformersModel
+
+VOCABULARY, LENGTHS = 29, (16, 9, 20)
+GOOD = """
+import torch
+from torch import nn
+
+class Model(nn.Module):
+    def __init__(self, vocabulary, width=8):
+        super().__init__()
+        self.embedding = nn.Embedding(vocabulary, width)
+        self.head = nn.Linear(width, vocabulary)
+        self.zero = nn.Parameter(torch.zeros(()))
+
+    def forward(self, tokens):
+        x = self.embedding(tokens)
+        return self.head(x + x.cumsum(dim=1)) + self.zero
+
+def in_blocks(x):
+    # each token sees all of its own block of eight
+    blocks = nn.functional.pad(x, (0, 0, 0, -x.shape[1] % 8)).unflatten(1, (-1, 8))
+    return blocks.mean(dim=2, keepdim=True).expand_as(blocks).flatten(1, 2)[:, :x.shape[1]]
+
+def build(vocabulary, window):
+    return Model(vocabulary)
+"""
+
+
+def tried(tmp_path: Path, text: str) -> int:
+    (tmp_path / "mine.py").write_text(text)
+    model = build(PythonModel(f"{tmp_path}/mine.py:build"), VOCABULARY, 16, seed=0)
+    return trial.check(model, "mine.py:build", VOCABULARY, LENGTHS, trained=False)
+
+
+def test_a_good_model_passes(tmp_path: Path) -> None:
+    assert tried(tmp_path, GOOD) == 0
+
+
+def test_parameters_without_gradient_are_counted(tmp_path: Path) -> None:
+    assert tried(tmp_path, GOOD.replace("self.head =", "self.idle = nn.Linear(3, 4); self.head =")) == 16
+
+
+BODY = "self.head(x + x.cumsum(dim=1)) + self.zero"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (BODY, "self.head(x + x.mean(dim=1, keepdim=True))", r"not causal: its logits at token \d+ change"),
+        (BODY, "self.head(x + in_blocks(x))", "not causal"),
+        (BODY, "self.head(x) + self.zero * x.mean()", "not causal"),  # hidden until it is trained
+        (BODY, "self.head(x + x.mean(dim=0))", "change with another text of the batch"),
+        (BODY, "self.head(x[:, -1:])", r"gives logits of shape \(2, 1, 29\), not \(2, 9, 29\)"),
+        (BODY, "(self.head(x),)", r"it fails on token ids of shape \(2, 9\) \(AttributeError: 'tuple'"),
+        (BODY, "self.head(x / 0 * 0)", "NaN or infinity before any training"),
+        (BODY, "self.head(x).detach()", r"no gradient comes back from its loss \(RuntimeError"),
+        ("nn.Linear(width, vocabulary)", "nn.Linear(width, 7)", r"of shape \(2, 9, 7\), not \(2, 9, 29\)"),
+        ("nn.Embedding(vocabulary", "nn.Embedding(20", "has 20 rows, not one for each of the dataset's 29"),
+    ],
+)
+def test_a_model_that_will_not_do(tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert old in GOOD
+    with pytest.raises(UserError, match=message) as error:
+        tried(tmp_path, GOOD.replace(old, new))
+    assert "\n" not in str(error.value)
+
+
+def test_models_of_transformers_are_tried_too() -> None:
+    fields = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1, "num_attention_heads": 2}
+    for name, causal in (("LlamaConfig", True), ("BertConfig", False)):
+        model = build(TransformersModel(name, fields), VOCABULARY, 16, seed=0)
+        if causal:
+            assert trial.check(model, name, VOCABULARY, LENGTHS, trained=False) == 0
+        else:
+            with pytest.raises(UserError, match="BertConfig: it is not causal"):
+                trial.check(model, name, VOCABULARY, LENGTHS, trained=False)

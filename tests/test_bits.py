@@ -1,0 +1,255 @@
+"""Bits per parameter of one's own model in one command: the question, the runs, the answer."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+from knowledge_capacity.bits import answer, request
+from knowledge_capacity.files import UserError
+from knowledge_capacity.models.build import build, n_parameters
+from knowledge_capacity.specs import (
+    AnyArchitecture,
+    Architecture,
+    BioS,
+    Checkpoint,
+    PythonModel,
+    Recipe,
+    TransformersModel,
+)
+from workflow import ROOT, copy_tree
+
+SMALL = "--configfile studies/smoke.yaml --dataset bioS-smoke --recipe smoke-20 --cores 2".split()
+TEXTS = request.Texts(vocabulary=200, used=199, shortest=36, longest=36)
+
+
+def bits(folder: Path, *arguments: str, ok: bool = True) -> tuple[str, str]:
+    """What the command prints in a folder, to standard output and to standard error."""
+    done = subprocess.run(
+        [sys.executable, "scripts/bits.py", *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONWARNINGS": "ignore"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert (done.returncode == 0) == ok, done.stderr
+    return done.stdout, done.stderr
+
+
+def test_from_a_function_to_a_verdict_and_nothing_twice(tmp_path: Path) -> None:
+    folder = copy_tree(tmp_path / "a clone")
+    model = ("studies/models/block.py:build", "--arguments", '{"width": 8}', *SMALL)
+    said, progress = bits(folder, *model, "--seeds", "0")
+    assert "bits per parameter" in said
+    assert "ratio to GPT-2: " in said or "There is no ratio" in said
+    assert "figure: results/figures/comparison.pdf" in said
+    assert progress.count("done in") == 2
+    assert "results/yours/block-width8-" in progress
+    assert (folder / "results/figures/comparison.pdf").exists()
+    again, progress = bits(folder, *model, "--seeds", "0")
+    assert again == said
+    assert "Nothing to be done" in progress
+
+    # training that diverges ends in one line; the other model's run is kept
+    overlay = folder / "studies/wild.yaml"
+    overlay.write_text(
+        "recipes: {wild: {exposures: 40, lr: 1e9, weight_decay: 0, batch_size: 2, window: 64}}"
+    )
+    wild = (*SMALL[:2], str(overlay), "--dataset", "bioS-smoke", "--recipe", "wild", "--seeds", "0")
+    said, progress = bits(folder, "studies/models/block.py:build", *wild, ok=False)
+    assert "training diverged with seed 0" in progress.splitlines()[-1]
+    assert "lower lr (now 1e+09)" in progress.splitlines()[-1].lower()
+    assert "Traceback" not in progress
+    assert not said
+
+
+@pytest.mark.parametrize(
+    ("model", "arguments", "fields", "expected"),
+    [
+        ("a/mine.py:build", {"width": 3}, {}, PythonModel("a/mine.py:build", {"width": 3})),
+        ("Qwen3Config", {}, {"hidden_size": 8}, TransformersModel("Qwen3Config", {"hidden_size": 8})),
+        ("some/config.json", {}, {}, TransformersModel("some/config.json")),
+    ],
+)
+def test_what_a_model_may_be(
+    model: str, arguments: dict[str, Any], fields: dict[str, Any], expected: object
+) -> None:
+    assert request.architecture_of(model, arguments, fields) == expected
+
+
+def test_a_folder_is_a_trained_model(tmp_path: Path) -> None:
+    for needed in ("config.json", "tokenizer.json"):
+        with pytest.raises(
+            UserError, match=f"there is no {needed} in this folder. Give one where transformers"
+        ):
+            request.architecture_of(str(tmp_path), {}, {})
+        (tmp_path / needed).write_text("{}")
+    assert request.architecture_of(str(tmp_path), {}, {}) == Checkpoint(str(tmp_path))
+    with pytest.raises(UserError, match=r"--fields: .* has no use for it"):
+        request.architecture_of(str(tmp_path), {}, {"a": 1})
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("mine.py", r"which function of this file makes the model\? Write mine.py:FUNCTION"),
+        ("no/such/folder", r"no/such/folder: this names no model\. Write path/to/file\.py:function"),
+        ("", "MODEL: this names no model"),
+    ],
+)
+def test_what_is_no_model(model: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        request.architecture_of(model, {}, {})
+
+
+def test_options_that_do_not_fit() -> None:
+    with pytest.raises(
+        UserError, match=r"--fields: mine.py:build has no use for it. A function takes --arguments"
+    ):
+        request.architecture_of("mine.py:build", {}, {"width": 3})
+    with pytest.raises(UserError, match="--arguments: Qwen3Config has no use for it"):
+        request.architecture_of("Qwen3Config", {"width": 3}, {})
+    for text in ("{width: 3}", "[3]", ""):
+        with pytest.raises(UserError, match=r"--arguments .*: these are no values in JSON\. Write"):
+            request.values_in(text, "--arguments")
+
+
+def test_names_that_the_configuration_lacks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(ROOT)
+    study = request.study_of(*request.configuration([]))
+    gpt2 = Architecture(2, 1, 8)
+    assert request.chosen(study, "bioS-tiny", "bioS-1000", gpt2)[1].exposures == 1000
+    with pytest.raises(UserError, match=r"--dataset bioS-tny: .* Did you mean 'bioS-tiny'"):
+        request.chosen(study, "bioS-tny", "bioS-1000", gpt2)
+    with pytest.raises(UserError, match="--recipe bioS-1: the configuration has no such recipe"):
+        request.chosen(study, "bioS-tiny", "bioS-1", gpt2)
+    with pytest.raises(UserError, match="--recipe paper-1000: the paper has no such recipe"):
+        request.chosen(study, "bioS-tiny", "paper-1000", gpt2)
+    with pytest.raises(UserError, match=r"nowhere.yaml: this file cannot be read"):
+        request.configuration([tmp_path / "nowhere.yaml"])
+    (tmp_path / "wrong.yaml").write_text("recipes: {bioS-1000: {lr: fast}}")
+    with pytest.raises(UserError, match=r"recipes.bioS-1000.lr = 'fast'"):
+        request.study_of(*request.configuration([tmp_path / "wrong.yaml"]))
+
+
+@pytest.mark.parametrize("name", ["studies/models/canon.py:canon", "studies/models/looped.py:looped"])
+@pytest.mark.parametrize("width", [4, 10, 64])
+def test_the_gpt2_beside_it_has_as_many_parameters(name: str, width: int) -> None:
+    yours = build(PythonModel(f"{ROOT}/{name}", {"width": width}), TEXTS.vocabulary, 64, seed=0)
+    wanted = n_parameters(yours, TEXTS.used)
+    other = request.gpt2_of_size(wanted, TEXTS)
+    assert (other.family, other.layers, other.heads, other.width % 2) == ("gpt2", 2, 1, 0)
+    found = n_parameters(build(other, TEXTS.vocabulary, 64, seed=0), TEXTS.used)
+    assert abs(found - wanted) <= 2 * other.width + 1  # half of a neuron in each of two layers, twice over
+
+
+def test_a_gpt2_is_its_own_neighbour() -> None:
+    for width in (2, 12, 64):
+        plain = Architecture(2, 1, width)
+        size = n_parameters(build(plain, TEXTS.vocabulary, 64, seed=0), TEXTS.used)
+        assert request.gpt2_of_size(size, TEXTS) == plain
+
+
+def test_the_overlay_is_a_study_of_both_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(ROOT)
+    config, _ = request.configuration([])
+    yours = PythonModel("studies/models/block.py:build", {"width": 8})
+    both: list[AnyArchitecture] = [yours, Architecture(2, 1, 8, mlp_width=30)]
+    overlay = request.overlay(config, both, "bioS-tiny", "bioS-1000", 50, [3, 4])
+    file = tmp_path / "study.yaml"
+    file.write_text(yaml.safe_dump(overlay))
+    study = request.study_of(*request.configuration([file]))
+    assert list(study.experiments) == ["comparison"]
+    runs = list(study.runs.values())
+    assert {(run.architecture.slug, run.seed) for run in runs} == {(a.slug, s) for a in both for s in (3, 4)}
+    assert {run.recipe.exposures for run in runs} == {50}
+    with pytest.raises(UserError, match="--exposures 50: the exposures of paper-1000 are the paper's"):
+        request.overlay(config, both, "bioS-tiny", "paper-1000", 50, [0])
+
+
+def test_texts_are_those_of_the_dataset_or_of_the_checkpoint(tmp_path: Path) -> None:
+    dataset, recipe = BioS(n_people=20, templates=1), Recipe(exposures=1, lr=1e-3)
+    own = request.texts_of(dataset, recipe, Architecture(2, 1, 8))
+    assert 0 < own.used < own.vocabulary
+    assert 20 < own.shortest <= own.longest < 60
+    (tmp_path / "tokenizer.json").write_text("{}")
+    with pytest.raises(UserError, match="not a readable tokenizer"):
+        request.texts_of(dataset, recipe, Checkpoint(str(tmp_path)))
+    words = {"<|endoftext|>": 0, "was": 1}
+    model = {"type": "WordLevel", "vocab": words, "unk_token": "?"}
+    (tmp_path / "tokenizer.json").write_text(json.dumps({"version": "1.0", "model": model}))
+    with pytest.raises(UserError, match=r"cannot write the texts of this dataset .* Name the dataset"):
+        request.texts_of(dataset, recipe, Checkpoint(str(tmp_path)))
+
+
+def rows(*ratios: tuple[str, float], limited: bool = False, error: float = 0.01) -> pd.DataFrame:
+    """Measurements of models of 1000 parameters with these R, a seed each in turn."""
+    seeds: dict[str, int] = {}
+    made = []
+    for name, value in ratios:
+        seeds[name] = seeds.get(name, -1) + 1
+        made.append(
+            {
+                "architecture": name,
+                "seed": seeds[name],
+                "diverged": None,
+                "lr": 0.02,
+                "n_parameters": 1000,
+                "bits_learned": 1000 * value,
+                "bits_learned_low": 1000 * (value - 1.96 * error),
+                "bits_learned_high": 1000 * (value + 1.96 * error),
+                "capacity_ratio": value,
+                "capacity_ratio_max": 2.0,
+                "data_limited": limited,
+            }
+        )
+    return pd.DataFrame(made)
+
+
+def test_the_verdict_follows_the_interval() -> None:
+    more = rows(*(("yours", r) for r in (0.8, 0.82, 0.81)), *(("gpt2", r) for r in (0.5, 0.52, 0.51)))
+    said = answer.answer(more, "yours", "gpt2")
+    assert "Your model stores more bits per parameter than GPT-2 of its size, in this setting." in said
+    assert "(3 seeds)" in said
+    assert "Your model stores fewer" in answer.answer(more, "gpt2", "yours")
+    wide = rows(("yours", 0.7), ("yours", 0.5), ("gpt2", 0.5), ("gpt2", 0.6))
+    assert "No difference is shown" in answer.answer(wide, "yours", "gpt2")
+    both = [more[more.architecture == name] for name in ("yours", "gpt2")]
+    found = answer.ratio(*both)
+    assert found
+    assert found.mean == pytest.approx((0.8 / 0.5 * 0.82 / 0.52 * 0.81 / 0.51) ** (1 / 3))
+    assert found.low < found.mean < found.high
+
+
+def test_one_seed_is_said_to_be_one() -> None:
+    said = answer.answer(rows(("yours", 0.8), ("gpt2", 0.5)), "yours", "gpt2")
+    assert "With one seed the interval covers other people, but not other seeds." in said
+    assert (
+        "more bits per parameter than GPT-2 of its size, with this seed; another may say otherwise." in said
+    )
+
+
+def test_there_is_no_verdict_without_a_capacity() -> None:
+    limited = answer.answer(rows(("yours", 1.9), ("gpt2", 1.5), limited=True), "yours", "gpt2")
+    assert "No verdict: the dataset is too small for your model and GPT-2." in limited
+    assert "1 of 1 seeds" in limited
+    nothing = answer.answer(rows(("yours", -0.1), ("gpt2", 0.5)), "yours", "gpt2")
+    assert "There is no ratio: one of them learned nothing." in nothing
+
+
+def test_a_run_that_diverged_is_an_error() -> None:
+    measured = rows(("yours", 0.8), ("gpt2", 0.5))
+    measured.loc[0, "diverged"] = "the loss is nan at step 12 of about 300"
+    with pytest.raises(
+        UserError, match=r"yours: training diverged with seed 0: the loss is nan .* Lower lr \(now 0.02\)"
+    ):
+        answer.answer(measured, "yours", "gpt2")

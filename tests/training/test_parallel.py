@@ -1,0 +1,54 @@
+"""Two processes that torchrun starts train the run that one would."""
+
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from knowledge_capacity.training.parallel import ALONE, Team
+from training.jobs import RUN, Job
+
+# five windows for two processes; precision is not named, so one process of it is an ordinary run
+UNEVEN = replace(RUN, recipe=replace(RUN.recipe, batch_size=5))
+
+
+@pytest.fixture(scope="module")
+def alone(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Job:
+    job = Job(data, tmp_path_factory.mktemp("alone"), UNEVEN)
+    job.finish()
+    return job
+
+
+def assert_like(ours: Job, theirs: Job) -> None:
+    """The same run to rounding."""
+    points, others = ours.points(), theirs.points()
+    assert [point["step"] for point in points] == [point["step"] for point in others]
+    assert [point["loss"] for point in points] == pytest.approx([p["loss"] for p in others], rel=1e-5)
+    wanted = {**theirs.record(), "device": "2 × cpu, 1 threads"}
+    assert ours.record() == wanted
+
+
+def test_two_processes_train_the_run_of_one(data: Path, tmp_path: Path, alone: Job) -> None:
+    job = Job(data, tmp_path, UNEVEN, processes=2)
+    said = job.finish("--save-every", "0.2").stderr
+    assert_like(job, alone)
+    assert said.count("done in") == 1, "both processes speak"
+
+
+def test_two_processes_stop_together_and_go_on(data: Path, tmp_path: Path, alone: Job) -> None:
+    job = Job(data, tmp_path, UNEVEN, processes=2)
+    interrupted = job.interrupt(signal.SIGTERM)
+    assert interrupted.returncode != 0
+    assert interrupted.stderr.count("stopped at step") == 1
+    assert job.progress()["step"] >= 60
+    assert "going on from step" in job.finish().stderr
+    assert_like(job, alone)
+
+
+def test_rows_are_shared_without_loss() -> None:
+    batch = torch.arange(10).view(5, 2)
+    parts = [Team(3, rank).rows(batch) for rank in range(3)]
+    assert [len(part) for part in parts] == [2, 2, 1]
+    assert torch.equal(torch.cat(parts), batch)
+    assert torch.equal(ALONE.rows(batch), batch)
