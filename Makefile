@@ -32,7 +32,7 @@ plan: .venv/ready
 	$(SNAKEMAKE) --dry-run --quiet host reason rules $(OVERLAY)
 
 bits: .venv/ready
-	@python scripts/bits.py "$(MODEL)" --cores $(CORES) $(OPTIONS)
+	@python scripts/bits.py "$(MODEL)" --profile $(PROFILE) --cores $(CORES) $(OPTIONS)
 
 cards: .venv/ready
 	$(SNAKEMAKE) data_cards $(OVERLAY)
@@ -40,6 +40,7 @@ cards: .venv/ready
 benchmark: .venv/ready
 	python scripts/benchmark.py stream
 	python scripts/benchmark.py training
+	python scripts/benchmark.py concurrent
 
 test: .venv/ready
 	ruff check

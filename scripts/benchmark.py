@@ -1,6 +1,7 @@
 """Measure speed and memory beside what one would otherwise use, and write them as JSON and as a table.
 
 stream: the data stream beside the obvious loop. training: training steps beside the Trainer of transformers.
+concurrent: several runs at once on this machine, its cores or its GPU (with CUDA MPS, where it is running).
 """
 
 import argparse
@@ -48,8 +49,10 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
             cells = [form.format(one[key]) if key in one else "" for one in found]
             table += f"| {label} | {' | '.join(cells)} |\n"
         _write(arguments, log, found, f"bioS at full pools, on one core.\n\n{table}")
-    else:
+    elif arguments.what == "training":
         _training(arguments, log)
+    else:
+        _concurrent(arguments, log)
 
 
 def _training(arguments: argparse.Namespace, log: console.Log) -> None:
@@ -68,13 +71,9 @@ def _training(arguments: argparse.Namespace, log: console.Log) -> None:
                 for which, each in runs.items():
                     each.append(_alone("training", which, i, n))
             speed = {which: tokens / median(one["seconds"] for one in each) for which, each in runs.items()}
-            used = {
-                which: median(one["peak_bytes"] - one["peak_bytes_before"] for one in each)
-                for which, each in runs.items()
-            }
+            used = {which: median(one["bytes"] for one in each) for which, each in runs.items()}
             timed = {"threads": n, "tokens_per_second": speed, "bytes": used}
             timed["ratio"] = speed["ours"] / speed["trainer"]
-            timed["engine"] = runs["ours"][0]["engine"]
             shape["timed"].append(timed)
             cells = [shape["architecture"], f"{shape['n_parameters']:,}"]
             cells += [f"{shape['batch_size']} x {shape['window']}", str(n)]
@@ -90,6 +89,22 @@ def _training(arguments: argparse.Namespace, log: console.Log) -> None:
     _write(arguments, log, found, f"Training in float32, medians of {ROUNDS} runs each in turn.\n\n{table}")
 
 
+def _concurrent(arguments: argparse.Namespace, log: console.Log) -> None:
+    from knowledge_capacity.training.benchmark import SHAPES
+
+    shape = SHAPES[0]
+    found = []
+    table = "| runs at once | tokens/s of all | times one run |\n|---:|---:|---:|\n"
+    for n in arguments.runs:
+        commands = [_command("training", "ours", 0, 1)] * n
+        jobs = [subprocess.Popen(c, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) for c in commands]  # noqa: S603
+        seconds = [json.loads(job.communicate()[0].splitlines()[-1])["seconds"] for job in jobs]
+        speed = sum(shape.batch_size * shape.window / one for one in seconds)
+        found.append({"runs": n, "tokens_per_second": speed})
+        table += f"| {n} | {amount(speed)} | {speed / found[0]['tokens_per_second']:.2f} |\n"
+    _write(arguments, log, found, f"{shape.architecture.slug}, one thread a run.\n\n{table}")
+
+
 def _one(what: str, *options: Any) -> dict[str, Any]:
     """A single measurement."""
     if what == "stream":
@@ -103,10 +118,13 @@ def _one(what: str, *options: Any) -> dict[str, Any]:
     return getattr(benchmark, which)(benchmark.SHAPES[shape], threads)
 
 
+def _command(what: str, *options: Any) -> list[str]:
+    return [sys.executable, __file__, what, "--one", json.dumps(options)]
+
+
 def _alone(what: str, *options: Any) -> dict[str, Any]:
-    command = [sys.executable, __file__, what, "--one", json.dumps(options)]
     done = subprocess.run(  # noqa: S603 (our own)
-        command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        _command(what, *options), check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -121,7 +139,7 @@ def _write(arguments: argparse.Namespace, log: console.Log, found: Any, text: st
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="benchmark", description=__doc__)
-    parser.add_argument("what", choices=["stream", "training"], help="what to measure")
+    parser.add_argument("what", choices=["stream", "training", "concurrent"], help="what to measure")
     parser.add_argument(
         "--people",
         nargs="+",
@@ -129,6 +147,14 @@ if __name__ == "__main__":
         default=[10_000, 100_000, 10_000_000],
         metavar="N",
         help="sizes of the stream (default: 10 thousand, 100 thousand and 10 million)",
+    )
+    parser.add_argument(
+        "--runs",
+        nargs="+",
+        type=int,
+        default=[1, 2, 4],
+        metavar="N",
+        help="how many runs at once (default: 1, 2 and 4)",
     )
     parser.add_argument("--one", metavar="JSON", help="one measurement alone, printed as JSON")
     parser.add_argument(

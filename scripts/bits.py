@@ -59,7 +59,7 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
     overlays = [*arguments.configfile, file]
     runs = request.study_of(*request.configuration(overlays)).runs
     log.say(f"bits: {yours.slug} has about {size:,} parameters; beside it, {other.slug}. The study is {file}")
-    status = snakemake(overlays, arguments.cores)
+    status = snakemake(overlays, arguments.profile, arguments.cores)
 
     files = [Path("results/runs") / run / "measurements.parquet" for run in runs]
     said = ""
@@ -73,9 +73,9 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
     print(f"figure: results/figures/{request.EXPERIMENT}.pdf  measurements: results/measurements.parquet")
 
 
-def snakemake(overlays: list[Path], cores: str) -> int:
+def snakemake(overlays: list[Path], profile: str, cores: str) -> int:
     """Run the study as `make study` does, and give its exit status. An interruption is left to Snakemake."""
-    command = [sys.executable, "-m", "snakemake", "--workflow-profile", "envs/local", "--cores", cores]
+    command = [sys.executable, "-m", "snakemake", "--workflow-profile", f"envs/{profile}", "--cores", cores]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     before = signal.signal(signal.SIGINT, lambda number, frame: None)
     try:
@@ -105,6 +105,9 @@ if __name__ == "__main__":
     )
     parser.add_argument(
         "--configfile", type=Path, nargs="+", default=[], metavar="FILE", help="overlays of config.yaml"
+    )
+    parser.add_argument(
+        "--profile", default="local", metavar="NAME", help="a folder of envs/; default: local"
     )
     parser.add_argument("--cores", default="all", metavar="N", help="default: all")
     console.main(job, parser)

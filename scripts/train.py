@@ -21,7 +21,7 @@ from knowledge_capacity.models import native, store
 from knowledge_capacity.models.build import chosen_device
 from knowledge_capacity.specs import STORED, Checkpoint, Run, run_from
 from knowledge_capacity.training import devices, parallel
-from knowledge_capacity.training.adopt import adopt
+from knowledge_capacity.training.adopt import adopt, used_tokens
 from knowledge_capacity.training.loop import Diverged, Stopped, Trained, train
 from knowledge_capacity.training.parallel import Team
 
@@ -94,7 +94,7 @@ def one_run(
     if adopted and not processes.first:
         return
     if adopted:
-        used = len(stream.possible_tokens())
+        used = used_tokens(run, stream)
         done = Trained(adopted, 0, 0, 0.0, used, [], engine="none", precision="fp32", routing_dropped=None)
         store.write(folder, adopted, run, stream.end_token)
         tokenizer.write(folder, tokens)

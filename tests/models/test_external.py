@@ -1,6 +1,7 @@
 """Models from elsewhere: made, saved, loaded, counted; and plain words about those that cannot be."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +151,13 @@ def test_the_loss_is_that_of_the_logits(file: Path) -> None:
 def test_a_function_that_makes_no_model(file: Path, function: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         build(PythonModel(function.format(file)), VOCABULARY, WINDOW, 0)
+
+
+def test_a_file_may_import_one_beside_it(tmp_path: Path, file: Path) -> None:
+    (tmp_path / "another.py").write_text("import mine\n\nbuild = mine.build\n")
+    model = build(PythonModel(f"{tmp_path}/another.py:build", {"width": 4}), VOCABULARY, WINDOW, 0)
+    assert n_parameters(model, VOCABULARY) == VOCABULARY * 5 + 4 * 5
+    assert str(tmp_path) not in sys.path
 
 
 def test_a_file_that_does_not_run(tmp_path: Path) -> None:

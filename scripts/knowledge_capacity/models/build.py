@@ -1,6 +1,7 @@
 """Making models of every kind of architecture, and counting their parameters."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -40,14 +41,16 @@ def token_weights(model: nn.Module) -> Iterator[Tensor]:
         return
     first = embeddings[0]
     yield first.weight
-    # of an unknown module, the head is the last linear layer with as many outputs as there are tokens
-    heads = [
-        m for m in model.modules() if isinstance(m, nn.Linear) and m.out_features == first.num_embeddings
-    ]
-    if heads and not (isinstance(model, Decoder) and model.head is None):
-        yield heads[-1].weight
-        if heads[-1].bias is not None:
-            yield heads[-1].bias
+    linear = [module for module in model.modules() if isinstance(module, nn.Linear)]
+    head: Any = linear[-1] if linear else None  # the last one of a module that we do not know
+    if isinstance(model, Decoder):
+        head = model.head
+    elif ask := getattr(model, "get_output_embeddings", None):  # a model of transformers says
+        head = ask()
+    if head is not None and head.out_features == first.num_embeddings:
+        yield head.weight
+        if head.bias is not None:
+            yield head.bias
 
 
 def chosen_device(name: str) -> str:

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -43,10 +44,14 @@ def function(architecture: PythonModel) -> Callable[..., Any]:
     assert specification
     assert specification.loader
     module = importlib.util.module_from_spec(specification)
+    beside = str(path.parent.resolve())
+    sys.path.insert(0, beside)  # so that it can import files beside it
     try:
         specification.loader.exec_module(module)
     except Exception as error:  # the user's code may raise anything
         raise UserError(f"{name}: this file does not run ({type(error).__name__}: {error}).") from error
+    finally:
+        sys.path.remove(beside)
     found = getattr(module, attribute, None)
     if not callable(found):
         raise UserError(f"{architecture.function}: {name} has no function {attribute!r}.")
@@ -57,7 +62,9 @@ def read_checkpoint(architecture: Checkpoint) -> nn.Module:
     """The model in a folder that transformers loads, in float32. Raises UserError for any other folder."""
     import torch
     from transformers import AutoModelForCausalLM
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()
     folder = Path(architecture.folder)
     if not (folder / "config.json").is_file():
         raise UserError(f"{folder}: no checkpoint of transformers is here (there is no config.json).")

@@ -6,10 +6,14 @@ from torch import nn
 
 from ..data import corpus, tokenizer
 from ..data.pieces import END_OF_TEXT
+from ..data.stream import Stream
 from ..files import UserError
 from ..models import external
 from ..models.build import token_weights
 from ..specs import Checkpoint, Run
+
+MOST = 1_000_000  # biographies
+CHUNK = 1 << 13
 
 
 def adopt(run: Run, tokens: Tokenizer) -> nn.Module:
@@ -38,3 +42,13 @@ def adopt(run: Run, tokens: Tokenizer) -> nn.Module:
     if not all(bool(torch.isfinite(parameter).all()) for parameter in model.parameters()):
         raise UserError(f"{folder}: its weights hold NaN or infinity. Give another checkpoint.")
     return model
+
+
+def used_tokens(run: Run, stream: Stream) -> int:
+    """How many tokens the training of a run would meet: in all of it, or in its first million biographies."""
+    seen = torch.zeros(int(stream.possible_tokens().max()) + 1, dtype=torch.bool)
+    total = min(run.recipe.exposures * run.dataset.n_people, MOST)
+    for start in range(0, total, CHUNK):
+        pieces = stream.pieces(start, min(start + CHUNK, total))
+        seen[stream.tokens(pieces)[0].long().cpu()] = True
+    return int(seen.sum())

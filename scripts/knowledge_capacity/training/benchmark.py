@@ -33,7 +33,9 @@ from .schedule import learning_rate
 TINY = BioS(300, Pools(16, 16, 32, 16, 16, 16, 16, 16), templates=1)  # that of config.yaml
 FULL = BioS(10_000)
 ALIKE = 40  # steps whose losses are compared
-WARM = 5  # steps that are not timed
+GPU = torch.cuda.is_available()
+DEVICE = "cuda" if GPU else "cpu"
+WARM = 10 if GPU else 3  # steps that are not timed: on a GPU, compilation and capture are among them
 
 
 @dataclass(frozen=True)
@@ -53,40 +55,57 @@ class Shape:
         return Run(self.dataset, self.architecture, recipe, seed=0)
 
 
-# from 10 thousand parameters to a million; the last is GPT2-2-2 at the batch of the paper
+# from 10 thousand parameters to a million, the last at a batch of the paper; on a GPU, its sizes and batches
 SHAPES = [
     Shape(Architecture(2, 1, 16), TINY, batch_size=16, window=64, steps=400),
     Shape(Architecture(2, 1, 32), TINY, batch_size=16, window=128, steps=200),
-    Shape(Architecture(2, 1, 64), TINY, batch_size=16, window=256, steps=60),
-    Shape(Architecture(4, 2, 64), FULL, batch_size=24, window=128, steps=40),
-    Shape(Architecture(2, 2, 128), FULL, batch_size=24, window=512, steps=12),
+    Shape(Architecture(2, 1, 64), TINY, batch_size=16, window=256, steps=50),
+    Shape(Architecture(4, 2, 64), FULL, batch_size=24, window=128, steps=30),
+    Shape(Architecture(2, 2, 128), FULL, batch_size=24, window=512, steps=8),
 ]
+if GPU:
+    SIZES = [(2, 2, 24), (4, 2, 24), (8, 2, 96), (8, 4, 96)]
+    SHAPES = [Shape(Architecture(ell, h, 64 * h), FULL, batch, 512, steps=500) for ell, h, batch in SIZES]
+
+
+class Clock:
+    """Tells when steps end. A GPU is waited for at the first and the last step that count, not between."""
+
+    def __init__(self, shape: Shape) -> None:
+        self.ended: list[float] = []
+        self.last = WARM + shape.steps
+
+    def tick(self) -> bool:
+        """To be called after every step; whether it was the last."""
+        if GPU and len(self.ended) + 1 in (WARM, self.last):
+            torch.cuda.synchronize()
+        self.ended.append(time.perf_counter())
+        return len(self.ended) == self.last
+
+    def seconds(self) -> float:
+        """The median time of a step; on a GPU, which runs behind, the mean."""
+        counted = self.ended[WARM - 1 :]
+        if GPU:
+            return (counted[-1] - counted[0]) / (len(counted) - 1)
+        return median(b - a for a, b in itertools.pairwise(counted))
 
 
 def ours(shape: Shape, threads: int) -> dict[str, Any]:
-    """Median seconds a step of the study's loop, and what it cost."""
+    """Seconds a step of the study's loop takes, and how much memory it adds."""
     torch.set_num_threads(threads)
-    stream, vocabulary, before = *_stream(shape), _resident()
-    ended: list[float] = []
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-
-    def stop() -> bool:
-        if device == "cuda":
-            torch.cuda.synchronize()
-        ended.append(time.perf_counter())
-        return len(ended) == WARM + shape.steps
-
+    stream, vocabulary, before, clock = *_stream(shape), _memory(), Clock(shape)
     with tempfile.TemporaryDirectory() as folder, suppress(Stopped):
-        train(shape.run, stream, vocabulary, Path(folder) / "checkpoint", "", math.inf, device, stop=stop)
-    return {"seconds": _middle(ended), "peak_bytes": _resident(), "peak_bytes_before": before}
+        save_to = Path(folder) / "checkpoint"
+        train(shape.run, stream, vocabulary, save_to, "", math.inf, DEVICE, stop=clock.tick)
+    return {"seconds": clock.seconds(), "bytes": _memory() - before}
 
 
 def trainer(shape: Shape, threads: int) -> dict[str, Any]:
     """The same of Trainer: windows from memory, its own loader, no clipping, nothing logged or saved."""
     torch.set_num_threads(threads)
-    stream, vocabulary, before = *_stream(shape), _resident()
-    ended, _ = _train_with_trainer(shape, stream, vocabulary, WARM + shape.steps)
-    return {"seconds": _middle(ended), "peak_bytes": _resident(), "peak_bytes_before": before}
+    stream, vocabulary, before, clock = *_stream(shape), _memory(), Clock(shape)
+    _train_with_trainer(shape, stream, vocabulary, clock)
+    return {"seconds": clock.seconds(), "bytes": _memory() - before}
 
 
 def both(shape: Shape, threads: int) -> dict[str, Any]:
@@ -95,15 +114,15 @@ def both(shape: Shape, threads: int) -> dict[str, Any]:
     stream, vocabulary = _stream(shape)
     tokens = ALIKE * shape.batch_size * shape.window
     exposures = max(1, int(tokens / stream.mean_length() / shape.dataset.n_people))
-    shape = replace(shape, steps=ALIKE)
     run = replace(shape.run, recipe=replace(shape.run.recipe, exposures=exposures))
     with tempfile.TemporaryDirectory() as folder:
-        log = train(run, stream, vocabulary, Path(folder) / "checkpoint", "", math.inf).log
+        log = train(run, stream, vocabulary, Path(folder) / "checkpoint", "", math.inf, DEVICE).log
     losses = [point["loss"] for point in log[:-1]][
         :ALIKE
     ]  # not the last, partial batch: Trainer counts it whole
     assert [point["step"] for point in log[: len(losses)]] == list(range(1, len(losses) + 1))
-    _, theirs = _train_with_trainer(shape, stream, vocabulary, len(losses), [point["lr"] for point in log])
+    clock = Clock(replace(shape, steps=len(losses) - WARM))
+    theirs = _train_with_trainer(shape, stream, vocabulary, clock, [point["lr"] for point in log])
     apart = max(abs(a - b) / b for a, b in zip(losses, theirs, strict=True))
     return {"losses_apart": apart, "loss_first": losses[0], "loss_last": losses[-1], "compared": len(losses)}
 
@@ -131,41 +150,43 @@ def facts(shape: Shape, threads: int) -> dict[str, Any]:
 
 
 def matmul_rate() -> float:
-    """Operations a second of this machine's float32 matrix product, at a size that suits it."""
-    a, b = torch.randn(2, 1024, 1024)
+    """Operations a second of this machine's matrix product: float32, or bf16 on a GPU."""
+    size = 8192 if GPU else 1024
+    a, b = torch.randn(2, size, size, device=DEVICE, dtype=torch.bfloat16 if GPU else torch.float32)
     seconds = []
     for _ in range(10):
         began = time.perf_counter()
         torch.mm(a, b)
+        if GPU:
+            torch.cuda.synchronize()
         seconds.append(time.perf_counter() - began)
-    return 2 * 1024**3 / median(seconds)
+    return 2 * size**3 / median(seconds)
 
 
 def _stream(shape: Shape) -> tuple[Stream, int]:
     words = tokenizer.word_level(corpus.texts(shape.dataset))
-    codes = people.table(shape.dataset, 0)
+    codes = people.table(shape.dataset, 0).to(DEVICE)
     return Stream(source_of(shape.dataset, 0, codes), words), words.get_vocab_size()
 
 
 def _train_with_trainer(
-    shape: Shape, stream: Stream, vocabulary: int, steps: int, lrs: list[float] | None = None
-) -> tuple[list[float], list[float]]:
-    """When each step of Trainer ended, and its loss. lrs: the rates to take; without, those of the run."""
+    shape: Shape, stream: Stream, vocabulary: int, clock: Clock, lrs: list[float] | None = None
+) -> list[float]:
+    """Train as many steps as the clock counts. lrs: the rates to take, for which the losses are returned."""
     from transformers import AutoModelForCausalLM, Trainer, TrainerCallback, TrainingArguments
 
     run, recipe = shape.run, shape.run.recipe
     windows = Windows(stream, recipe.exposures, recipe.batch_size, recipe.window)
     rows: list[dict[str, Tensor]] = []
-    while len(rows) < steps * recipe.batch_size and (batch := windows.next()):
+    while len(rows) < clock.last * recipe.batch_size and (batch := windows.next()):
         rows += [
             {"input_ids": inputs, "labels": inputs, "shift_labels": targets}
             for inputs, targets in zip(*batch, strict=True)
         ]
-    ended: list[float] = []
 
-    class Clock(TrainerCallback):
+    class Ticking(TrainerCallback):
         def on_step_end(self, *_: Any, **__: Any) -> None:
-            ended.append(time.perf_counter())
+            clock.tick()
 
     with tempfile.TemporaryDirectory() as folder:
         store.write(
@@ -186,7 +207,7 @@ def _train_with_trainer(
         arguments = TrainingArguments(
             output_dir=folder,
             per_device_train_batch_size=recipe.batch_size,
-            max_steps=steps,
+            max_steps=clock.last,
             max_grad_norm=0,
             logging_steps=1 if lrs else 10_000_000,
             logging_nan_inf_filter=False,
@@ -194,18 +215,18 @@ def _train_with_trainer(
             report_to=[],
             disable_tqdm=True,
             remove_unused_columns=False,
-            use_cpu=not torch.cuda.is_available(),
-            bf16=torch.cuda.is_available(),
+            use_cpu=not GPU,
+            bf16=GPU,
         )
         inner = Trainer(
             model=model,
             args=arguments,
             train_dataset=_InOrder(rows),
-            callbacks=[Clock()],
+            callbacks=[Ticking()],
             optimizers=(optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, rate)),
         )
         inner.train()
-    return ended, [entry["loss"] for entry in inner.state.log_history if "loss" in entry]
+    return [entry["loss"] for entry in inner.state.log_history if "loss" in entry]
 
 
 class _InOrder(torch.utils.data.IterableDataset[dict[str, Tensor]]):
@@ -218,11 +239,8 @@ class _InOrder(torch.utils.data.IterableDataset[dict[str, Tensor]]):
         return iter(self.rows)
 
 
-def _middle(ended: list[float]) -> float:
-    """The median time between one step's end and the next, without the first few."""
-    return median(b - a for a, b in itertools.pairwise(ended[WARM - 1 :]))
-
-
-def _resident() -> int:
-    """The most memory that this process has had so far, in bytes."""
+def _memory() -> int:
+    """The most memory that this process has had so far, in bytes: of the GPU where there is one."""
+    if GPU:
+        return torch.cuda.max_memory_allocated()
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if platform.system() == "Darwin" else 1024)
