@@ -15,7 +15,8 @@ from torch.autograd.function import once_differentiable
 from . import native
 
 CPU_LOGITS = 1 << 18  # logits at a time: 1 MiB, which stays in the L2 cache between the passes over it
-GPU_ROWS = 4096  # rows of logits at a time: enough to keep a GPU busy
+GPU_ROWS = 4096  # rows of logits at a time, at least: enough to keep a GPU busy
+MOST_PARTS = 16  # into which they are cut there: a compiler writes out each
 
 
 def norm(x: Tensor, weight: Tensor, bias: Tensor | None, eps: float = 1e-5) -> Tensor:
@@ -124,7 +125,7 @@ class _LinearCrossEntropy(Function):
             dtype = torch.get_autocast_dtype(device)
             hidden, weight = hidden.to(dtype), weight.to(dtype)
         n, size = len(hidden), len(weight)
-        step = max(1, CPU_LOGITS // size) if device == "cpu" else GPU_ROWS
+        step = max(1, CPU_LOGITS // size) if device == "cpu" else max(GPU_ROWS, -(-n // MOST_PARTS))
         losses = torch.empty(n, dtype=torch.float32, device=hidden.device)
         grad_hidden = torch.empty_like(hidden) if differentiate else None
         grad_weight = torch.zeros_like(weight, dtype=torch.float32) if differentiate else None
