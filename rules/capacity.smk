@@ -16,6 +16,8 @@ rule capacity:
     conda:
         "../envs/study.yaml"
     threads: 1
+    resources:
+        gpu_slots=1,
     params:
         code=code("capacity.py"),
         model=model_code,

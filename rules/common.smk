@@ -1,5 +1,6 @@
 """The study as read from the configuration, and the look-ups that rules make in it."""
 
+import hashlib
 import json
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ if str(SCRIPTS) not in sys.path:
 
 from knowledge_capacity.config import ConfigError
 from knowledge_capacity.fingerprint import fingerprint
-from knowledge_capacity.specs import STORED, Checkpoint, PythonModel, to_json
+from knowledge_capacity.specs import STORED, Checkpoint, PythonModel, TransformersModel, to_json
 from knowledge_capacity.study import Study, experiment_modules
 
 try:
@@ -74,8 +75,10 @@ def run_checkpoint(wildcards):
 
 
 def model_code(wildcards):
-    """Fingerprint of the file of a model that is a function of the user's, and of files beside it that it imports."""
+    """Fingerprint of a model's own files: a function's, with those beside it that it imports, or a config.json."""
     architecture = study.runs[wildcards.run].architecture
+    if isinstance(architecture, TransformersModel) and architecture.config.endswith(".json"):
+        return hashlib.sha256(Path(architecture.config).read_bytes()).hexdigest()[:12]
     if not isinstance(architecture, PythonModel):
         return ""
     file = Path(architecture.function.rpartition(":")[0])

@@ -15,5 +15,5 @@ rule quantize:
         code=method_code,
         quantizers=quantizer_specs,
     shell:
-        "python scripts/quantize.py --model {input.model:q} --config {input.config:q}"
+        "python scripts/quantize.py --model {input.model:q}"
         " --quantizers {params.quantizers:q} --output {output:q} --log {log:q}"

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import torch
-from knowledge_capacity import console
+from knowledge_capacity import console, devices
 from knowledge_capacity.capacity import losses, measure, measurement
 from knowledge_capacity.data import people, tokenizer
 from knowledge_capacity.data.stream import Stream, source_of
@@ -18,7 +18,9 @@ from knowledge_capacity.specs import FULL_PRECISION, run_from
 def job(arguments: argparse.Namespace, log: console.Log) -> None:
     run = run_from(arguments.run)
     torch.set_num_threads(arguments.threads)
+    lease = devices.lease() if arguments.device != "cpu" else None  # held until the job ends
     device = build.chosen_device(arguments.device)
+    torch.set_float32_matmul_precision("highest")  # some containers turn TF32 on
     record = json.loads(arguments.record.read_text())
     if record["run"] != json.loads(arguments.run):
         raise UserError(
@@ -54,6 +56,8 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
             f"of at most {result['capacity_ratio_max']:.3f}"
         )
     write_parquet(arguments.output, measurement.table(rows))
+    if lease:
+        lease.close()
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from knowledge_capacity.specs import Quantizer
 def job(arguments: argparse.Namespace, log: console.Log) -> None:
     quantizers = [Quantizer(**values) for values in json.loads(arguments.quantizers)]
     try:
-        weights, outside = store.read_weights(arguments.model), store.outside_layers(arguments.config)
+        weights, outside = store.quantizable_weights(arguments.model)
     except store.Diverged as diverged:  # it has no variants either, and the study goes on without them
         log.say(f"quantize: {diverged}")
         weights, outside, quantizers = {}, set(), []
@@ -24,8 +24,9 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="quantize", description=__doc__)
-    parser.add_argument("--model", required=True, type=Path, metavar="FILE", help="model.safetensors")
-    parser.add_argument("--config", required=True, type=Path, metavar="FILE", help="config.json of the model")
+    parser.add_argument(
+        "--model", required=True, type=Path, metavar="FILE", help="model.safetensors, beside its config.json"
+    )
     parser.add_argument("--quantizers", required=True, metavar="JSON", help="list of quantizer specs")
     parser.add_argument("--output", required=True, type=Path, metavar="FILE", help="variants file to write")
     console.main(job, parser)

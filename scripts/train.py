@@ -13,14 +13,14 @@ from typing import Any
 
 import pyarrow as pa
 import torch
-from knowledge_capacity import console
+from knowledge_capacity import console, devices
 from knowledge_capacity.data import people, tokenizer
 from knowledge_capacity.data.stream import Stream, source_of
 from knowledge_capacity.files import exclusive, write_json, write_parquet
 from knowledge_capacity.models import native, store
 from knowledge_capacity.models.build import chosen_device
 from knowledge_capacity.specs import STORED, Checkpoint, Run, run_from
-from knowledge_capacity.training import devices, parallel
+from knowledge_capacity.training import parallel
 from knowledge_capacity.training.adopt import adopt, used_tokens
 from knowledge_capacity.training.loop import Diverged, Stopped, Trained, train
 from knowledge_capacity.training.parallel import Team

@@ -7,7 +7,7 @@ takes the best of several learning rates, a name stands for one recipe of each.
 
 from typing import NamedTuple
 
-from .specs import AnyArchitecture, Architecture, BioD, Biography, Dataset, Junk, Recipe
+from .specs import FAMILIES, AnyArchitecture, Architecture, BioD, Biography, Dataset, Junk, Recipe
 
 NAMES = ("paper-1000", "paper-1000-steps", "paper-100", "paper-100-junk")
 K, M = 1000, 1_000_000
@@ -83,7 +83,7 @@ def _lrs(architecture: AnyArchitecture, people: int, exposures: int) -> tuple[fl
     It says nothing of GPT-2 with a smaller MLP or none: at 100 exposures, where they lose, we search as for
     LLaMA.
     """
-    if not isinstance(architecture, Architecture) or architecture.family == "gpt2":
+    if not isinstance(architecture, Architecture) or architecture.parts == FAMILIES["gpt2"]:
         return None
     if architecture.parts.experts:
         if people > 200 * K:

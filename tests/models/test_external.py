@@ -94,7 +94,10 @@ def test_a_function_of_yours(tmp_path: Path, file: Path) -> None:
     model = build(architecture, VOCABULARY, WINDOW, 0)
     # the tied matrix once, with the rows of used tokens, and the head's bias likewise
     assert n_parameters(model, 11) == 11 * 6 + 11 + 6 * 6 + 6
-    assert store.outside_layers(tmp_path / "run/config.json") == {"embedding.weight", "head.bias"}
+    assert store.quantizable_weights(tmp_path / "run/model.safetensors")[1] == {
+        "embedding.weight",
+        "head.bias",
+    }
 
 
 @pytest.mark.parametrize("as_file", [False, True])
@@ -151,6 +154,43 @@ def test_the_loss_is_that_of_the_logits(file: Path) -> None:
 def test_a_function_that_makes_no_model(file: Path, function: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         build(PythonModel(function.format(file)), VOCABULARY, WINDOW, 0)
+
+
+MASKED = """
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+
+@dataclass
+class Options:
+    width: int = 4
+
+
+def build(vocabulary, window):
+    embedding = nn.Embedding(vocabulary, Options().width)
+    model = nn.Sequential(embedding, nn.Linear(4, 4), nn.Linear(4, vocabulary))
+    model.register_buffer("mask", torch.full((window, window), float("-inf")).triu(1))
+    return model
+"""
+
+
+def test_buffers_are_kept_and_are_no_parameters(tmp_path: Path) -> None:
+    (tmp_path / "masked.py").write_text(MASKED)
+    architecture = PythonModel(f"{tmp_path}/masked.py:build")
+    model = build(architecture, VOCABULARY, WINDOW, 0)
+    store.write(tmp_path / "run", model, run_of(architecture), end_token=2)
+    path = tmp_path / "run/model.safetensors"
+    weights = store.read_weights(path)  # infinity in a mask is no sign of a run that diverged
+    assert torch.equal(weights["mask"], model.get_buffer("mask"))
+    parameters, outside = store.quantizable_weights(path)
+    assert set(parameters) == {name for name, _ in model.named_parameters()}
+    assert outside == {"0.weight", "2.weight", "2.bias"}
+    again = store.load(path, architecture, VOCABULARY, WINDOW, weights)
+    assert torch.equal(again.get_buffer("mask"), model.get_buffer("mask"))
 
 
 def test_a_file_may_import_one_beside_it(tmp_path: Path, file: Path) -> None:

@@ -120,8 +120,6 @@ def test_the_script_writes_what_the_library_makes(tmp_path: Path, weights: dict[
     quantizers = json.dumps([asdict(INT8), asdict(GROUPED)])
     command = [sys.executable, str(script), "--model", str(tmp_path / "model.safetensors")]
     command += [
-        "--config",
-        str(tmp_path / "config.json"),
         "--quantizers",
         quantizers,
         "--output",

@@ -194,6 +194,10 @@ def overlay(
             raise UserError(
                 f"--exposures {exposures}: the exposures of {recipe} are the paper's. Leave it out."
             )
+        if config["recipes"][recipe].get("steps"):
+            raise UserError(
+                f"--exposures {exposures}: {recipe} trains for its steps, whatever the exposures."
+            )
         recipe, values = f"{recipe}-{exposures}", config["recipes"][recipe]
         recipes = {recipe: {**values, "exposures": exposures}}
     entries = {a.slug: {key: v for key, v in asdict(a).items() if v is not None} for a in architectures}

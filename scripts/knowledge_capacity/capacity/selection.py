@@ -5,6 +5,8 @@ choice among more rates finds a higher best, so how many were tried is told besi
 """
 
 import json
+import math
+from statistics import mean
 from typing import Any
 
 import pyarrow as pa
@@ -16,21 +18,31 @@ from .measurement import SCHEMA
 def marked(table: pa.Table) -> pa.Table:
     """The measurements with `lr_tried` and `lr_best` filled in.
 
-    Runs that differ in seed and learning rate alone are compared by their capacity_ratio at full precision; a
-    run that diverged counts as the worst. All variants and seeds of the best rate are marked; of equals, the
-    lower rate.
+    Runs that differ in seed and learning rate alone are compared by their capacity_ratio at full precision,
+    over the seeds that all rates have (over all, where there are none); a rate that diverged with any seed
+    is the worst. All variants and seeds of the best rate are marked; of equals, the lower rate.
     """
     rows = table.to_pylist()
-    ratios: dict[Any, dict[float, list[float]]] = {}
+    ratios: dict[Any, dict[float, dict[int, float]]] = {}  # by group, rate and seed
     for row in rows:
         if row["variant"] == FULL_PRECISION:
-            ratio = -float("inf") if row["diverged"] else row["capacity_ratio"]
-            ratios.setdefault(_group(row), {}).setdefault(row["lr"], []).append(ratio)
+            ratio = -math.inf if row["diverged"] else row["capacity_ratio"]
+            ratios.setdefault(_group(row), {}).setdefault(row["lr"], {})[row["seed"]] = ratio
+    best = {group: _best(by_rate) for group, by_rate in ratios.items()}
     for row in rows:
-        tried = ratios[_group(row)]
-        best = max(sorted(tried), key=lambda lr: sum(tried[lr]) / len(tried[lr]))
-        row["lr_tried"], row["lr_best"] = sorted(tried), row["lr"] == best
+        group = _group(row)
+        row["lr_tried"], row["lr_best"] = sorted(ratios[group]), row["lr"] == best[group]
     return pa.Table.from_pylist(rows, schema=SCHEMA)
+
+
+def _best(by_rate: dict[float, dict[int, float]]) -> float:
+    """The rate with the highest mean over the seeds that all have."""
+    common = set.intersection(*(set(by_seed) for by_seed in by_rate.values()))
+    means = {}
+    for rate, by_seed in by_rate.items():
+        counted = [ratio for seed, ratio in by_seed.items() if seed in common or not common]
+        means[rate] = min(by_seed.values()) if -math.inf in by_seed.values() else mean(counted)
+    return max(sorted(means), key=means.__getitem__)
 
 
 def _group(row: dict[str, Any]) -> tuple[str, str, str]:

@@ -12,8 +12,8 @@ KEY = "labels: layers-heads, d: width.  bars: the 95 % intervals of all seeds.  
 
 def as_trained(rows: pd.DataFrame, kind: str) -> pd.DataFrame:
     """The points of all runs of GPT-2 on datasets of a kind without junk, at full precision."""
-    wanted = (rows.kind == kind) & (rows.family == "gpt2") & (rows.variant == FULL_PRECISION)
-    return plots.over_seeds(rows[wanted & (rows.junk_share == 0)])
+    rows = plots.of_gpt2(rows)
+    return plots.over_seeds(rows[(rows.kind == kind) & (rows.variant == FULL_PRECISION)])
 
 
 def by_exposures(points: pd.DataFrame, title: str) -> Figure:

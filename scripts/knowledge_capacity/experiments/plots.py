@@ -21,6 +21,15 @@ SPEC = [
 ]
 
 
+PLAIN_GPT2 = r"gpt2-\d+-\d+(-d\d+)?"  # no part replaced
+
+
+def of_gpt2(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of GPT-2 as it is in the paper, trained by AdamW and without junk."""
+    plain = rows.architecture.str.fullmatch(PLAIN_GPT2) & rows.layers.notna()
+    return rows[plain & (rows.optimizer == "adamw") & (rows.junk_share == 0)]
+
+
 def over_seeds(rows: pd.DataFrame) -> pd.DataFrame:
     """One row for all seeds of a spec: means, and the lowest and highest end of the seeds' 95 % intervals.
 

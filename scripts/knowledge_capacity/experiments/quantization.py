@@ -8,7 +8,7 @@ from . import laws, plots
 
 def points(rows: pd.DataFrame) -> pd.DataFrame:
     """All runs of GPT-2 without junk at every precision; the table shows them all."""
-    return plots.over_seeds(rows[(rows.family == "gpt2") & (rows.junk_share == 0)])
+    return plots.over_seeds(plots.of_gpt2(rows))
 
 
 def figure(points: pd.DataFrame) -> Figure:

@@ -122,7 +122,9 @@ class Decoder(nn.Module):
         return self.embedding.weight if self.head is None else self.head.weight
 
     def hidden(self, tokens: Tensor) -> tuple[Tensor, Tensor | None]:
-        """The stream (batch, window, width) that the head reads, and the mean of the layers' routing."""
+        """The stream (batch, window, width) that the head reads, and what `Mixture` says of the layers'
+        routing: the sum of its losses and the means of the rest.
+        """
         window = tokens.shape[1]
         if window > len(self.get_buffer("cos")):  # a biography longer than the windows of training
             self._set_angles(window)
@@ -134,7 +136,10 @@ class Decoder(nn.Module):
             x, normed, routing = layer(x, normed, cos, sin, after)
             if routing is not None:
                 routings.append(routing)
-        return normed, torch.stack(routings).mean(dim=0) if routings else None
+        if not routings:
+            return normed, None
+        each = torch.stack(routings)
+        return normed, torch.cat([each[:, :1].sum(dim=0), each[:, 1:].mean(dim=0)])
 
     def forward(self, tokens: Tensor) -> Tensor:
         return F.linear(self.hidden(tokens)[0], self.head_weight)

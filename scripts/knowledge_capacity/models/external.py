@@ -1,5 +1,6 @@
 """Models other than the study's decoder: from a Python function, from transformers, from a checkpoint."""
 
+import hashlib
 import importlib.util
 import json
 import sys
@@ -40,10 +41,12 @@ def function(architecture: PythonModel) -> Callable[..., Any]:
     path = Path(name)
     if not path.is_file():
         raise UserError(f"{architecture.function}: there is no file {name}. Write path/to/file.py:function.")
-    specification = importlib.util.spec_from_file_location(path.stem, path)
+    unlike_others = f"model_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
+    specification = importlib.util.spec_from_file_location(unlike_others, path)
     assert specification
     assert specification.loader
     module = importlib.util.module_from_spec(specification)
+    sys.modules[module.__name__] = module  # where dataclasses look for what annotations mean
     beside = str(path.parent.resolve())
     sys.path.insert(0, beside)  # so that it can import files beside it
     try:

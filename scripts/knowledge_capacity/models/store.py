@@ -15,9 +15,9 @@ from .build import build, token_weights
 from .decoder import Decoder
 from .experts import Mixture
 
-OUTSIDE = (
-    "not_quantized"  # in config.json, the matrices that no quantiser touches: embeddings, head and routers
-)
+# in config.json, names of weights
+OUTSIDE = "not_quantized"  # matrices that no quantiser touches: embeddings, head and routers
+IDLE = "no_parameters"  # buffers, and what makes a transformers class do nothing where a decoder has no MLP
 DIVERGED = "diverged"
 
 
@@ -29,9 +29,10 @@ def write(folder: Path, model: nn.Module, run: Run, end_token: int) -> None:
     """Write weights and config.json of a trained model, which is moved to the CPU."""
     model = model.to("cpu")
     weights, outside = saved_weights(model)
+    idle = sorted(weights.keys() - _parameters_as_saved(model))
     vocabulary = len(next(token_weights(model)))
     config = _config(model, run, vocabulary, end_token)
-    write_json(folder / "config.json", {**config, OUTSIDE: sorted(outside)})
+    write_json(folder / "config.json", {**config, OUTSIDE: sorted(outside), IDLE: idle})
     _save(folder, weights, {"format": "pt"})
 
 
@@ -79,18 +80,29 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             weights = {name: file.get_tensor(name) for name in file.keys()}
     except (SafetensorError, OSError) as error:
         raise UserError(f"{path}: not a whole weights file ({error}). {remake(path)}") from error
+    idle = _listed(path.with_name("config.json"), IDLE)  # a mask may well hold infinity
     for name, tensor in weights.items():
-        if not tensor.isfinite().all():
+        if name not in idle and not tensor.isfinite().all():
             raise UserError(
                 f"{path}: {name} holds NaN or infinity. Delete it and train again with a lower lr."
             )
     return weights
 
 
-def outside_layers(path: Path) -> set[str]:
-    """Names of the weights that quantisers leave as they are, from a run's config.json."""
+def quantizable_weights(path: Path) -> tuple[dict[str, Tensor], set[str]]:
+    """The parameters of a saved run, and the names of those that quantisers leave as they are.
+
+    path: its model.safetensors. Raises as read_weights does.
+    """
+    weights, config = read_weights(path), path.with_name("config.json")
+    idle = _listed(config, IDLE)
+    return {name: tensor for name, tensor in weights.items() if name not in idle}, _listed(config, OUTSIDE)
+
+
+def _listed(path: Path, key: str) -> set[str]:
+    """The names in a list of a run's config.json."""
     try:
-        return set(json.loads(path.read_text())[OUTSIDE])
+        return set(json.loads(path.read_text())[key])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path}: not the config.json of a run ({error!r}). {remake(path)}") from error
 
@@ -119,6 +131,12 @@ def load(
         reason = f"these are not the weights of a {architecture.slug} for {vocabulary} tokens"
         raise UserError(f"{source}: {reason} ({error}). {remake(source)}") from error
     return model.eval()
+
+
+def _parameters_as_saved(model: nn.Module) -> set[str]:
+    """The names under which the parameters of a model are saved."""
+    own = {name: parameter.detach() for name, parameter in model.named_parameters()}
+    return set(interchange.exported(model.architecture, own) if isinstance(model, Decoder) else own)
 
 
 def _distinct(model: nn.Module) -> dict[str, Tensor]:

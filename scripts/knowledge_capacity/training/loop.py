@@ -160,6 +160,7 @@ def train(
                 checkpoint.save(save_to, identity, progress, model, step.optimizers, step.scaler)
             saved = time.monotonic()
         if wanted == STOP:
+            team.wait()  # none ends before the progress of all is on disk
             raise Stopped(f"{run.slug}: stopped at step {progress.step} of about {steps}; progress is saved.")
     team.mean(step.sums)
     if not all(bool(p.isfinite().all()) for p in model.parameters()):  # since the last point of the log

@@ -89,13 +89,16 @@ class CapturableMuon(torch.optim.Muon):
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
         rates = [group["lr"] for group in self.param_groups]
         before = [[p.clone() for p in group["params"]] for group in self.param_groups]
-        for group in self.param_groups:
-            group["lr"] = 1.0
-        found = super().step(closure)
+        try:
+            for group in self.param_groups:
+                group["lr"] = 1.0
+            found = super().step(closure)
+        finally:
+            for group, rate in zip(self.param_groups, rates, strict=True):
+                group["lr"] = rate
         for group, rate, old in zip(self.param_groups, rates, before, strict=True):
             for parameter, value in zip(group["params"], old, strict=True):
                 parameter.sub_(value).mul_(rate).add_(value)
-            group["lr"] = rate
         return found
 
 

@@ -45,6 +45,11 @@ class Team:
             dist.all_reduce(values)
             values /= self.size
 
+    def wait(self) -> None:
+        """Go on when every process has come here."""
+        if self.size > 1:
+            dist.barrier(self.talk)
+
     def agreement(self) -> Callable[[int], int]:
         """A function to be called by all processes at every step with what each wants; it gives the most.
 

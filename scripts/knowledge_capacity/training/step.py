@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.amp.grad_scaler import GradScaler
 from torch.nn.parallel import DistributedDataParallel
 
+from ..models.decoder import Decoder
 from ..models.loss import Loss, loss
 from ..specs import Recipe
 from . import optimizers as optim
@@ -70,7 +71,10 @@ class Step:
         self._n_processes, self._n_targets, self._scale = n_processes, 0, torch.ones((), device=device)
         self._plain: Callable[[Tensor, Tensor], Loss] = LossOf(model)
         if n_processes > 1:
-            self._plain = DistributedDataParallel(LossOf(model), forward_sync_buffers=False)
+            idle = not isinstance(model, Decoder)  # parameters of an unknown model may have no gradient
+            self._plain = DistributedDataParallel(
+                LossOf(model), forward_sync_buffers=False, find_unused_parameters=idle
+            )
         self._loss_of = torch.compile(self._plain) if self._compiling else self._plain
         self._batch: tuple[Tensor, Tensor] | None = None  # what the graph reads
         self._replay: Callable[[], None] | None = None

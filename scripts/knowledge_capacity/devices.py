@@ -14,18 +14,17 @@ from pathlib import Path
 from typing import IO
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
-# those who assign GPUs themselves: Slurm to its jobs, torchrun to its processes
-ASSIGNED = ("SLURM_JOB_ID", "TORCHELASTIC_RUN_ID")
+TORCHRUN = "TORCHELASTIC_RUN_ID"  # it assigns the GPUs of its processes itself
 
 
 def lease() -> IO[str] | None:
     """Take the GPU with the fewest leases for this process, by setting CUDA_VISIBLE_DEVICES.
 
     To be called before CUDA starts, since it reads that variable once. The lease lasts until the returned
-    file is closed or the process ends. None, and nothing is changed, where there is no GPU or where Slurm or
-    torchrun assign them.
+    file is closed or the process ends. None, and nothing is changed, where there is no GPU or where torchrun
+    assigns them. (Slurm names a job's GPUs in CUDA_VISIBLE_DEVICES, so the lease is one of them.)
     """
-    if any(name in os.environ for name in ASSIGNED):
+    if TORCHRUN in os.environ:
         return None
     gpus = visible_gpus()
     if not gpus:

@@ -10,13 +10,13 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from knowledge_capacity.training import devices
+from knowledge_capacity import devices
 
-SCRIPTS = Path(devices.__file__).parents[2]
+SCRIPTS = Path(devices.__file__).parents[1]
 HOLDER = """
 import sys
 from pathlib import Path
-from knowledge_capacity.training import devices
+from knowledge_capacity import devices
 gpu, file = devices.take(sys.argv[2:], Path(sys.argv[1]))
 print(gpu, flush=True)
 sys.stdin.read()
@@ -75,8 +75,7 @@ def test_a_lease_ends_with_its_file(tmp_path: Path) -> None:
 
 
 def test_the_job_sees_the_gpu_that_it_leased(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in devices.ASSIGNED:
-        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv(devices.TORCHRUN, raising=False)
     monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
     found = []
     files = []
@@ -88,11 +87,8 @@ def test_the_job_sees_the_gpu_that_it_leased(monkeypatch: pytest.MonkeyPatch, tm
     assert all(files)
 
 
-@pytest.mark.parametrize("name", devices.ASSIGNED)
-def test_where_slurm_or_torchrun_assign_gpus_nothing_is_changed(
-    monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    monkeypatch.setenv(name, "1")
+def test_where_torchrun_assigns_gpus_nothing_is_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(devices.TORCHRUN, "1")
     monkeypatch.setenv(devices.VISIBLE, "0,1")
     assert devices.lease() is None
     assert os.environ[devices.VISIBLE] == "0,1"
@@ -100,8 +96,7 @@ def test_where_slurm_or_torchrun_assign_gpus_nothing_is_changed(
 
 @pytest.mark.parametrize("visible", ["", "-1"])
 def test_without_gpus_nothing_happens(monkeypatch: pytest.MonkeyPatch, visible: str) -> None:
-    for name in devices.ASSIGNED:
-        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv(devices.TORCHRUN, raising=False)
     monkeypatch.setenv(devices.VISIBLE, visible)
     assert devices.lease() is None
     assert os.environ[devices.VISIBLE] == visible
