@@ -80,3 +80,22 @@ def test_the_speed_of_the_stream_is_the_measured_one() -> None:
     ):
         cells = [form.format(one[key]) if key in one else "" for one in found]
         assert f"| {label} | {' | '.join(cells)} |" in text
+
+
+def test_the_speed_of_training_is_the_measured_one() -> None:
+    text = " ".join((ROOT / "README.md").read_text().split())
+    found = json.loads((PUBLISHED / "training.json").read_text())
+    timed = [(shape, one) for shape in found for one in shape["timed"]]
+    ratios = [one["ratio"] for _, one in timed]
+    memory = [one["bytes"]["ours"] / one["bytes"]["trainer"] for _, one in timed]
+    floors = []
+    for shape, one in timed:
+        tokens = shape["batch_size"] * shape["window"]
+        floor = shape["matmul_flops_per_second"] * one["threads"] / shape["flops_per_step"] * tokens
+        floors.append(100 * one["tokens_per_second"]["ours"] / floor)
+    assert f"runs at {min(ratios):.1f} to {max(ratios):.1f} times the tokens/s" in text
+    assert f"{min(memory):.1f} to {max(memory):.1f} of the memory" in text
+    assert f"would take {min(floors):.0f} to {max(floors):.0f} % of the time" in text
+    sizes = [shape["n_parameters"] for shape in found]
+    assert f"at {min(sizes):,} to {max(sizes):,} parameters" in text
+    assert max(shape["losses_apart"] for shape in found) < 1e-6
