@@ -268,7 +268,7 @@ def test_training_reaches_what_it_runs_and_no_more(scripts: Path) -> None:
         "training/checkpoint",
         "training/schedule",
     }
-    assert not found & {"study", "config", "fingerprint", "paper"}
+    assert not found & {"study", "schema", "problems", "config", "fingerprint", "paper"}
     assert not {name for name in found if name.startswith(("quantization", "capacity", "experiments"))}
 
 

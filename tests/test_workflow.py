@@ -72,7 +72,7 @@ def test_touching_every_file_runs_nothing(finished: tuple[Path, str]) -> None:
         (f"{LIBRARY}/training/loop.py", "LOG_POINTS = 200", "# how often\nLOG_POINTS = (\n    200\n)"),
         (f"{LIBRARY}/data/stream.py", '        """The tokens of', '        """All the tokens of'),
         (f"{LIBRARY}/quantization/rtn.py", '"""Round to nearest', '"""Rounding to nearest'),
-        (f"{LIBRARY}/study.py", "there is no experiment", "no experiment is given"),
+        (f"{LIBRARY}/problems.py", "there is no experiment", "no experiment is given"),
     ],
 )
 def test_prose_never_runs_anything(

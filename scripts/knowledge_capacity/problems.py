@@ -1,0 +1,212 @@
+"""What is wrong with a configuration whose fields are each in order: what takes several to decide."""
+
+import re
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from . import paper
+from .config import Key, Problem, did_you_mean
+from .schema import Config, Experiment, Grid, standard_architecture
+from .specs import (
+    BYTE_PAIR,
+    FULL_PRECISION,
+    WORD_LEVEL,
+    AnyArchitecture,
+    Architecture,
+    BioD,
+    BioR,
+    BioS,
+    Checkpoint,
+    Dataset,
+    PythonModel,
+    RandomStrings,
+)
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+SMALLEST_BYTE_PAIR = 257
+HUB_ID = re.compile(r"\w[\w.-]*/[\w.-]+")
+
+
+def problems_of(config: Config, experiments: set[str]) -> Iterator[Problem]:
+    """All problems of a configuration. experiments: the names of those there is code for."""
+    yield from _names(config)
+    for name, dataset in config.datasets.items():
+        yield from _dataset(("datasets", name), dataset)
+    for name, architecture in config.architectures.items():
+        yield from _architecture(("architectures", name), name, architecture)
+    for name, recipe in config.recipes.items():
+        yield from _repeats(("recipes", name, "other_lrs"), [recipe.lr, *recipe.other_lrs], first=1)
+        if name in paper.NAMES:
+            yield Problem(
+                ("recipes", name), "this is the name of a recipe of the paper's", "Choose another name."
+            )
+    if not any(config.experiments.values()):
+        yield Problem(("experiments",), "there is no experiment", "Add one, or set one that is not null.")
+    for name, experiment in config.experiments.items():
+        if name not in experiments:
+            yield Problem(
+                ("experiments", name), "there is no such experiment", did_you_mean(name, experiments)
+            )
+        elif experiment:
+            yield from _experiment(("experiments", name), experiment, config)
+
+
+def _names(config: Config) -> Iterator[Problem]:
+    """Names that cannot be used."""
+    for section in ("datasets", "architectures", "recipes", "quantizers"):
+        for name in getattr(config, section):
+            if not NAME.fullmatch(name):
+                remedy = "Use letters and digits, and . _ - after the first of them."
+                yield Problem((section, name), "this cannot be a name", remedy)
+    if FULL_PRECISION in config.quantizers:
+        key = ("quantizers", FULL_PRECISION)
+        yield Problem(key, "this name stands for the weights as trained", "Choose another name.")
+
+
+def _dataset(key: Key, dataset: Dataset) -> Iterator[Problem]:
+    if isinstance(dataset, RandomStrings):
+        strings = dataset.symbols**dataset.length
+        if dataset.n_strings > strings:
+            reason = (
+                f"there are only {strings} strings of length {dataset.length} over {dataset.symbols} symbols"
+            )
+            remedy = f"Use at most {strings} strings, or raise length or symbols."
+            yield Problem((*key, "n_strings"), reason, remedy, ((*key, "length"), (*key, "symbols")))
+        return
+    people, pools = dataset.n_people, dataset.pools
+    if people > pools.names:
+        reason = (
+            f"there are only {pools.names} different names ({pools.first_names} first × {pools.middle_names}"
+            f" middle × {pools.last_names} last) for {people} people"
+        )
+        remedy = f"Use at most {pools.names} people, or enlarge pools."
+        parts = ("first_names", "middle_names", "last_names")
+        others = tuple((*key, "pools", part) for part in parts)
+        yield Problem((*key, "n_people"), reason, remedy, others)
+    if isinstance(dataset, BioD) and dataset.symbols**dataset.length < dataset.diversity:
+        strings = dataset.symbols**dataset.length
+        reason = (
+            f"there are only {strings} strings of length {dataset.length} over {dataset.symbols} symbols"
+            f" for a diversity of {dataset.diversity}"
+        )
+        remedy = f"Use a diversity of at most {strings}, or raise length or symbols."
+        yield Problem((*key, "diversity"), reason, remedy, ((*key, "length"), (*key, "symbols")))
+    if isinstance(dataset, BioR) and dataset.tokenizer == WORD_LEVEL:
+        reason = "nobody knows in advance which words a language model will write"
+        yield Problem((*key, "tokenizer"), reason, "Write bpe-SIZE, a folder, or OWNER/NAME on the hub.")
+    yield from _tokenizer((*key, "tokenizer"), dataset.tokenizer)
+
+
+def _tokenizer(key: Key, name: str) -> Iterator[Problem]:
+    match = BYTE_PAIR.fullmatch(name)
+    if match and int(match[1]) < SMALLEST_BYTE_PAIR:
+        reason = f"byte pairs start from 256 bytes and {SMALLEST_BYTE_PAIR - 256} special token"
+        yield Problem(key, reason, f"Write at least bpe-{SMALLEST_BYTE_PAIR}.")
+    elif name != WORD_LEVEL and not match and not Path(name).is_dir() and not HUB_ID.fullmatch(name):
+        remedy = f"Write {WORD_LEVEL}, bpe-SIZE, a folder that exists, or OWNER/NAME on the hub."
+        yield Problem(key, "there is no such folder", remedy)
+
+
+def _architecture(key: Key, name: str, architecture: AnyArchitecture) -> Iterator[Problem]:
+    standard = standard_architecture(name)
+    if standard and standard != architecture:
+        reason = (
+            f"{name} is the name of {standard.layers} layers, {standard.heads} heads, width {standard.width}"
+        )
+        yield Problem(key, reason, "Choose another name.")
+    if isinstance(architecture, PythonModel):
+        file, _, function = architecture.function.rpartition(":")
+        if not Path(file).is_file() or not function.isidentifier():
+            yield Problem((*key, "function"), "there is no such file", "Write path/to/file.py:function.")
+    elif isinstance(architecture, Checkpoint):
+        for needed in ("config.json", "tokenizer.json"):
+            if not (Path(architecture.folder) / needed).is_file():
+                reason = f"there is no {needed} in this folder"
+                yield Problem((*key, "folder"), reason, "Give the folder of a model that transformers saved.")
+    elif isinstance(architecture, Architecture):
+        yield from _decoder(key, architecture)
+    elif architecture.config.endswith(".json") and not Path(architecture.config).is_file():
+        yield Problem(
+            (*key, "config"), "there is no such file", "Write the path of a config.json, or a class."
+        )
+
+
+def _decoder(key: Key, architecture: Architecture) -> Iterator[Problem]:
+    width, heads = architecture.width, architecture.heads
+    reason = ""
+    if width % heads:
+        reason = f"a width of {width} does not divide among {heads} heads"
+    elif (width // heads) % 2:
+        reason = f"each head has {width // heads} dimensions, and rotary embedding needs an even number"
+    if reason:
+        step = 2 * heads
+        remedy = f"Use a multiple of {step} as width, such as {-(-width // step) * step}."
+        yield Problem((*key, "width"), reason, remedy, ((*key, "heads"),))
+    experts = architecture.parts.experts
+    if experts and experts.top_k > experts.number:
+        reason = f"there are only {experts.number} experts to choose from"
+        yield Problem((*key, "experts", "top_k"), reason, f"Write at most {experts.number}.")
+    if architecture.parts.mlp == "none" and (experts or architecture.mlp_width):
+        which = "experts" if architecture.experts else "mlp"
+        reason = "an architecture without MLP has neither experts nor a width of its MLP"
+        yield Problem((*key, which), reason, "Remove one of them.")
+
+
+def _experiment(key: Key, experiment: Experiment, config: Config) -> Iterator[Problem]:
+    for which in ("seeds", "variants"):
+        yield from _repeats((*key, which), getattr(experiment, which))
+    for i, name in enumerate(experiment.variants):
+        if name != FULL_PRECISION and name not in config.quantizers:
+            remedy = did_you_mean(name, {FULL_PRECISION, *config.quantizers})
+            yield Problem((*key, "variants", i), "there is no such quantizer", remedy)
+    for g, grid in enumerate(experiment.grids):
+        yield from _together((*key, "grids", g), grid, config)
+        for section in ("datasets", "architectures", "recipes"):
+            known, names = getattr(config, section), getattr(grid, section)
+            yield from _repeats((*key, "grids", g, section), names)
+            for i, name in enumerate(names):
+                if section == "architectures" and standard_architecture(name):
+                    continue
+                if section == "recipes" and name in paper.NAMES:
+                    continue
+                if name not in known:
+                    remedy = did_you_mean(name, known)
+                    if section == "architectures":
+                        remedy += " FAMILY-LAYERS-HEADS, such as gpt2-2-1, needs no entry."
+                    where = (*key, "grids", g, section, i)
+                    yield Problem(where, f"there is no such {section.removesuffix('s')}", remedy)
+
+
+def _together(key: Key, grid: Grid, config: Config) -> Iterator[Problem]:
+    """Combinations of a dataset, an architecture and a recipe that do not go together."""
+    for (i, d), a, (j, r) in product(enumerate(grid.datasets), grid.architectures, enumerate(grid.recipes)):
+        dataset, architecture = config.datasets.get(d), config.architecture(a)
+        if not dataset or not architecture or (r not in config.recipes and r not in paper.NAMES):
+            continue
+        try:
+            each = config.each(r, dataset, architecture)
+        except paper.NoSetting as error:
+            yield Problem((*key, "recipes", j), str(error), "Write a recipe of your own.")
+            continue
+        junk, where, wants = each[0].junk, (*key, "datasets", i), f"recipe {r} mixes in junk"
+        if not junk:
+            continue
+        if not isinstance(dataset, BioS):
+            yield Problem(
+                where, f"{wants}, which only bioS has", "Use a dataset of that kind, or a recipe without."
+            )
+        elif dataset.n_people + junk.people > dataset.pools.names:
+            reason = (
+                f"{wants} about {junk.people} people, and with {dataset.n_people} of its own "
+                f"it has only {dataset.pools.names} different names"
+            )
+            yield Problem(where, reason, "Enlarge the dataset's pools of names, or lower junk.people.")
+
+
+def _repeats(key: Key, values: list[Any], first: int = 0) -> Iterator[Problem]:
+    """Values that stand twice. first: how many of them stand before the list at `key`."""
+    for i, value in enumerate(values):
+        if value in values[:i]:
+            yield Problem((*key, i - first), "it stands in this list already", "Remove it.")
