@@ -14,7 +14,7 @@ from torch.autograd.function import once_differentiable
 
 from . import native
 
-CPU_LOGITS = 1 << 18  # logits at a time: 1 MiB, which stays in the L2 cache between the passes over it
+CPU_LOGITS = 1 << 20  # logits at a time: fewer would add up the gradient of the head more often than it pays
 GPU_ROWS = 4096  # rows of logits at a time, at least: enough to keep a GPU busy
 MOST_PARTS = 16  # into which they are cut there: a compiler writes out each
 

@@ -5,7 +5,7 @@ names its folder under results/: the slug spells out what people look for and wh
 paper's setting (pool sizes as a digest). So two specs that differ never share a path, and the paper's own
 settings have the short names.
 
-Limits of single fields stand there as annotations; `study` checks them, and everything that takes several
+Limits of single fields stand there as annotations; `problems` checks everything that takes several
 fields to decide.
 """
 
