@@ -11,6 +11,7 @@ from .config import Key, Problem, did_you_mean
 from .schema import Config, Experiment, Grid, standard_architecture
 from .specs import (
     BYTE_PAIR,
+    FAMILIES,
     FULL_PRECISION,
     WORD_LEVEL,
     AnyArchitecture,
@@ -127,10 +128,16 @@ def _architecture(key: Key, name: str, architecture: AnyArchitecture) -> Iterato
                 yield Problem((*key, "folder"), reason, "Give the folder of a model that transformers saved.")
     elif isinstance(architecture, Architecture):
         yield from _decoder(key, architecture)
-    elif architecture.config.endswith(".json") and not Path(architecture.config).is_file():
-        yield Problem(
-            (*key, "config"), "there is no such file", "Write the path of a config.json, or a class."
-        )
+    elif architecture.config.endswith(".json"):
+        if not Path(architecture.config).is_file():
+            remedy = "Write the path of a config.json, or a class."
+            yield Problem((*key, "config"), "there is no such file", remedy)
+    else:
+        import transformers  # only here: it takes a second, and most studies have no such model
+
+        if not hasattr(transformers, architecture.config):
+            remedy = "Write one that it has, such as Qwen3Config, or the path of a config.json."
+            yield Problem((*key, "config"), "transformers has no such class", remedy)
 
 
 def _decoder(key: Key, architecture: Architecture) -> Iterator[Problem]:
@@ -172,9 +179,12 @@ def _experiment(key: Key, experiment: Experiment, config: Config) -> Iterator[Pr
                 if section == "recipes" and name in paper.NAMES:
                     continue
                 if name not in known:
-                    remedy = did_you_mean(name, known)
+                    remedy = did_you_mean(name, [*known, *(paper.NAMES if section == "recipes" else ())])
                     if section == "architectures":
-                        remedy += " FAMILY-LAYERS-HEADS, such as gpt2-2-1, needs no entry."
+                        families = ", ".join(FAMILIES)
+                        remedy += (
+                            f" FAMILY-LAYERS-HEADS, such as gpt2-2-1, needs no entry (families: {families})."
+                        )
                     where = (*key, "grids", g, section, i)
                     yield Problem(where, f"there is no such {section.removesuffix('s')}", remedy)
 

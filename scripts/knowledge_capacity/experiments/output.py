@@ -25,7 +25,8 @@ def write(experiment: str, measurements: pa.Table, output: Path) -> None:
     usable = pc.and_(pc.is_null(measurements["diverged"]), measurements["lr_best"])
     points = module.points(measurements.filter(usable).to_pandas())
     if points.empty:
-        raise UserError(f"{experiment}: there is no measurement for this figure.")
+        remedy = "Every run is in the measurements; the experiment `comparison` shows models of any kind."
+        raise UserError(f"{experiment}: there is no measurement of what this figure shows. {remedy}")
     figure = module.figure(points)
     for ending, metadata in UNDATED.items():
         with replacing(output.with_suffix(f".{ending}")) as aside:

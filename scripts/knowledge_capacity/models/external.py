@@ -16,6 +16,7 @@ from ..specs import Checkpoint, PythonModel, TransformersModel
 
 def build(architecture: PythonModel | TransformersModel, vocabulary: int, window: int) -> nn.Module:
     """A fresh model, drawn by torch's default generator. Raises UserError where none can be made."""
+    what = architecture.function if isinstance(architecture, PythonModel) else architecture.config
     try:
         if isinstance(architecture, PythonModel):
             model = function(architecture)(vocabulary, window, **architecture.arguments)
@@ -24,11 +25,10 @@ def build(architecture: PythonModel | TransformersModel, vocabulary: int, window
     except UserError:
         raise
     except Exception as error:  # whatever the user's code or values make the library raise
-        what = architecture.function if isinstance(architecture, PythonModel) else architecture.config
         said = str(error).partition("\n")[0]
         raise UserError(f"{what}: it makes no model ({type(error).__name__}: {said}).") from error
     if not isinstance(model, nn.Module):
-        raise UserError(f"{architecture.family}: it gives {type(model).__name__}, not a torch module.")
+        raise UserError(f"{what}: it gives {type(model).__name__}, not a torch module.")
     return model
 
 
