@@ -33,12 +33,12 @@ def measure(n_people: int, file: Path) -> dict[str, Any]:
     torch.set_num_threads(1)
     dataset = BioS(n_people=n_people)
     words = tokenizer.word_level(corpus.texts(dataset))
-    floor = _resident()
+    floor = resident()
     drawing = _seconds(lambda: people.write(file, dataset, 0), rounds=1)
     began = time.perf_counter()
     codes = people.read(file, dataset, 0)
     reading = time.perf_counter() - began
-    with_people = _resident()
+    with_people = resident()
     stream = Stream(source_of(dataset, 0, codes), words)
     mean = stream.mean_length()
     windows = Windows(stream, 1000, BATCH_SIZE, WINDOW)
@@ -64,7 +64,7 @@ def measure(n_people: int, file: Path) -> dict[str, Any]:
         "read_seconds": reading,
         "peak_bytes_before": floor,
         "peak_bytes_people": with_people,
-        "peak_bytes_stream": _resident(),
+        "peak_bytes_stream": resident(),
         "python": platform.python_version(),
         "torch": torch.__version__,
     }
@@ -113,6 +113,6 @@ def _seconds(action: Callable[[], Any], rounds: int = ROUNDS) -> float:
     return best
 
 
-def _resident() -> int:
+def resident() -> int:
     """The most memory that this process has had so far, in bytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if platform.system() == "Darwin" else 1024)

@@ -8,7 +8,6 @@ with the real stream and loop of the study. The floor is the time that the matri
 import itertools
 import math
 import platform
-import resource
 import tempfile
 import time
 from contextlib import suppress
@@ -21,6 +20,7 @@ import torch
 from torch import Tensor
 
 from ..data import corpus, people, tokenizer
+from ..data.benchmark import resident
 from ..data.stream import Stream, source_of
 from ..data.windows import Windows
 from ..models import store
@@ -243,4 +243,4 @@ def _memory() -> int:
     """The most memory that this process has had so far, in bytes: of the GPU where there is one."""
     if GPU:
         return torch.cuda.max_memory_allocated()
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if platform.system() == "Darwin" else 1024)
+    return resident()
