@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import time
 from pathlib import Path
 
 import torch
@@ -39,16 +40,21 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
         log.say(f"capacity {run.slug}: no result, since {record['diverged']}")
         return
 
-    measured = {FULL_PRECISION: (weights, float(variants.FULL_BITS))}
+    measured = {FULL_PRECISION: variants.AS_TRAINED}
     for file in arguments.variants:
         measured |= variants.read(file)
     rows = []
-    for name, (matrices, bits) in measured.items():
+    for name, stored in measured.items():
+        began = time.monotonic()
         model = store.load(
-            arguments.model, run.architecture, vocabulary, run.recipe.window, weights | matrices
+            arguments.model, run.architecture, vocabulary, run.recipe.window, weights | stored.matrices
         )
         n_parameters = build.n_parameters(model, used)
-        variant = measure.Variant(name, bits, losses.score(model.to(device), stream, device))
+        scores = losses.score(model.to(device), stream, device)
+        seconds = time.monotonic() - began
+        variant = measure.Variant(
+            name, stored.bits_per_weight, scores, seconds, stored.spec, stored.quantized
+        )
         rows.append(measure.row(run, record, n_parameters, variant, arguments.code))
         result = rows[-1]
         log.say(

@@ -67,7 +67,7 @@ OVERLAYS: dict[str, tuple[str, str]] = {
     "unknown key": (
         "recipes: {short: {rl: 2}}",
         "overlay.yaml: recipes.short.rl = 2: unknown key. Known: batch_size, exposures, junk, lr,"
-        " optimizer, other_lrs, precision, steps, warmup_steps, weight_decay, window.",
+        " optimizer, other_lrs, precision, qat, steps, warmup_steps, weight_decay, window.",
     ),
     "list": (
         "experiments: {base_law: {variants: [fp32, int9]}}",

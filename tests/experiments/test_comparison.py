@@ -23,7 +23,7 @@ def row(architecture: AnyArchitecture, seed: int, loss: float, optimizer: str = 
     recipe = Recipe(1000, 1e-3, optimizer="muon" if optimizer == "muon" else "adamw")
     losses = np.full((4, DATASET.n_people, len(Term)), loss)
     losses[:, :, Term.LATE_EMPLOYER] = 0.0
-    variant = measure.Variant("fp32", 32.0, losses)
+    variant = measure.Variant("fp32", 32.0, losses, seconds=1.0)
     return measure.row(Run(DATASET, architecture, recipe, seed), RECORD, 6000, variant, "1" * 12)
 
 

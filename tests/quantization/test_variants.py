@@ -13,7 +13,7 @@ from knowledge_capacity.files import UserError
 from knowledge_capacity.models import store
 from knowledge_capacity.models.build import build
 from knowledge_capacity.quantization import rtn, variants
-from knowledge_capacity.specs import FAMILIES, Architecture, BioS, Quantizer, Recipe, Run
+from knowledge_capacity.specs import FAMILIES, Architecture, BioS, Quantizer, Recipe, Run, to_json
 from torch import Tensor
 
 SMALL = Architecture(layers=2, heads=1, width=8)
@@ -67,8 +67,9 @@ def test_what_is_written_reads_back(tmp_path: Path, weights: dict[str, Tensor]) 
     assert list(found) == list(stored) == ["int8-rtn", "int4-rtn", "int4-rtn-group3"]
     for quantizer in (INT8, INT4, GROUPED):
         matrices, bits = variants.quantize(weights, OUTSIDE, quantizer)
-        read_back, read_bits = found[quantizer.slug]
-        assert read_bits == stored[quantizer.slug] == bits
+        read_back = found[quantizer.slug].matrices
+        assert found[quantizer.slug].bits_per_weight == stored[quantizer.slug] == bits
+        assert found[quantizer.slug].spec == to_json(quantizer)
         assert read_back.keys() == matrices.keys()
         for name, tensor in matrices.items():
             assert torch.equal(read_back[name], tensor), name
@@ -81,8 +82,8 @@ def test_a_variant_loads_in_place_of_the_weights(tmp_path: Path, weights: dict[s
     with torch.no_grad():
         full = store.load(Path("model"), SMALL, 20, 16, weights)(tokens)
         found = {
-            name: store.load(Path("model"), SMALL, 20, 16, weights | matrices)(tokens)
-            for name, (matrices, _) in variants.read(tmp_path / "rtn.safetensors").items()
+            name: store.load(Path("model"), SMALL, 20, 16, weights | one.matrices)(tokens)
+            for name, one in variants.read(tmp_path / "rtn.safetensors").items()
         }
     assert 0 < float((found["int8-rtn"] - full).norm()) < float((found["int2-rtn"] - full).norm())
 

@@ -17,11 +17,14 @@ DATA_LIMITED = 0.9  # a run with R at or above this share of R_max measures its 
 
 @dataclass(frozen=True)
 class Variant:
-    """What is measured of a run: name, storage, and losses as `losses.score` gives them."""
+    """What is measured of a run: name, storage, losses as `losses.score` gives them, seconds to get them."""
 
     name: str
     bits_per_weight: float
     losses: NDArray[np.float64]
+    seconds: float
+    spec: str | None = None
+    quantized: list[str] | None = None
 
 
 def row(run: Run, record: dict[str, Any], n_parameters: int, variant: Variant, code: str) -> dict[str, Any]:
@@ -48,7 +51,11 @@ def row(run: Run, record: dict[str, Any], n_parameters: int, variant: Variant, c
     return {
         **_described(run, record, n_parameters, code),
         "variant": variant.name,
+        "variant_spec": variant.spec,
+        "quantized": variant.quantized,
         "bits_per_weight": variant.bits_per_weight,
+        "people_scored": variant.losses.shape[1],
+        "measure_seconds": variant.seconds,
         "loss_name": float(by_attribute["name"].mean()),
         "loss_value": loss_value,
         "loss_value1": loss_value1,

@@ -7,6 +7,8 @@ variant costs to store in its header.
 
 import importlib
 import json
+import re
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
@@ -15,9 +17,27 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..files import UserError, remake, replacing
-from ..specs import Quantizer
+from ..specs import Quantizer, to_json
 
 FULL_BITS = 32
+LAYER = re.compile(r"(?<=\.)\d+(?=\.)")
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A variant: its quantised matrices as they read back, and how it is stored.
+
+    bits_per_weight: the mean over all weights of the model. spec: the quantizer, as JSON. quantized: the
+    names of the matrices, with * in place of the numbers of layers and experts.
+    """
+
+    matrices: dict[str, Tensor]
+    bits_per_weight: float
+    spec: str | None = None
+    quantized: list[str] | None = None
+
+
+AS_TRAINED = Stored({}, float(FULL_BITS))
 
 
 def method_module(method: str) -> ModuleType:
@@ -56,23 +76,24 @@ def write(
     for quantizer in quantizers:
         matrices, stored[quantizer.slug] = quantize(weights, outside, quantizer)
         tensors |= {f"{quantizer.slug}/{name}": tensor.contiguous() for name, tensor in matrices.items()}
+    specs = {quantizer.slug: to_json(quantizer) for quantizer in quantizers}
     with replacing(path) as aside:
-        save_file(tensors, aside, {"bits_per_weight": json.dumps(stored)})
+        save_file(tensors, aside, {"bits_per_weight": json.dumps(stored), "specs": json.dumps(specs)})
     return stored
 
 
-def read(path: Path) -> dict[str, tuple[dict[str, Tensor], float]]:
-    """For each variant in a file, its matrices and its mean stored bits per weight."""
+def read(path: Path) -> dict[str, Stored]:
+    """The variants in a file, by name."""
     try:
         with safe_open(path, framework="pt") as file:
             stored: dict[str, float] = json.loads(file.metadata()["bits_per_weight"])
+            specs: dict[str, str] = json.loads(file.metadata()["specs"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}
     except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path}: not a whole variants file ({error}). {remake(path)}") from error
-    return {
-        variant: (
-            {n.removeprefix(f"{variant}/"): t for n, t in tensors.items() if n.startswith(f"{variant}/")},
-            bits,
-        )
-        for variant, bits in stored.items()
-    }
+    found = {}
+    for variant, bits in stored.items():
+        own = {n.removeprefix(f"{variant}/"): t for n, t in tensors.items() if n.startswith(f"{variant}/")}
+        quantized = sorted({LAYER.sub("*", name) for name in own})
+        found[variant] = Stored(own, bits, specs[variant], quantized)
+    return found

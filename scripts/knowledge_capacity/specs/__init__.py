@@ -33,12 +33,13 @@ from .datasets import (
     Pools,
     RandomStrings,
 )
-from .recipes import Junk, Quantizer, Recipe
+from .recipes import FORMATS, Junk, Quantizer, Questions, Recipe
 from .runs import Run, dataset_from, recipe_from, run_from
 
 __all__ = [
     "BYTE_PAIR",
     "FAMILIES",
+    "FORMATS",
     "FULL_PRECISION",
     "KINDS",
     "STORED",
@@ -61,6 +62,7 @@ __all__ = [
     "Positive",
     "PythonModel",
     "Quantizer",
+    "Questions",
     "RandomStrings",
     "Recipe",
     "Run",

@@ -38,11 +38,60 @@ class Junk:
 
 
 @dataclass(frozen=True)
+class Quantizer:
+    """A way of storing the weights of a trained model in fewer bits.
+
+    method: rtn (round to nearest), gptq, hqq, nf4 or fp8. group_size: how many weights of a row share a
+    scale; 0 is the whole row. zero_point: with rtn and gptq, whether they share a zero point as well, so that
+    codes need not lie evenly around zero (hqq always has one). matrices: those of the layers, or also
+    embedding and head. calibration_people: with gptq, whose biographies it may see.
+    """
+
+    __pydantic_config__ = STRICT
+
+    bits: Annotated[int, Ge(2), Le(8)]
+    method: Literal["rtn", "gptq", "hqq", "nf4", "fp8"] = "rtn"
+    group_size: Annotated[int, Ge(0)] = 0
+    zero_point: bool = False
+    matrices: Literal["layers", "all"] = "layers"
+    calibration_people: Count = 1000
+
+    @property
+    def slug(self) -> str:
+        name = self.method if self.method in FORMATS else f"int{self.bits}-{self.method}"
+        name += departures(self, group_size="group", matrices="", calibration_people="people")
+        return name + ("-zero" if self.zero_point else "")
+
+
+FORMATS = {"nf4": 4, "fp8": 8}  # methods that are number formats, and their bits
+
+
+@dataclass(frozen=True)
+class Questions:
+    """Teaching a trained model to answer questions about half of its people, so that the rest can be asked.
+
+    The weights stay, and low-rank updates of `rank` are trained for so many epochs over the questions.
+    """
+
+    __pydantic_config__ = STRICT
+
+    rank: Annotated[int, Ge(1), Le(1024)] = 8
+    lr: Positive = 1e-3
+    epochs: Count = 10
+    batch_size: Count = 64
+
+    @property
+    def slug(self) -> str:
+        return "questions" + departures(self, rank="rank", lr="lr", epochs="epochs", batch_size="batch")
+
+
+@dataclass(frozen=True)
 class Recipe:
     """How a model is trained: exposures, optimiser, schedule, batch, and what junk is mixed in.
 
     steps: train for so many updates, as the paper prints them, in place of exact exposures (which then just
     name the recipe). precision: of matrix products in training; auto is fp32 on a CPU and bf16 on a GPU.
+    qat: train the weights as this quantizer (rtn) stores them.
     """
 
     __pydantic_config__ = STRICT
@@ -57,6 +106,7 @@ class Recipe:
     optimizer: Literal["adamw", "muon"] = "adamw"
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     steps: Count | None = None
+    qat: Quantizer | None = None
 
     @property
     def has_domain_token(self) -> bool:
@@ -76,20 +126,5 @@ class Recipe:
             precision="",
             steps="steps",
         )
+        name += f"-qat-{self.qat.slug}" if self.qat else ""
         return name + (self.junk.slug if self.junk else "")
-
-
-@dataclass(frozen=True)
-class Quantizer:
-    """A way of storing the weights of a trained model in fewer bits."""
-
-    __pydantic_config__ = STRICT
-
-    bits: Annotated[int, Ge(2), Le(8)]
-    method: Literal["rtn"] = "rtn"
-    group_size: Annotated[int, Ge(0)] = 0
-
-    @property
-    def slug(self) -> str:
-        name = f"int{self.bits}-{self.method}"
-        return f"{name}-group{self.group_size}" if self.group_size else name

@@ -8,7 +8,7 @@ from annotated_types import Ge, Lt
 
 from .architectures import AnyArchitecture, architecture_from
 from .datasets import KINDS, Dataset, Pools
-from .recipes import Junk, Recipe
+from .recipes import Junk, Quantizer, Recipe
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,10 @@ def dataset_from(values: dict[str, Any]) -> Dataset:
 
 def recipe_from(values: dict[str, Any]) -> Recipe:
     """The recipe spec that `to_json` wrote."""
-    return Recipe(**{**values, "junk": Junk(**values["junk"]) if values.get("junk") else None})
+    parts = {"junk": Junk, "qat": Quantizer}
+    return Recipe(
+        **{**values, **{name: part(**values[name]) for name, part in parts.items() if values.get(name)}}
+    )
 
 
 def run_from(text: str) -> Run:
