@@ -71,7 +71,9 @@ def test_a_tokenizer_across_the_borders_of_facts_is_refused() -> None:
     """One that joins words: the token of a literal and of a value would be the same."""
     texts = [" was born on", " October", " 2,", " 1996", "."]
     joined = "".join(texts)
-    careless = Tokenizer(models.WordLevel({joined: 0, **{text: i for i, text in enumerate(texts, 1)}}))
+    careless = Tokenizer(
+        models.WordLevel({text: i for i, text in enumerate([joined, *texts, "<|endoftext|>"])})
+    )
     careless.pre_tokenizer = pre_tokenizers.Split("|", behavior="isolated")
     with pytest.raises(UserError, match="tokenizer mine: it does not cut ' was born on October"):
         tokenizer.check(careless, "mine", [texts])

@@ -145,15 +145,9 @@ def texts_of(dataset: Dataset, recipe: Recipe, architecture: AnyArchitecture) ->
     else:
         name = dataset.tokenizer
         made = tokenizer.make(name, corpus.texts(dataset), whole, corpus.closed(dataset))
-    try:
-        tokenizer.check(made, name, sample)
-        encoded = made.encode_batch(whole, add_special_tokens=False)
-        end = made.get_vocab()[END_OF_TEXT]
-    except UserError:
-        raise
-    except Exception as error:  # the library raises plain Exception
-        reason = f"it cannot write the texts of this dataset ({error})"
-        raise UserError(f"tokenizer {name}: {reason}. Name the dataset that it was made for.") from error
+    tokenizer.check(made, name, sample)
+    encoded = made.encode_batch(whole, add_special_tokens=False)
+    end = made.get_vocab()[END_OF_TEXT]
     domain = int(recipe.has_domain_token and not isinstance(architecture, Checkpoint))
     lengths = [len(one.ids) for one in encoded]
     used = {end, *(token for one in encoded for token in one.ids)}

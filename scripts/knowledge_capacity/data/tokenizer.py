@@ -40,12 +40,23 @@ def make(kind: str, texts: list[str], corpus: list[str], closed: bool = True) ->
 def check(tokenizer: Tokenizer, kind: str, biographies: Iterable[list[str]]) -> None:
     """Raise UserError unless whole biographies have the tokens of their pieces, one after the other.
 
-    Pieces end where facts begin and end, so a token across that border would belong to both.
+    Pieces end where facts begin and end, so a token across that border would belong to both. A tokenizer also
+    has to know END_OF_TEXT, and every word.
     """
+    if END_OF_TEXT not in tokenizer.get_vocab():
+        remedy = "Training must have put that between biographies, and the tokenizer must know it."
+        raise UserError(f"tokenizer {kind}: it has no token {END_OF_TEXT}. {remedy}")
+
+    def ids(text: str) -> list[int]:
+        try:
+            return tokenizer.encode(text, add_special_tokens=False).ids
+        except Exception as error:  # the library raises plain Exception for a word that it does not know
+            reason = f"it cannot write the texts of this dataset ({error})"
+            raise UserError(f"tokenizer {kind}: {reason}. Name the dataset that it was made for.") from error
+
     for pieces in biographies:
-        apart = [token for piece in pieces for token in tokenizer.encode(piece, add_special_tokens=False).ids]
         text = "".join(pieces)
-        if tokenizer.encode(text, add_special_tokens=False).ids != apart:
+        if ids(text) != [token for piece in pieces for token in ids(piece)]:
             raise straddling(kind, text)
 
 

@@ -5,7 +5,6 @@ from tokenizers import Tokenizer
 from torch import nn
 
 from ..data import corpus, tokenizer
-from ..data.pieces import END_OF_TEXT
 from ..data.stream import Stream
 from ..files import UserError
 from ..models import external
@@ -24,15 +23,7 @@ def adopt(run: Run, tokens: Tokenizer) -> nn.Module:
     """
     assert isinstance(run.architecture, Checkpoint)
     folder = run.architecture.folder
-    if END_OF_TEXT not in tokens.get_vocab():
-        remedy = "Its training must have put that between biographies, and its tokenizer must know it."
-        raise UserError(f"{folder}: its tokenizer has no token {END_OF_TEXT}. {remedy}")
-    try:
-        tokenizer.check(tokens, folder, corpus.sample(run.dataset))
-    except UserError:
-        raise
-    except Exception as error:  # the library raises plain Exception for a word that it does not know
-        raise UserError(f"{folder}: its tokenizer cannot write {run.dataset.slug} ({error}).") from error
+    tokenizer.check(tokens, folder, corpus.sample(run.dataset))
     model = external.read_checkpoint(run.architecture)
     rows = len(next(token_weights(model)))
     if rows < tokens.get_vocab_size():
