@@ -2,6 +2,7 @@
 # make test         set up .venv and run every check and test
 # make plan         what `make study` would run, without running it
 # make bits         bits per parameter of your own model: MODEL=path/to/file.py:function (docs/your-own-model.md)
+# make calibrate    hold the measuring instrument against models that know a known amount (docs/measuring.md)
 # make cards        a page about each dataset of the study: results/data/DATASET/card.html
 # make benchmark    measure data stream and training beside what one would otherwise use: results/benchmarks/*.md
 # make publish      keep this study's measurements and figures under results/published/
@@ -19,7 +20,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 SNAKEMAKE = snakemake --workflow-profile envs/$(PROFILE) --cores $(CORES)
 OVERLAY = $(if $(STUDY),--configfile studies/$(STUDY).yaml)
 
-.PHONY: study plan bits cards benchmark test publish lock help
+.PHONY: study plan bits calibrate cards benchmark test publish lock help
 .DEFAULT_GOAL := help
 
 help:
@@ -34,6 +35,9 @@ plan: .venv/ready
 bits: .venv/ready
 	@python scripts/bits.py "$(MODEL)" --profile $(PROFILE) --cores $(CORES) $(OPTIONS)
 
+calibrate: .venv/ready
+	@python scripts/calibrate.py --profile $(PROFILE) --cores $(CORES)
+
 cards: .venv/ready
 	$(SNAKEMAKE) data_cards $(OVERLAY)
 
@@ -41,6 +45,7 @@ benchmark: .venv/ready
 	python scripts/benchmark.py stream
 	python scripts/benchmark.py training
 	python scripts/benchmark.py concurrent
+	python scripts/benchmark.py measuring
 
 test: .venv/ready
 	ruff check

@@ -20,11 +20,12 @@ include: "rules/common.smk"
 include: "rules/data.smk"
 include: "rules/train.smk"
 include: "rules/quantize.smk"
+include: "rules/extraction.smk"
 include: "rules/capacity.smk"
 include: "rules/figures.smk"
 
 
-# Everything the study asks for: the figures of its experiments.
+# Everything the study asks for: the figures of its experiments, and the error budget of one of its runs.
 rule all:
     default_target: True
     input:
@@ -33,4 +34,5 @@ rule all:
             experiment=study.experiments,
             ending=["pdf", "svg", "png", "md"],
         ),
+        "results/conventions.md",
     localrule: True

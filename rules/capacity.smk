@@ -23,10 +23,40 @@ rule capacity:
         model=model_code,
         run=run_spec,
         texts=lambda wildcards: texts_option(run_texts(wildcards)),
+        scored=run_scored,
     shell:
         "python scripts/capacity.py --run {params.run:q} --model {input.model:q} --record {input.record:q}"
         " --variants {input.variants:q} --people {input.people:q} --tokenizer {input.tokenizer:q} {params.texts:q}"
-        " --output {output:q} --code {params.code} --threads {threads} --log {log:q}"
+        " --scored-people {params.scored} --output {output:q} --code {params.code} --threads {threads} --log {log:q}"
+
+
+# How one run's bits per parameter move with each convention of the measurement: which run, `study.example_run` says.
+rule conventions:
+    input:
+        model=f"results/runs/{example.run}/model.safetensors",
+        record=f"results/runs/{example.run}/run.json",
+        people=run_people(example),
+        texts=run_texts(example),
+        tokenizer=run_tokenizer(example),
+    output:
+        multiext("results/conventions", ".md", ".json", ".png"),
+    log:
+        "results/logs/conventions.log",
+    conda:
+        "../envs/study.yaml"
+    threads: 1
+    resources:
+        gpu_slots=1,
+    params:
+        code=code("conventions.py"),
+        model=model_code(example),
+        run=run_spec(example),
+        texts=texts_option(run_texts(example)),
+        scored=run_scored(example),
+    shell:
+        "python scripts/conventions.py --run {params.run:q} --model {input.model:q} --record {input.record:q}"
+        " --people {input.people:q} --tokenizer {input.tokenizer:q} {params.texts:q}"
+        " --scored-people {params.scored} --output results/conventions --threads {threads} --log {log:q}"
 
 
 rule collect_dataset:

@@ -4,6 +4,7 @@ import hashlib
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 from snakemake.exceptions import WorkflowError
 
@@ -75,14 +76,18 @@ def run_checkpoint(wildcards):
 
 
 def model_code(wildcards):
-    """Fingerprint of a model's own files: a function's, with those beside it that it imports, or a config.json."""
-    architecture = study.runs[wildcards.run].architecture
+    """Fingerprint of what a run has of its own: a model's files (a function's, with those beside it that it imports,
+    or a config.json), and with qat the rounding and what is rounded."""
+    run = study.runs[wildcards.run]
+    rounding = code(*(f"knowledge_capacity/quantization/{name}.py" for name in ("rtn", "variants")))
+    rounding = rounding if run.recipe.qat else ""
+    architecture = run.architecture
     if isinstance(architecture, TransformersModel) and architecture.config.endswith(".json"):
-        return hashlib.sha256(Path(architecture.config).read_bytes()).hexdigest()[:12]
+        return hashlib.sha256(Path(architecture.config).read_bytes()).hexdigest()[:12] + rounding
     if not isinstance(architecture, PythonModel):
-        return ""
+        return rounding
     file = Path(architecture.function.rpartition(":")[0])
-    return fingerprint(file.parent, file.name)
+    return fingerprint(file.parent, file.name) + rounding
 
 
 def encoded_texts(dataset, seed):
@@ -112,9 +117,45 @@ def run_variants(wildcards):
     ]
 
 
+# the run that the error budget is made for
+example = SimpleNamespace(run=study.example_run())
+
+
+def run_scored(wildcards):
+    return study.scored_people(wildcards.run)
+
+
 def quantizer_specs(wildcards):
     specs = study.quantizers(wildcards.run, wildcards.method)
     return "[" + ", ".join(to_json(spec) for spec in specs) + "]"
+
+
+def extraction_specs(wildcards):
+    return "[" + ", ".join(to_json(spec) for spec in study.extractions(wildcards.run)) + "]"
+
+
+def calibrated(wildcards):
+    """Whether a method looks at the run's data; the others do not run again when these change."""
+    return wildcards.method == "gptq"
+
+
+def calibration_data(wildcards):
+    """The files of the data that a method looks at."""
+    if not calibrated(wildcards):
+        return []
+    return [run_people(wildcards), run_tokenizer(wildcards), *run_texts(wildcards)]
+
+
+def calibration_options(wildcards):
+    """The options that tell a script of these data, as words of a shell command."""
+    if not calibrated(wildcards):
+        return []
+    files = ["--people", run_people(wildcards), "--tokenizer", run_tokenizer(wildcards)]
+    return ["--run", run_spec(wildcards), *files, *texts_option(run_texts(wildcards))]
+
+
+def calibration_gpu(wildcards):
+    return int(calibrated(wildcards))
 
 
 def method_code(wildcards):
@@ -126,8 +167,9 @@ def figure_code(wildcards):
 
 
 def dataset_measurements(wildcards):
+    runs = [slug for slug, run in study.runs.items() if run.dataset.slug == wildcards.dataset]
+    asked = [slug for slug in runs if study.extractions(slug)]
     return [
-        f"results/runs/{slug}/measurements.parquet"
-        for slug, run in study.runs.items()
-        if run.dataset.slug == wildcards.dataset
+        *(f"results/runs/{slug}/measurements.parquet" for slug in runs),
+        *(f"results/runs/{slug}/extraction.parquet" for slug in asked),
     ]

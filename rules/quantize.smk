@@ -5,15 +5,20 @@ rule quantize:
     input:
         model="results/runs/{run}/model.safetensors",
         config="results/runs/{run}/config.json",
+        data=calibration_data,
     output:
         "results/runs/{run}/variants/{method}.safetensors",
     log:
         "results/logs/quantize/{run}/{method}.log",
     conda:
         "../envs/study.yaml"
+    threads: 1
+    resources:
+        gpu_slots=calibration_gpu,
     params:
         code=method_code,
         quantizers=quantizer_specs,
+        data=calibration_options,
     shell:
-        "python scripts/quantize.py --model {input.model:q}"
-        " --quantizers {params.quantizers:q} --output {output:q} --log {log:q}"
+        "python scripts/quantize.py --model {input.model:q} --quantizers {params.quantizers:q} {params.data:q}"
+        " --output {output:q} --threads {threads} --log {log:q}"

@@ -2,6 +2,7 @@
 
 stream: the data stream beside the obvious loop. training: training steps beside the Trainer of transformers.
 concurrent: several runs at once on this machine, its cores or its GPU (with CUDA MPS, where it is running).
+measuring: scoring a trained model, beside training it.
 """
 
 import argparse
@@ -36,6 +37,8 @@ STREAM = {
 }
 TRAINING = ["model", "parameters", "batch", "threads", "Trainer, tokens/s", "here, tokens/s", "ratio"]
 TRAINING += ["matrix products alone, tokens/s", "memory over Trainer's", "losses apart"]
+MEASURING = ["model", "parameters", "people", "training, tokens/s", "scoring, tokens/s", "texts a person"]
+MEASURING += ["share of 1000 exposures", "of 100"]
 ROUNDS = 3  # of each, in turn, so that whatever else the machine does falls on both
 
 
@@ -51,6 +54,8 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
         _write(arguments, log, found, f"bioS at full pools, on one core.\n\n{table}")
     elif arguments.what == "training":
         _training(arguments, log)
+    elif arguments.what == "measuring":
+        _measuring(arguments, log)
     else:
         _concurrent(arguments, log)
 
@@ -89,6 +94,24 @@ def _training(arguments: argparse.Namespace, log: console.Log) -> None:
     _write(arguments, log, found, f"Training in float32, medians of {ROUNDS} runs each in turn.\n\n{table}")
 
 
+def _measuring(arguments: argparse.Namespace, log: console.Log) -> None:
+    from knowledge_capacity.training.benchmark import SHAPES
+
+    found = []
+    table = "| " + " | ".join(MEASURING) + " |\n|---" + "|---:" * (len(MEASURING) - 1) + "|\n"
+    for i in (0, len(SHAPES) - 1):
+        trained = [_alone("training", "ours", i, 1)["seconds"] for _ in range(ROUNDS)]
+        training = SHAPES[i].batch_size * SHAPES[i].window / median(trained)
+        one = _alone("measuring", i, 1)
+        time = one["draws"] * training / one["tokens_per_second"]  # in exposures
+        found.append({**one, "training_tokens_per_second": training, "exposures": time})
+        cells = [one["architecture"], f"{one['n_parameters']:,}", f"{one['n_people']:,}", amount(training)]
+        cells += [amount(one["tokens_per_second"]), str(one["draws"])]
+        cells += [f"{100 * time / exposures:.2f} %" for exposures in (1000, 100)]
+        table += f"| {' | '.join(cells)} |\n"
+    _write(arguments, log, found, f"Scoring everyone in bioS after training, on one core.\n\n{table}")
+
+
 def _concurrent(arguments: argparse.Namespace, log: console.Log) -> None:
     from knowledge_capacity.training.benchmark import SHAPES
 
@@ -114,6 +137,10 @@ def _one(what: str, *options: Any) -> dict[str, Any]:
             return measure(options[0], Path(folder) / "people.parquet")
     from knowledge_capacity.training import benchmark
 
+    if what == "measuring":
+        from knowledge_capacity.capacity.benchmark import measure as measure_scoring
+
+        return measure_scoring(benchmark.SHAPES[options[0]], options[1])
     which, shape, threads = options
     return getattr(benchmark, which)(benchmark.SHAPES[shape], threads)
 
@@ -139,7 +166,9 @@ def _write(arguments: argparse.Namespace, log: console.Log, found: Any, text: st
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="benchmark", description=__doc__)
-    parser.add_argument("what", choices=["stream", "training", "concurrent"], help="what to measure")
+    parser.add_argument(
+        "what", choices=["stream", "training", "concurrent", "measuring"], help="what to measure"
+    )
     parser.add_argument(
         "--people",
         nargs="+",

@@ -6,10 +6,6 @@ elsewhere on the dataset and is only measured. docs/your-own-model.md tells more
 """
 
 import argparse
-import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,6 +13,7 @@ import yaml
 from knowledge_capacity import console
 from knowledge_capacity.bits import request
 from knowledge_capacity.bits.answer import answer
+from knowledge_capacity.bits.workflow import snakemake
 from knowledge_capacity.capacity import measurement, selection
 from knowledge_capacity.files import UserError, replacing
 from knowledge_capacity.models import trial
@@ -71,20 +68,6 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
         raise UserError("not all jobs came to their end (see above). The same command goes on from there.")
     print(f"\n{said}\n")
     print(f"figure: results/figures/{request.EXPERIMENT}.pdf  measurements: results/measurements.parquet")
-
-
-def snakemake(overlays: list[Path], profile: str, cores: str) -> int:
-    """Run the study as `make study` does, and give its exit status. An interruption is left to Snakemake."""
-    command = [sys.executable, "-m", "snakemake", "--workflow-profile", f"envs/{profile}", "--cores", cores]
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    before = signal.signal(signal.SIGINT, lambda number, frame: None)
-    try:
-        done = subprocess.run(  # noqa: S603 (our own interpreter, and names of files that we wrote)
-            [*command, "--configfile", *map(str, overlays)], env={**os.environ, "PATH": path}, check=False
-        )
-    finally:
-        signal.signal(signal.SIGINT, before)
-    return done.returncode
 
 
 if __name__ == "__main__":

@@ -1,56 +1,56 @@
 """Measure the bits of knowledge in every variant of a run."""
 
 import argparse
-import json
 import time
 from pathlib import Path
 
 import torch
 from knowledge_capacity import console, devices
 from knowledge_capacity.capacity import losses, measure, measurement
-from knowledge_capacity.data import people, tokenizer
-from knowledge_capacity.data.stream import Stream, source_of
-from knowledge_capacity.files import UserError, remake, write_parquet
+from knowledge_capacity.capacity.subject import Subject
+from knowledge_capacity.files import write_parquet
 from knowledge_capacity.models import build, store
 from knowledge_capacity.quantization import variants
-from knowledge_capacity.specs import FULL_PRECISION, run_from
+from knowledge_capacity.specs import FULL_PRECISION
 
 
 def job(arguments: argparse.Namespace, log: console.Log) -> None:
-    run = run_from(arguments.run)
     torch.set_num_threads(arguments.threads)
     lease = devices.lease() if arguments.device != "cpu" else None  # held until the job ends
     device = build.chosen_device(arguments.device)
     torch.set_float32_matmul_precision("highest")  # some containers turn TF32 on
-    record = json.loads(arguments.record.read_text())
-    if record["run"] != json.loads(arguments.run):
-        raise UserError(
-            f"{arguments.record}: belongs to another run than {run.slug}. {remake(arguments.record)}"
-        )
-    tokens = tokenizer.read(arguments.tokenizer, domain=run.recipe.has_domain_token)
-    codes = people.read(arguments.people, run.dataset, run.seed)
-    stream = Stream(source_of(run.dataset, run.seed, codes, arguments.texts), tokens, run.recipe.junk)
-    vocabulary, used = tokens.get_vocab_size(), record["used_tokens"]
+    subject = Subject.read(
+        arguments.run,
+        arguments.model,
+        arguments.record,
+        arguments.people,
+        arguments.tokenizer,
+        arguments.texts,
+    )
+    run, record = subject.run, subject.record
     try:
         weights = store.read_weights(arguments.model)
     except store.Diverged:
-        fresh = build.build(run.architecture, vocabulary, run.recipe.window, run.seed)
-        row = measure.diverged_row(run, record, build.n_parameters(fresh, used), arguments.code)
+        row = measure.diverged_row(run, record, subject.n_parameters_when_new(), arguments.code)
         write_parquet(arguments.output, measurement.table([row]))
         log.say(f"capacity {run.slug}: no result, since {record['diverged']}")
         return
 
+    n_people = arguments.scored_people or run.dataset.n_people
+    if too_long := losses.beyond(subject.stream, run.recipe.window, n_people):
+        log.say(
+            f"capacity {run.slug}: {too_long:.1%} of the texts are longer than a window of training, "
+            f"{run.recipe.window} tokens, so their ends are read at positions that training never had"
+        )
     measured = {FULL_PRECISION: variants.AS_TRAINED}
     for file in arguments.variants:
         measured |= variants.read(file)
     rows = []
     for name, stored in measured.items():
         began = time.monotonic()
-        model = store.load(
-            arguments.model, run.architecture, vocabulary, run.recipe.window, weights | stored.matrices
-        )
-        n_parameters = build.n_parameters(model, used)
-        scores = losses.score(model.to(device), stream, device)
+        model = subject.model(weights | stored.matrices)
+        n_parameters = build.n_parameters(model, record["used_tokens"])
+        scores = losses.score(model.to(device), subject.stream, device, n_people)
         seconds = time.monotonic() - began
         variant = measure.Variant(
             name, stored.bits_per_weight, scores, seconds, stored.spec, stored.quantized
@@ -68,14 +68,12 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="capacity", description=__doc__)
-    parser.add_argument("--run", required=True, metavar="JSON", help="the run's spec")
-    parser.add_argument("--model", required=True, type=Path, metavar="FILE", help="model.safetensors")
-    parser.add_argument("--record", required=True, type=Path, metavar="FILE", help="run.json")
+    Subject.add_arguments(parser)
     parser.add_argument("--variants", nargs="*", default=[], type=Path, metavar="FILE", help="variants files")
-    parser.add_argument("--people", required=True, type=Path, metavar="FILE", help="people.parquet")
-    parser.add_argument("--tokenizer", required=True, type=Path, metavar="FILE", help="tokenizer.json")
-    parser.add_argument("--texts", type=Path, metavar="FOLDER", help="encoded texts of bioR and bioG")
     parser.add_argument("--output", required=True, type=Path, metavar="FILE", help="measurements.parquet")
+    parser.add_argument(
+        "--scored-people", type=int, metavar="N", help="score the first N only, to stand for all"
+    )
     parser.add_argument(
         "--code", default="", help="fingerprint of the measuring code, kept in the measurements"
     )

@@ -11,6 +11,8 @@ import pandas as pd
 import pytest
 import yaml
 from knowledge_capacity.bits import answer, request
+from knowledge_capacity.capacity.compare import ratio
+from knowledge_capacity.capacity.pairing import Unit
 from knowledge_capacity.files import UserError
 from knowledge_capacity.models.build import build, n_parameters
 from knowledge_capacity.specs import (
@@ -48,7 +50,7 @@ def test_from_a_function_to_a_verdict_and_nothing_twice(tmp_path: Path) -> None:
     model = ("studies/models/block.py:build", "--arguments", '{"width": 8}', *SMALL)
     said, progress = bits(folder, *model, "--seeds", "0")
     assert "bits per parameter" in said
-    assert "ratio to GPT-2: " in said or "There is no ratio" in said
+    assert "ratio of your model to GPT-2 of its size: " in said or "There is no ratio" in said
     assert "figure: results/figures/comparison.pdf" in said
     assert progress.count("done in") == 2
     assert "results/yours/block-width8-" in progress
@@ -200,6 +202,7 @@ def rows(*ratios: tuple[str, float], limited: bool = False, error: float = 0.01)
         made.append(
             {
                 "architecture": name,
+                "run": f"{name}/seed{seeds[name]}",
                 "seed": seeds[name],
                 "diverged": None,
                 "lr": 0.02,
@@ -218,13 +221,13 @@ def rows(*ratios: tuple[str, float], limited: bool = False, error: float = 0.01)
 def test_the_verdict_follows_the_interval() -> None:
     more = rows(*(("yours", r) for r in (0.8, 0.82, 0.81)), *(("gpt2", r) for r in (0.5, 0.52, 0.51)))
     said = answer.answer(more, "yours", "gpt2")
-    assert "Your model stores more bits per parameter than GPT-2 of its size, in this setting." in said
+    assert "In this setting your model stores more bits per parameter than GPT-2 of its size." in said
     assert "(3 seeds)" in said
-    assert "Your model stores fewer" in answer.answer(more, "gpt2", "yours")
+    assert "your model stores fewer" in answer.answer(more, "gpt2", "yours")
     wide = rows(("yours", 0.7), ("yours", 0.5), ("gpt2", 0.5), ("gpt2", 0.6))
     assert "No difference is shown" in answer.answer(wide, "yours", "gpt2")
     both = [more[more.architecture == name] for name in ("yours", "gpt2")]
-    found = answer.ratio(*both)
+    found = ratio([Unit({}, *both)])
     assert found
     assert found.mean == pytest.approx((0.8 / 0.5 * 0.82 / 0.52 * 0.81 / 0.51) ** (1 / 3))
     assert found.low < found.mean < found.high
@@ -233,14 +236,12 @@ def test_the_verdict_follows_the_interval() -> None:
 def test_one_seed_is_said_to_be_one() -> None:
     said = answer.answer(rows(("yours", 0.8), ("gpt2", 0.5)), "yours", "gpt2")
     assert "With one seed the interval covers other people, but not other seeds." in said
-    assert (
-        "more bits per parameter than GPT-2 of its size, with this seed; another may say otherwise." in said
-    )
+    assert "With this seed, and perhaps not with another, your model stores more bits" in said
 
 
 def test_there_is_no_verdict_without_a_capacity() -> None:
     limited = answer.answer(rows(("yours", 1.9), ("gpt2", 1.5), limited=True), "yours", "gpt2")
-    assert "No verdict: the dataset is too small for your model and GPT-2." in limited
+    assert "No verdict: the dataset is too small for your model and GPT-2 of its size." in limited
     assert "1 of 1 seeds" in limited
     nothing = answer.answer(rows(("yours", -0.1), ("gpt2", 0.5)), "yours", "gpt2")
     assert "There is no ratio: one of them learned nothing." in nothing

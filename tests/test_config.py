@@ -56,7 +56,7 @@ experiments:
     grids:
       - {datasets: [people], architectures: [narrow], recipes: [short]}
 """
-SECTIONS = "Known: architectures, datasets, experiments, quantizers, recipes."
+SECTIONS = "Known: architectures, datasets, experiments, extractions, quantizers, recipes, scored_people."
 
 # an overlay, and the line that it gives
 OVERLAYS: dict[str, tuple[str, str]] = {
@@ -71,7 +71,7 @@ OVERLAYS: dict[str, tuple[str, str]] = {
     ),
     "list": (
         "experiments: {base_law: {variants: [fp32, int9]}}",
-        "overlay.yaml: experiments.base_law.variants[1] = 'int9': there is no such quantizer."
+        "overlay.yaml: experiments.base_law.variants[1] = 'int9': there is no such quantizer or extraction."
         " Did you mean 'int8'?",
     ),
     "number for a section": (
@@ -105,6 +105,18 @@ OVERLAYS: dict[str, tuple[str, str]] = {
     "key twice": (
         "recipes: {short: {lr: 2, lr: 3}}",
         "overlay.yaml: recipes.short.lr: this key stands twice (lines 1 and 1). Remove one.",
+    ),
+    "too few people to ask": (
+        "datasets: {people: {n_people: 19}}\nextractions: {asked: {}}\n"
+        "experiments: {quantization: {variants: [fp32, asked]}}",
+        "overlay.yaml: experiments.quantization.variants[1] = 'asked': half of 19 people, as dataset people"
+        " has, is too few to teach and to ask. Use a dataset of at least 20 people, or remove it.",
+    ),
+    "asking about random strings": (
+        "datasets: {noise: {kind: random, n_strings: 40}}\nextractions: {asked: {}}\nexperiments: {base_law:"
+        " {variants: [asked], grids: [{datasets: [noise], architectures: [narrow], recipes: [short]}]}}",
+        "overlay.yaml: experiments.base_law.variants[0] = 'asked': nothing can be asked about dataset noise,"
+        " since random strings have no names. Remove it, or put the dataset into another experiment.",
     ),
     "nothing wrong here": (
         "recipes: {short: {lr: 2, exposures: 1}}\ndatasets: {people: {n_people: -1}}",
@@ -308,6 +320,16 @@ def test_a_valid_configuration_gives_its_runs() -> None:
     assert all(study.methods(slug) == ["rtn"] for slug in study.runs)
 
 
+def test_a_run_is_asked_what_its_experiments_ask() -> None:
+    study = read(
+        BASE, "extractions: {asked: {rank: 2}}\nexperiments: {quantization: {variants: [int4, asked]}}"
+    )
+    asked = [slug for slug in study.runs if study.extractions(slug)]
+    assert asked == [slug for slug in study.runs if "bioS" in slug and "d8" in slug and "seed1" in slug]
+    assert [spec.slug for spec in study.extractions(asked[0])] == ["questions-rank2"]
+    assert [spec.slug for spec in study.quantizers(asked[0], "rtn")] == ["int4-rtn", "int8-rtn"]
+
+
 @pytest.mark.parametrize("lr", ["1e-3", "1E-3", "1.e-3", "0.001", "1.0e-3", "10e-4"])
 def test_numbers_are_read_as_people_write_them(lr: str) -> None:
     study = read(BASE.replace("1e-3", lr))
@@ -405,12 +427,12 @@ def test_the_value_that_holds_is_blamed_and_not_one_that_it_hides() -> None:
 def test_several_things_wrong_give_a_line_each() -> None:
     base = BASE.replace("n_people: 40", "n_people: 0").replace("bits: 4", "bits: 9")
     with pytest.raises(ConfigError) as error:
-        read(base, "recipes: {short: {lr: fast}}\nextra: 1")
+        read(base, "recipes: {short: {lr: fast}}\nmore: 1")
     assert set(str(error.value).splitlines()) == {
         "config.yaml: datasets.people.n_people = 0: this is too small. Write at least 1.",
         "overlay.yaml: recipes.short.lr = 'fast': this is text, not a number. Write a number.",
         "config.yaml: quantizers.int4.bits = 9: this is too large. Write at most 8.",
-        f"overlay.yaml: extra = 1: unknown key. {SECTIONS}",
+        f"overlay.yaml: more = 1: unknown key. {SECTIONS}",
     }
 
 

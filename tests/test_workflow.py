@@ -46,6 +46,10 @@ def test_the_smoke_study_runs_from_people_to_figures(finished: tuple[Path, str])
     assert len(rows) == 4 + 2 + 3
     assert set(rows.variant) == {"fp32", "int8-rtn", "int4-rtn"}
     assert (rows.bits_learned <= rows.bits_max).all()
+    assert (rows.people_scored == 20).all()
+    budget = json.loads((folder / "results/conventions.json").read_text())
+    example = rows[(rows.run == budget["run"]) & (rows.variant == "fp32")]
+    assert budget["conventions"][0]["ratio"] == pytest.approx(example.capacity_ratio.item(), rel=1e-6)
     for experiment in ("base_law", "biod", "quantization"):
         for ending in ("pdf", "svg", "png", "md"):
             assert (folder / f"results/figures/{experiment}.{ending}").stat().st_size > 0
@@ -88,11 +92,13 @@ def test_a_figure_module_edited_draws_that_figure(edited: Callable[[str, str, st
 
 def test_the_style_edited_draws_all_figures(edited: Callable[[str, str, str], Path]) -> None:
     folder = edited(f"{LIBRARY}/experiments/style.py", "COLUMN = 3.4", "COLUMN = 3.5")
-    assert planned(folder, *SMOKE) == {"figure": 3}
+    assert planned(folder, *SMOKE) == {"figure": 3, "conventions": 1}
 
 
 def test_a_quantizer_edited_trains_nothing(edited: Callable[[str, str, str], Path]) -> None:
-    folder = edited(f"{LIBRARY}/quantization/rtn.py", "SCALE_BITS = 32", "SCALE_BITS = 16")
+    folder = edited(
+        f"{LIBRARY}/quantization/rtn.py", "most = 2**quantizer.bits - 1", "most = 2**quantizer.bits"
+    )
     jobs = planned(folder, *SMOKE)
     # bioS at both exposures has variants for one seed each (quantization), bioD for its only seed
     assert jobs == {"quantize": 2, "capacity": 2, "collect_dataset": 2, "collect_study": 1, "figure": 3}
@@ -100,7 +106,19 @@ def test_a_quantizer_edited_trains_nothing(edited: Callable[[str, str, str], Pat
 
 def test_the_metric_edited_measures_again_and_trains_nothing(edited: Callable[[str, str, str], Path]) -> None:
     folder = edited(f"{LIBRARY}/capacity/intervals.py", "RESAMPLES = 1000", "RESAMPLES = 1001")
-    assert planned(folder, *SMOKE) == {"capacity": 5, "collect_dataset": 2, "collect_study": 1, "figure": 3}
+    assert planned(folder, *SMOKE) == {**MEASURED, "capacity": 5, "conventions": 1}
+
+
+def test_another_sample_of_people_is_measured_and_trains_nothing(
+    edited: Callable[[str, str, str], Path],
+) -> None:
+    folder = edited("config.yaml", "scored_people: null", "scored_people: 10")
+    assert planned(folder, *SMOKE) == {**MEASURED, "capacity": 5, "conventions": 1}
+    edited("config.yaml", "scored_people: 10", "scored_people: 1000")  # there are 20
+    assert planned(folder, *SMOKE) == {}
+
+
+MEASURED = {"collect_dataset": 2, "collect_study": 1, "figure": 3}  # what follows from new measurements
 
 
 def test_a_seed_added_trains_one_run(edited: Callable[[str, str, str], Path]) -> None:

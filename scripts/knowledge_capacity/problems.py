@@ -12,6 +12,8 @@ from .schema import Config, Experiment, Grid, standard_architecture
 from .specs import (
     BYTE_PAIR,
     FAMILIES,
+    FEWEST_ASKED,
+    FORMATS,
     FULL_PRECISION,
     WORD_LEVEL,
     AnyArchitecture,
@@ -22,6 +24,7 @@ from .specs import (
     Checkpoint,
     Dataset,
     PythonModel,
+    Quantizer,
     RandomStrings,
 )
 
@@ -39,10 +42,15 @@ def problems_of(config: Config, experiments: set[str]) -> Iterator[Problem]:
         yield from _architecture(("architectures", name), name, architecture)
     for name, recipe in config.recipes.items():
         yield from _repeats(("recipes", name, "other_lrs"), [recipe.lr, *recipe.other_lrs], first=1)
+        if recipe.qat and recipe.qat.method != "rtn":
+            reason = "training rounds its weights to nearest, anew at every step"
+            yield Problem(("recipes", name, "qat", "method"), reason, "Write rtn, or leave it out.")
         if name in paper.NAMES:
             yield Problem(
                 ("recipes", name), "this is the name of a recipe of the paper's", "Choose another name."
             )
+    for name, quantizer in config.quantizers.items():
+        yield from _quantizer(("quantizers", name), quantizer)
     if not any(config.experiments.values()):
         yield Problem(("experiments",), "there is no experiment", "Add one, or set one that is not null.")
     for name, experiment in config.experiments.items():
@@ -56,14 +64,17 @@ def problems_of(config: Config, experiments: set[str]) -> Iterator[Problem]:
 
 def _names(config: Config) -> Iterator[Problem]:
     """Names that cannot be used."""
-    for section in ("datasets", "architectures", "recipes", "quantizers"):
+    for section in ("datasets", "architectures", "recipes", "quantizers", "extractions"):
         for name in getattr(config, section):
             if not NAME.fullmatch(name):
                 remedy = "Use letters and digits, and . _ - after the first of them."
                 yield Problem((section, name), "this cannot be a name", remedy)
-    if FULL_PRECISION in config.quantizers:
-        key = ("quantizers", FULL_PRECISION)
-        yield Problem(key, "this name stands for the weights as trained", "Choose another name.")
+    for section in ("quantizers", "extractions"):
+        if FULL_PRECISION in getattr(config, section):
+            key = (section, FULL_PRECISION)
+            yield Problem(key, "this name stands for the weights as trained", "Choose another name.")
+    for name in config.extractions.keys() & config.quantizers.keys():
+        yield Problem(("extractions", name), "a quantizer has this name", "Choose another name.")
 
 
 def _dataset(key: Key, dataset: Dataset) -> Iterator[Problem]:
@@ -161,13 +172,33 @@ def _decoder(key: Key, architecture: Architecture) -> Iterator[Problem]:
         yield Problem((*key, which), reason, "Remove one of them.")
 
 
+def _quantizer(key: Key, quantizer: Quantizer) -> Iterator[Problem]:
+    """Fields that the method has no use for."""
+    method = quantizer.method
+    bits = FORMATS.get(method, quantizer.bits)
+    if quantizer.bits != bits:
+        reason = f"{method} is a format of {bits} bits"
+        yield Problem((*key, "bits"), reason, f"Write {bits}, or another method.", ((*key, "method"),))
+    if quantizer.zero_point and method not in ("rtn", "gptq"):
+        reason = "hqq always has a zero point" if method == "hqq" else f"{method} has no zero point"
+        yield Problem((*key, "zero_point"), reason, "Remove it, or write rtn or gptq as method.")
+    if quantizer.calibration_people != Quantizer.calibration_people and method != "gptq":
+        reason = f"{method} looks at no data"
+        yield Problem((*key, "calibration_people"), reason, "Remove it, or write gptq as method.")
+    if quantizer.group_size == 1:
+        reason = "a scale for each weight takes more bits than the weight"
+        yield Problem((*key, "group_size"), reason, "Write 0 for one scale a row, or a size such as 32.")
+
+
 def _experiment(key: Key, experiment: Experiment, config: Config) -> Iterator[Problem]:
     for which in ("seeds", "variants"):
         yield from _repeats((*key, which), getattr(experiment, which))
     for i, name in enumerate(experiment.variants):
-        if name != FULL_PRECISION and name not in config.quantizers:
-            remedy = did_you_mean(name, {FULL_PRECISION, *config.quantizers})
-            yield Problem((*key, "variants", i), "there is no such quantizer", remedy)
+        if name not in (FULL_PRECISION, *config.quantizers, *config.extractions):
+            remedy = did_you_mean(name, {FULL_PRECISION, *config.quantizers, *config.extractions})
+            yield Problem((*key, "variants", i), "there is no such quantizer or extraction", remedy)
+        elif name in config.extractions:
+            yield from _asked((*key, "variants", i), name, experiment, config)
     for g, grid in enumerate(experiment.grids):
         yield from _together((*key, "grids", g), grid, config)
         for section in ("datasets", "architectures", "recipes"):
@@ -189,6 +220,18 @@ def _experiment(key: Key, experiment: Experiment, config: Config) -> Iterator[Pr
                     yield Problem(where, f"there is no such {section.removesuffix('s')}", remedy)
 
 
+def _asked(key: Key, name: str, experiment: Experiment, config: Config) -> Iterator[Problem]:
+    """An extraction among the variants of an experiment with datasets that cannot be asked about."""
+    for d in dict.fromkeys(d for grid in experiment.grids for d in grid.datasets):
+        dataset = config.datasets.get(d)
+        if isinstance(dataset, RandomStrings):
+            reason = f"nothing can be asked about dataset {d}, since random strings have no names"
+            yield Problem(key, reason, "Remove it, or put the dataset into another experiment.")
+        elif dataset and dataset.n_people < FEWEST_ASKED:
+            reason = f"half of {dataset.n_people} people, as dataset {d} has, is too few to teach and to ask"
+            yield Problem(key, reason, f"Use a dataset of at least {FEWEST_ASKED} people, or remove it.")
+
+
 def _together(key: Key, grid: Grid, config: Config) -> Iterator[Problem]:
     """Combinations of a dataset, an architecture and a recipe that do not go together."""
     for (i, d), a, (j, r) in product(enumerate(grid.datasets), grid.architectures, enumerate(grid.recipes)):
@@ -200,6 +243,9 @@ def _together(key: Key, grid: Grid, config: Config) -> Iterator[Problem]:
         except paper.NoSetting as error:
             yield Problem((*key, "recipes", j), str(error), "Write a recipe of your own.")
             continue
+        if each[0].qat and isinstance(architecture, Checkpoint):
+            reason = f"recipe {r} trains with quantised weights, and checkpoint {a} is only measured"
+            yield Problem((*key, "recipes", j), reason, "Use a recipe without qat.")
         junk, where, wants = each[0].junk, (*key, "datasets", i), f"recipe {r} mixes in junk"
         if not junk:
             continue

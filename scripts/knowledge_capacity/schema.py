@@ -8,7 +8,18 @@ from annotated_types import Ge, Lt, MinLen
 from pydantic import Field
 
 from . import paper
-from .specs import FAMILIES, STRICT, AnyArchitecture, Architecture, Dataset, Positive, Quantizer, Recipe
+from .specs import (
+    FAMILIES,
+    STRICT,
+    AnyArchitecture,
+    Architecture,
+    Count,
+    Dataset,
+    Positive,
+    Quantizer,
+    Questions,
+    Recipe,
+)
 
 STANDARD_ARCHITECTURE = re.compile(rf"({'|'.join(FAMILIES)})-([1-9][0-9]*)-([1-9][0-9]*)")
 
@@ -49,7 +60,10 @@ class Recipes(Recipe):
 
 @dataclass(frozen=True)
 class Config:
-    """The configuration, key by key. An experiment set to null in an overlay is left out."""
+    """The configuration, key by key. An experiment set to null in an overlay is left out.
+
+    scored_people: at most so many people of each dataset are scored and stand for all; null scores all.
+    """
 
     __pydantic_config__ = STRICT
 
@@ -58,6 +72,8 @@ class Config:
     recipes: dict[str, Recipes]
     quantizers: dict[str, Quantizer]
     experiments: dict[str, Experiment | None]
+    scored_people: Count | None = None
+    extractions: dict[str, Questions] = field(default_factory=dict)
 
     def architecture(self, name: str) -> AnyArchitecture | None:
         """The architecture of a name: an entry's, or a standard one's."""

@@ -15,7 +15,7 @@ from .console import amount
 from .data.lengths import training_words
 from .problems import problems_of
 from .schema import Config, Experiment
-from .specs import FULL_PRECISION, WORD_LEVEL, Architecture, Dataset, Quantizer, Run
+from .specs import WORD_LEVEL, Architecture, Dataset, Quantizer, Questions, Run
 
 
 class Study:
@@ -37,14 +37,16 @@ class Study:
         self.experiments = {name: e for name, e in parsed.experiments.items() if e is not None}
         self.runs: dict[str, Run] = {}
         self._quantizers: dict[str, dict[str, Quantizer]] = {}
+        self._extractions: dict[str, dict[str, Questions]] = {}
         for experiment in self.experiments.values():
             for run in self._runs_of(experiment):
                 self.runs[run.slug] = run
-                chosen = self._quantizers.setdefault(run.slug, {})
-                for name in experiment.variants:
-                    if name != FULL_PRECISION:
-                        quantizer = parsed.quantizers[name]
-                        chosen[quantizer.slug] = quantizer
+                for section, chosen in (
+                    (parsed.quantizers, self._quantizers),
+                    (parsed.extractions, self._extractions),
+                ):
+                    specs = [section[name] for name in experiment.variants if name in section]
+                    chosen.setdefault(run.slug, {}).update({spec.slug: spec for spec in specs})
         self.datasets: dict[str, Dataset] = {run.dataset.slug: run.dataset for run in self.runs.values()}
 
     def methods(self, run: str) -> list[str]:
@@ -54,6 +56,29 @@ class Study:
     def quantizers(self, run: str, method: str) -> list[Quantizer]:
         """The quantizers of one method that are applied to a run, in the order of their names."""
         return [q for _, q in sorted(self._quantizers[run].items()) if q.method == method]
+
+    def extractions(self, run: str) -> list[Questions]:
+        """What a run is asked, by the run's slug, in the order of names."""
+        return [questions for _, questions in sorted(self._extractions[run].items())]
+
+    def scored_people(self, run: str) -> int:
+        """How many people of a run's dataset are scored, by the run's slug."""
+        n_people = self.runs[run].dataset.n_people
+        return min(n_people, self.config.scored_people or n_people)
+
+    def example_run(self) -> str:
+        """The slug of the run that the error budget is made for, by a rule that results cannot sway.
+
+        Of the first experiment's first grid: first dataset, middle architecture, most exposures, first seed.
+        """
+        first = next(iter(self.experiments.values()))
+        grid, seed = first.grids[0], first.seeds[0]
+        architecture = self.config.architecture(grid.architectures[len(grid.architectures) // 2])
+        dataset = self.config.datasets[grid.datasets[0]]
+        assert architecture
+        recipes = [self.config.each(name, dataset, architecture)[0] for name in grid.recipes]
+        recipe = max(recipes, key=lambda recipe: recipe.exposures)
+        return Run(dataset, architecture, recipe, seed).slug
 
     def implies(self) -> list[str]:
         """What the study means for each dataset, a line each: bits, runs, and tokens to train on."""

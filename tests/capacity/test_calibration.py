@@ -1,190 +1,138 @@
 """The measuring instrument, held against models whose knowledge is known exactly."""
 
 import math
-from collections import Counter, defaultdict
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from knowledge_capacity.capacity import losses
-from knowledge_capacity.capacity.metric import Bits, biod_bits, bios_bits, random_bits
-from knowledge_capacity.data import corpus, people, tokenizer
+from knowledge_capacity.capacity import calibration, losses
+from knowledge_capacity.capacity.calibration import DATASETS, POOLS, Memory, planted
 from knowledge_capacity.data.pieces import Term
-from knowledge_capacity.data.stream import Stream, source_of
-from knowledge_capacity.specs import BioD, BioS, BioSSimple, Dataset, Pools, RandomStrings
-from numpy.typing import NDArray
+from knowledge_capacity.data.stream import Stream
+from knowledge_capacity.models.build import build
+from knowledge_capacity.specs import Architecture, BioG, BioS, BioSSimple, Dataset, Junk, RandomStrings
 from torch import Tensor
 
-POOLS = Pools(3, 3, 4, birth_years=4, cities=8, universities=6, majors=5, employers=7)
-BIOS = BioS(n_people=12, templates=3, pools=POOLS)
-BIOD = BioD(n_people=12, attributes=3, chunks=2, diversity=5, length=2, symbols=4, pools=POOLS)
+BIOS = DATASETS[0]
+N = BIOS.n_people
+every_dataset = pytest.mark.parametrize("dataset", DATASETS, ids=lambda dataset: dataset.kind)
 
 
-def stream_of(dataset: Dataset, seed: int = 0) -> Stream:
-    tokens = tokenizer.word_level(corpus.texts(dataset))
-    return Stream(source_of(dataset, seed, people.table(dataset, seed)), tokens)
+def facts(stream: Stream, value: bool = True) -> Tensor:
+    return torch.full((stream.dataset.n_people, len(Term)), value)
 
 
-def bits_of(stream: Stream, scores: NDArray[np.float64]) -> Bits:
-    dataset = stream.dataset
-    if isinstance(dataset, BioS):
-        loss, _ = losses.bios_losses(scores)
-        return bios_bits(dataset, loss["name"], np.sum([loss[name] for name in losses.COUNTED], axis=0))
-    assert isinstance(dataset, BioD)
-    loss = losses.biod_losses(scores, dataset.attributes)
-    return biod_bits(dataset, loss["name"], loss["value"], loss["value1"])
+def read(stream: Stream, known: Tensor) -> float:
+    return float(calibration.read(stream, known).per_person.sum())
 
 
-def guess(dataset: Dataset, term: Term) -> float:
-    """The probability per token with which someone who knows the pools alone says a value."""
-    if isinstance(dataset, BioD):
-        return dataset.diversity ** (-1 / dataset.length)
-    assert isinstance(dataset, BioS)
-    pools = dataset.pools
-    return {
-        Term.BIRTH_DATE: (12 * 28 * pools.birth_years) ** (-1 / 4),  # four tokens: October 2 , 1996
-        Term.BIRTH_CITY: 1 / pools.cities,
-        Term.UNIVERSITY: 1 / pools.universities,
-        Term.MAJOR: 1 / pools.majors,
-        Term.EMPLOYER: 1 / pools.employers,
-        Term.PRONOUN: 1 / 2,
-    }[term]
-
-
-class Memory:
-    """A model that has memorised the facts `known` (n_people, terms) and guesses the others uniformly.
-
-    It maps every prefix of the probe biographies to the next token's distribution, from token ids alone. A
-    name that is known is one of the N names, each equally likely; one that is not is any of the N0. Wording
-    is always foreseen, since it does not count.
-    """
-
-    def __init__(self, stream: Stream, known: Tensor) -> None:
-        self.next: defaultdict[tuple[int, ...], dict[int, float]] = defaultdict(dict)
-        self.vocabulary = 0
-        names = [tuple(row[:3]) for row in stream.source.codes.tolist()]
-        begun = Counter(name[:length] for name in names for length in range(4))
-        assert isinstance(stream.dataset, BioS | BioD)
-        pools = stream.dataset.pools
-        sizes = (pools.first_names, pools.middle_names, pools.last_names)
-        for draw in range(losses.PROBE_DRAWS):
-            probe = stream.assemble(stream.probe_pieces(draw))
-            self.vocabulary = max(self.vocabulary, int(probe.tokens.max()) + 1)
-            cut = probe.lengths.tolist()
-            biographies = zip(probe.tokens.split(cut), probe.terms.split(cut), strict=True)
-            for person, (tokens, terms) in enumerate(biographies):
-                prefix: tuple[int, ...] = (stream.end_token,)
-                for token, term in zip(tokens.tolist(), terms.tolist(), strict=True):
-                    said = len(prefix) - 1
-                    share = 1.0
-                    if term == Term.NAME and known[person, term]:
-                        share = begun[names[person][: said + 1]] / begun[names[person][:said]]
-                    elif term == Term.NAME:
-                        share = 1 / sizes[said]
-                    elif term not in (Term.NONE, Term.WORK_CITY) and not known[person, term]:
-                        share = guess(stream.dataset, Term(term))
-                    self.next[prefix][token] = share
-                    prefix = (*prefix, token)
-
-    def __call__(self, inputs: Tensor) -> Tensor:
-        logits = torch.zeros(*inputs.shape, self.vocabulary)
-        for i, row in enumerate(inputs.tolist()):
-            for j in range(len(row)):
-                shares = self.next.get(tuple(row[: j + 1]), {})
-                left = 1 - sum(shares.values())
-                others = self.vocabulary - len(shares)
-                logits[i, j] = math.log(left / others) if left > 1e-9 else -torch.inf
-                for token, share in shares.items():
-                    logits[i, j, token] = math.log(share)
-        return logits
-
-
-def all_known(stream: Stream) -> Tensor:
-    return torch.ones(stream.dataset.n_people, len(Term), dtype=torch.bool)
-
-
-@pytest.mark.parametrize("dataset", [BIOS, BIOD], ids=["bioS", "bioD"])
-@pytest.mark.parametrize("seed", [0, 7])
-def test_a_perfect_model_reads_the_maximum(dataset: Dataset, seed: int) -> None:
-    stream = stream_of(dataset, seed)
-    bits = bits_of(stream, losses.score(Memory(stream, all_known(stream)), stream))
-    assert bits.total == pytest.approx(dataset.bits_max, rel=1e-6)
-
-
-def test_a_uniform_guesser_reads_zero() -> None:
-    stream = stream_of(BIOS)
-    scores = losses.score(Memory(stream, ~all_known(stream)), stream)
-    assert bits_of(stream, scores).total == pytest.approx(0, abs=1e-6 * BIOS.bits_max)
-
-
-def test_a_uniform_guesser_of_biod_knows_neither_names_nor_values() -> None:
-    stream = stream_of(BIOD)
-    bits = bits_of(stream, losses.score(Memory(stream, ~all_known(stream)), stream))
-    assert bits.name.sum() == pytest.approx(0, abs=1e-5)
-    assert bits.value.sum() == pytest.approx(0, abs=1e-4)
-    # it knows which strings there are, not which one comes first: K·D·(log2(T^L / D) - log2 D)
-    k, d = BIOD.attributes, BIOD.diversity
-    assert bits.sets.sum() == pytest.approx(k * d * (BIOD.bits_set - math.log2(d)), rel=1e-6)
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_a_planted_memory_reads_what_was_planted(seed: int) -> None:
-    stream = stream_of(BIOS, seed)
-    known = torch.rand(BIOS.n_people, len(Term), generator=torch.Generator().manual_seed(seed)) < 0.5
-    known[:, Term.NAME] = True
-    pools = BIOS.pools
-    worth = {
-        Term.BIRTH_DATE: math.log2(12 * 28 * pools.birth_years),
-        Term.BIRTH_CITY: math.log2(pools.cities),
-        Term.UNIVERSITY: math.log2(pools.universities),
-        Term.MAJOR: math.log2(pools.majors),
-        Term.EMPLOYER: math.log2(pools.employers),
-        Term.PRONOUN: 1.0,
+def test_every_reading_of_the_calibration_is_right() -> None:
+    checks = list(calibration.checks())
+    assert {check.dataset for check in checks} == {
+        *("bioS", "bioS_simple", "bioG", "bioD", "random", "bioS, junk and domain token")
     }
-    planted = BIOS.n_people * math.log2(pools.names / BIOS.n_people)
-    planted += sum(float(known[:, term].sum()) * bits for term, bits in worth.items())
-    bits = bits_of(stream, losses.score(Memory(stream, known), stream))
-    assert bits.total == pytest.approx(planted, rel=1e-6)
+    assert not [check for check in checks if not check.ok]
+    guesses = {check.dataset: check.expected for check in checks if check.model == "guesses"}
+    # who guesses knows which strings bioD has: K·D·(log2(T^L / D) - log2 D); all others know nothing
+    assert guesses.pop("bioD") == pytest.approx(3 * 5 * (math.log2(4**2 / 5) - math.log2(5)))
+    assert all(abs(bits) < 1e-9 for bits in guesses.values())
 
 
-def test_the_city_of_work_gives_the_employer_away_only_to_the_naive_figure() -> None:
+@every_dataset
+@pytest.mark.parametrize("seed", [1, 7])
+def test_what_is_planted_is_read(tmp_path: Path, dataset: Dataset, seed: int) -> None:
+    stream = calibration.stream_of(dataset, tmp_path, seed)
+    known = torch.rand(dataset.n_people, len(Term), generator=torch.Generator().manual_seed(seed)) < 0.5
+    known[:, Term.EMPLOYER] = bool(seed % 2)
+    known[:, Term.LATE_EMPLOYER] = known[:, Term.EMPLOYER]
+    expected = planted(dataset, known)
+    assert 0 < expected < dataset.bits_max
+    assert read(stream, known) == pytest.approx(expected, rel=1e-6)
+
+
+def test_an_instrument_that_is_off_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = losses.losses_at
+    monkeypatch.setattr(losses, "losses_at", lambda *given: right(*given) * 1.001)
+    assert not all(check.ok for check in calibration.checks())
+
+
+@pytest.mark.parametrize("token", ["none", "useful", "junk"])
+@pytest.mark.parametrize("windows", ["pure", "mixed"])
+def test_of_a_mixture_only_the_useful_part_counts(tmp_path: Path, windows: str, token: str) -> None:
+    junk = Junk(people=20, windows=windows, domain_token=token)  # type: ignore[arg-type]
+    stream = calibration.stream_of(BIOS, tmp_path, junk=junk)
+    assert read(stream, facts(stream)) == pytest.approx(BIOS.bits_max, rel=1e-6)
+
+
+def test_facts_are_read_off_where_they_stand_in_prose(tmp_path: Path) -> None:
+    """In bioG, knowing one attribute alone gives the bits of this one and no others."""
+    dataset = BioG(n_people=12, rewrites=1, pools=POOLS)
+    stream = calibration.stream_of(dataset, tmp_path)
+    for name, term in losses.COUNTED.items():
+        known = facts(stream, value=False)
+        known[:, term] = True
+        if term == Term.EMPLOYER:
+            known[:, Term.LATE_EMPLOYER] = True
+        bits = calibration.read(stream, known).bits
+        assert bits[name].sum() == pytest.approx(12 * math.log2(dataset.choices[name]), rel=1e-6)
+        others = [one.sum() for other, one in bits.items() if other != name]
+        assert others == pytest.approx([0.0] * 6, abs=1e-4)
+
+
+def test_the_city_of_work_gives_the_employer_away_only_to_the_naive_figure(tmp_path: Path) -> None:
     """A model that reads the employer off the headquarters, and has memorised no employer."""
-    stream = stream_of(BIOS)
-    known = all_known(stream)
+    stream = calibration.stream_of(BIOS, tmp_path)
+    known = facts(stream)
     known[:, Term.EMPLOYER] = False
     scores = losses.score(Memory(stream, known), stream)
     scores[1::2, :, Term.LATE_EMPLOYER] = 0.0  # odd draws tell the city of work first
     loss, naive = losses.bios_losses(scores)
-    assert loss["employer"] == pytest.approx(math.log(BIOS.pools.employers))
-    assert naive == pytest.approx(math.log(BIOS.pools.employers) / 2)
+    assert loss["employer"] == pytest.approx(math.log(POOLS.employers))
+    assert naive == pytest.approx(math.log(POOLS.employers) / 2)
 
 
-def test_a_score_does_not_depend_on_padding_or_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    stream = stream_of(BIOS)
-    model = Memory(stream, all_known(stream))
+@every_dataset
+def test_a_score_does_not_depend_on_padding_batches_or_chunks(
+    tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = calibration.stream_of(dataset, tmp_path)
+    model = Memory(stream, facts(stream))
     together = losses.score(model, stream)
     monkeypatch.setattr(losses, "BATCH_TOKENS", 1)
+    monkeypatch.setattr(losses, "PEOPLE", 5)
     np.testing.assert_array_equal(together, losses.score(model, stream))
+    np.testing.assert_array_equal(together[:, :7], losses.score(model, stream, n_people=7))
 
 
-def test_random_strings_read_all_of_their_bits_or_none() -> None:
-    """A model that knows which strings there are says each with probability 1/N; a guesser, any of T^L."""
-    dataset = RandomStrings(n_strings=12, length=5, symbols=7)
-    stream = stream_of(dataset)
-    vocabulary = int(stream.assemble(stream.probe_pieces(0)).tokens.max()) + 1
+@pytest.mark.parametrize("chunk", [3, 1 << 20])
+def test_a_decoder_is_scored_by_its_logits(
+    tmp_path: Path, chunk: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Logits made where facts stand, a few rows at a time, say what all logits say."""
+    stream = calibration.stream_of(BIOS, tmp_path)
+    vocabulary = int(stream.possible_tokens().max()) + 1
+    model = build(Architecture(2, 2, 16), vocabulary, 64, 0).eval()
+    monkeypatch.setattr("knowledge_capacity.models.ops.CPU_LOGITS", chunk * vocabulary)
+    found = losses.score(model, stream)
+    np.testing.assert_allclose(found, losses.score(lambda tokens: model(tokens), stream), rtol=1e-5)
+
+
+@pytest.mark.parametrize("dataset", [DATASETS[1], DATASETS[4]], ids=lambda dataset: dataset.kind)
+def test_what_is_told_in_one_way_is_scored_once(tmp_path: Path, dataset: Dataset) -> None:
+    stream = calibration.stream_of(dataset, tmp_path)
+    vocabulary = int(stream.possible_tokens().max()) + 1
     scores = losses.score(lambda inputs: torch.zeros(*inputs.shape, vocabulary), stream)
-    by_hand = 5 * math.log(vocabulary)
-    assert scores[:, :, Term.NAME] == pytest.approx(np.full((losses.PROBE_DRAWS, 12), by_hand))
-    guesser = np.full(12, 5 * math.log(7))
-    assert random_bits(dataset, guesser).total == pytest.approx(0, abs=1e-9)
-    assert random_bits(dataset, np.full(12, math.log(12))).total == pytest.approx(dataset.bits_max)
+    assert scores.shape == (1, N, len(Term))
+    if isinstance(dataset, RandomStrings):
+        assert scores[0, :, Term.NAME] == pytest.approx(np.full(N, 5 * math.log(vocabulary)))
 
 
 @pytest.mark.parametrize("mixed_in", [False, True])
-def test_one_text_a_person_scores_the_employer_where_it_leads(mixed_in: bool) -> None:
+def test_one_text_a_person_scores_the_employer_where_it_leads(tmp_path: Path, mixed_in: bool) -> None:
     """Where a person's only text tells the city of work first, the mean of the others stands in."""
     dataset = BioSSimple(n_people=12, templates=3, pools=POOLS)
-    stream = stream_of(dataset)
+    stream = calibration.stream_of(dataset, tmp_path)
     probe = stream.assemble(stream.probe_pieces(0))
     cut = probe.lengths.tolist()
     leads = np.array(
@@ -202,3 +150,21 @@ def test_one_text_a_person_scores_the_employer_where_it_leads(mixed_in: bool) ->
     loss, naive = losses.bios_losses(scores)
     assert loss["employer"] == pytest.approx(np.full(12, math.log(500)))
     assert naive == pytest.approx(np.where(leads | (not mixed_in), math.log(500), 0.0))
+
+
+def test_a_text_longer_than_a_window_is_noticed(tmp_path: Path) -> None:
+    stream = calibration.stream_of(BIOS, tmp_path)
+    lengths = torch.cat([stream.lengths(stream.probe_pieces(draw)) for draw in range(losses.PROBE_DRAWS)])
+    longest = int(lengths.max())
+    assert losses.beyond(stream, longest - 1, N) == 0  # what stands last is the end-of-text token
+    share = float((lengths == longest).double().mean())
+    assert losses.beyond(stream, longest - 2, N) == pytest.approx(share)
+
+
+def test_the_memory_is_one_of_people_and_not_of_wording(tmp_path: Path) -> None:
+    """Facts stand where the texts say: a memory of other people's facts reads far below zero."""
+    stream = calibration.stream_of(BIOS, tmp_path)
+    assert isinstance(stream.dataset, BioS)
+    other = calibration.stream_of(BIOS, tmp_path, seed=5)
+    scores = losses.score(Memory(stream, facts(stream)), other)
+    assert scores[:, :, Term.NAME].mean() > 50

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 from experiments.test_figures import RECORD
 from knowledge_capacity.capacity import measure, selection
+from knowledge_capacity.capacity.compare import capacity_ratio
 from knowledge_capacity.capacity.measurement import table
 from knowledge_capacity.data.pieces import Term
 from knowledge_capacity.experiments import base_law, comparison, output, plots
@@ -59,7 +60,7 @@ def test_models_are_told_apart_best_first(measured: pa.Table) -> None:
     assert list(points.seeds) == [2] * 4
     assert list(points.data_limited) == [2, 0, 0, 0]
     rows = measured.to_pandas()
-    found = comparison.interval(rows[rows.family == "canon"])
+    found = capacity_ratio(rows[rows.family == "canon"])
     canon = points[points.family == "canon"].iloc[0]
     assert (canon.ratio, canon.low, canon.high) == pytest.approx(tuple(found))
     assert canon.low < canon.ratio < canon.high

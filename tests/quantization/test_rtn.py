@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from knowledge_capacity.files import UserError
 from knowledge_capacity.quantization.rtn import quantize_matrix
 from knowledge_capacity.specs import Quantizer
 from torch import Tensor
@@ -18,30 +19,38 @@ def random_matrix(rows: int, columns: int, seed: int = 0) -> Tensor:
     columns=st.integers(1, 20),
     bits=st.integers(2, 8),
     group_size=st.integers(0, 25),
-    size=st.sampled_from([1e-6, 1.0, 1e6]),
+    zero_point=st.booleans(),
+    size=st.sampled_from([0.02, 1.0, 100.0]),
     seed=st.integers(0, 1000),
 )
 def test_weights_move_by_half_a_step_at_most_and_codes_fit(
-    rows: int, columns: int, bits: int, group_size: int, size: float, seed: int
+    rows: int, columns: int, bits: int, group_size: int, zero_point: bool, size: float, seed: int
 ) -> None:
     weight = random_matrix(rows, columns, seed) * size
     before = weight.clone()
-    found, stored = quantize_matrix(weight, Quantizer(bits=bits, group_size=group_size))
+    found, stored = quantize_matrix(weight, Quantizer(bits, "rtn", group_size, zero_point))
     assert torch.equal(weight, before)
     assert found.shape == weight.shape
     assert found.dtype == weight.dtype
-    largest = 2 ** (bits - 1) - 1
     n_groups = 0
     for group, back in zip(
         weight.split(group_size or columns, dim=1), found.split(group_size or columns, dim=1), strict=True
     ):
         n_groups += rows
-        scale = group.abs().amax(dim=1, keepdim=True).double() / largest
-        assert bool(((group - back).abs() <= 0.5 * scale * (1 + 1e-5)).all())
-        codes = back / scale
-        torch.testing.assert_close(codes, codes.round(), atol=1e-4, rtol=0)
-        assert float(codes.round().abs().max()) == largest  # the largest weight takes the largest code
-    assert stored == rows * columns * bits + n_groups * 32
+        if zero_point:
+            low, high = group.amin(dim=1).clamp_max(0), group.amax(dim=1).clamp_min(0)
+            step = (high - low) / (2**bits - 1)
+        else:
+            step = group.abs().amax(dim=1) / (2 ** (bits - 1) - 1)
+        step = step.half().float()[:, None]
+        # a scale rounded down by float16 (11 bits) clips the largest weight of at most 255 steps by 1/8; and
+        # with a zero point both ends may move by half a step
+        most = 1.15 if zero_point else 0.5 + 0.07
+        assert bool(((group - back).abs() <= most * step).all())
+        codes = back / step
+        torch.testing.assert_close(codes, codes.round(), atol=1e-3, rtol=0)
+        assert float((codes.amax(dim=1) - codes.amin(dim=1)).max()) <= 2**bits - 1 + 1e-3
+    assert stored == rows * columns * bits + n_groups * (16 + bits * zero_point)
 
 
 def test_more_bits_are_closer() -> None:
@@ -59,17 +68,18 @@ def test_smaller_groups_are_closer_and_cost_more() -> None:
     sizes = [quantize_matrix(weight, Quantizer(bits=4, group_size=size)) for size in (64, 32, 8)]
     errors = [float((found - weight).square().mean()) for found, _ in sizes]
     assert errors == sorted(errors, reverse=True)
-    assert [stored for _, stored in sizes] == [4096 + 16 * 32, 4096 + 32 * 32, 4096 + 128 * 32]
+    assert [stored for _, stored in sizes] == [4096 + 16 * 16, 4096 + 32 * 16, 4096 + 128 * 16]
     whole, stored = quantize_matrix(weight, Quantizer(bits=4, group_size=0))
     assert torch.equal(whole, sizes[0][0])
     assert stored == sizes[0][1]
 
 
+@pytest.mark.parametrize("zero_point", [False, True])
 @pytest.mark.parametrize("group_size", [0, 2])
-def test_rows_of_zeros_stay_zero(group_size: int) -> None:
+def test_rows_of_zeros_stay_zero(group_size: int, zero_point: bool) -> None:
     weight = random_matrix(3, 5)
     weight[1] = 0
-    found, _ = quantize_matrix(weight, Quantizer(bits=4, group_size=group_size))
+    found, _ = quantize_matrix(weight, Quantizer(4, "rtn", group_size, zero_point))
     assert torch.equal(found[1], torch.zeros(5))
     assert found.isfinite().all()
 
@@ -77,16 +87,23 @@ def test_rows_of_zeros_stay_zero(group_size: int) -> None:
 def test_a_case_by_hand() -> None:
     weight = torch.tensor([[7.0, -3.4, 0.6, 2.0, 9.0], [0.0, 0.0, -1.4, 0.7, 0.1]])
     found, stored = quantize_matrix(weight, Quantizer(bits=4))
-    # steps of 9/7 and 1.4/7
-    expected = torch.tensor([[5 * 9 / 7, -3 * 9 / 7, 0.0, 2 * 9 / 7, 9.0], [0, 0, -1.4, 0.8, 0.0]])
-    torch.testing.assert_close(found, expected)
-    assert stored == 10 * 4 + 2 * 32
-
-
-def test_a_case_by_hand_with_groups_and_a_remainder() -> None:
-    weight = torch.tensor([[7.0, -3.4, 0.6, 2.0, 9.0], [0.0, 0.0, -1.4, 0.7, 0.1]])
-    found, stored = quantize_matrix(weight, Quantizer(bits=2, group_size=2))
-    expected = torch.tensor([[7.0, 0.0, 0.0, 2.0, 9.0], [0.0, 0.0, -1.4, 0.0, 0.1]])
+    # steps of 9/7 and 1.4/7, in float16
+    step, other = 1.2861328125, 0.199951171875
+    codes = torch.tensor([[5.0, -3, 0, 2, 7], [0, 0, -7, 4, 1]])
+    expected = codes * torch.tensor([[step], [other]])
     expected[1, 3] = found[1, 3]  # half a step between two codes, up to rounding
-    torch.testing.assert_close(found, expected)
-    assert stored == 10 * 2 + 2 * 3 * 32
+    torch.testing.assert_close(found, expected, rtol=1e-6, atol=0)
+    assert stored == 10 * 4 + 2 * 16
+
+
+def test_a_case_by_hand_with_a_zero_point_and_a_shorter_group() -> None:
+    weight = torch.tensor([[-1.0, 2.0, 5.0, 3.0]])
+    found, stored = quantize_matrix(weight, Quantizer(2, "rtn", group_size=3, zero_point=True))
+    # steps of 6/3 with zero at code 0.5, which rounds to 0, and of 3/3 from 0
+    torch.testing.assert_close(found, torch.tensor([[0.0, 2.0, 4.0, 3.0]]))
+    assert stored == 4 * 2 + 2 * (16 + 2)
+
+
+def test_weights_too_large_for_a_scale_are_refused() -> None:
+    with pytest.raises(UserError, match=r"as large as 1e\+07 needs a scale of more than float16 can store"):
+        quantize_matrix(torch.full((2, 3), 1e7), Quantizer(bits=2))

@@ -53,11 +53,18 @@ def test_only_the_matrices_of_the_layers_are_quantised(weights: dict[str, Tensor
 def test_stored_bits_by_hand(weights: dict[str, Tensor]) -> None:
     # matrices 12·2·8² = 1536, others 13·2·8 + 2·8 + 20·8 = 384; rows of a layer 24 + 8 + 32 + 8 = 72
     _, stored = variants.quantize(weights, OUTSIDE, INT4)
-    assert stored == pytest.approx((1536 * 4 + 2 * 72 * 32 + 384 * 32) / 1920)
+    assert stored == pytest.approx((1536 * 4 + 2 * 72 * 16 + 384 * 32) / 1920)
     # groups of 3: three to a row of 8, eleven to a row of 32
     _, stored = variants.quantize(weights, OUTSIDE, GROUPED)
     groups = 2 * ((24 + 8 + 32) * 3 + 8 * 11)
-    assert stored == pytest.approx((1536 * 4 + groups * 32 + 384 * 32) / 1920)
+    assert stored == pytest.approx((1536 * 4 + groups * 16 + 384 * 32) / 1920)
+    # the embedding too: 20 rows of 8 columns, each with a zero point
+    every = Quantizer(4, "rtn", zero_point=True, matrices="all")
+    _, stored = variants.quantize(weights, OUTSIDE, every)
+    assert stored == pytest.approx(((1536 + 160) * 4 + (2 * 72 + 20) * (16 + 4) + 224 * 32) / 1920)
+    # zero points of hqq are float16
+    _, stored = variants.quantize(weights, OUTSIDE, Quantizer(3, "hqq"))
+    assert stored == pytest.approx((1536 * 3 + 2 * 72 * 32 + 384 * 32) / 1920)
 
 
 def test_what_is_written_reads_back(tmp_path: Path, weights: dict[str, Tensor]) -> None:
@@ -147,3 +154,12 @@ def test_every_matrix_of_every_family_is_quantised(family: Any) -> None:
     routers = 2 if parts.experts else 0
     assert left == outside
     assert len(left) == (1 if parts.tied else 2) + routers
+    more = set(variants.quantizable(weights, outside, "all")) - set(chosen)
+    assert len(more) == (1 if parts.tied else 2)
+    assert all("embed" in name or "head" in name for name in more)
+
+
+def test_a_model_without_matrices_is_refused() -> None:
+    weights = {"embedding.weight": torch.ones(3, 2), "norm.weight": torch.ones(2)}
+    with pytest.raises(UserError, match=r"int4-rtn: this model has no matrices to quantise\. Leave it out"):
+        variants.quantize(weights, {"embedding.weight"}, INT4)

@@ -14,7 +14,7 @@ from ..config import ConfigError, Sources, did_you_mean
 from ..data import corpus, tokenizer
 from ..data.pieces import END_OF_TEXT
 from ..files import UserError
-from ..models.build import n_parameters
+from ..models.build import build, n_parameters
 from ..models.decoder import Decoder
 from ..paper import NAMES, NoSetting
 from ..specs import (
@@ -122,6 +122,15 @@ def chosen(study: Study, dataset: str, recipe: str, architecture: AnyArchitectur
         raise UserError(f"--recipe {recipe}: {error}. Choose another recipe or dataset.") from error
 
 
+def named(study: Study, name: str) -> AnyArchitecture:
+    """The architecture of a name: an entry's, or a standard one's. Raises UserError for other names."""
+    found = study.config.architecture(name)
+    if not found:
+        remedy = f"{did_you_mean(name, study.config.architectures)} Or write one such as gpt2-2-1."
+        raise UserError(f"{name}: the configuration has no such architecture. {remedy}")
+    return found
+
+
 @dataclass(frozen=True)
 class Texts:
     """What a model meets in a dataset: rows of its embedding, tokens that occur, lengths of biographies."""
@@ -154,6 +163,14 @@ def texts_of(dataset: Dataset, recipe: Recipe, architecture: AnyArchitecture) ->
     return Texts(made.get_vocab_size() + domain, len(used) + domain, min(lengths), max(lengths) + domain)
 
 
+def size_of(architecture: AnyArchitecture, texts: Texts, window: int) -> int:
+    """The parameters of a model, before anything is trained; those of a decoder take no memory."""
+    if isinstance(architecture, Architecture):
+        with torch.device("meta"):
+            return n_parameters(Decoder(architecture, texts.vocabulary, window), texts.used)
+    return n_parameters(build(architecture, texts.vocabulary, window, seed=0), texts.used)
+
+
 def gpt2_of_size(wanted: int, texts: Texts) -> Architecture:
     """The GPT-2 of 2 layers and 1 head whose number of parameters is nearest to `wanted`.
 
@@ -161,8 +178,7 @@ def gpt2_of_size(wanted: int, texts: Texts) -> Architecture:
     """
 
     def size(architecture: Architecture) -> int:
-        with torch.device("meta"):
-            return n_parameters(Decoder(architecture, texts.vocabulary, window=1), texts.used)
+        return size_of(architecture, texts, window=1)
 
     width = _nearest(WIDTHS, wanted, lambda d: size(replace(GPT2, width=d)))
     plain = replace(GPT2, width=width)

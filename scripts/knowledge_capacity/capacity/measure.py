@@ -1,17 +1,25 @@
 """Measuring one variant of a run: from the losses of a model to a row of measurements."""
 
+import json
+import math
+import shlex
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..data.pieces import Term
-from ..specs import FULL_PRECISION, Architecture, Biography, RandomStrings, Run, to_json
+from ..files import UserError, remake
+from ..specs import FULL_PRECISION, Architecture, Biography, Dataset, RandomStrings, Run, to_json
 from . import losses as scoring
 from .intervals import bootstrap_total
-from .metric import biod_bits, bios_bits, random_bits
+from .metric import Losses, biod_bits, bios_bits, random_bits
 
+# what a run's run.json has to say
+RECORDED = ["precision", "used_tokens", "steps", "tokens", "seconds", "device", "engine", "code"]
+RECORDED += ["python", "torch", "trained_at"]
 DATA_LIMITED = 0.9  # a run with R at or above this share of R_max measures its dataset, not its capacity
 
 
@@ -27,57 +35,113 @@ class Variant:
     quantized: list[str] | None = None
 
 
-def row(run: Run, record: dict[str, Any], n_parameters: int, variant: Variant, code: str) -> dict[str, Any]:
-    """One measurement. record: the run's run.json. code: fingerprint of the code that measures."""
-    dataset = run.dataset
-    naive_gain = np.zeros(dataset.n_people)
-    loss_value1 = None
+@dataclass(frozen=True)
+class Knowledge:
+    """What losses say: nats by attribute and bits by attribute, one number for each person scored.
+
+    losses: of bioD's "value" and "value1" the mean over a person's attributes. naive: bits of the employer
+    without the care for the city of work, as in the paper; None where there is no employer.
+    """
+
+    losses: dict[str, Losses]
+    bits: dict[str, Losses]
+    naive: Losses | None = None
+
+    @property
+    def per_person(self) -> Losses:
+        """All bits a person contributes."""
+        return np.sum(list(self.bits.values()), axis=0)
+
+
+def knowledge(dataset: Dataset, losses: NDArray[np.float64]) -> Knowledge:
+    """What the losses of `losses.score` say about a dataset.
+
+    bits: for biographies of the name and of each counted attribute, log2(choices / e^loss); for bioD in
+    names, values and sets; for random strings in "name", the string.
+    """
     if isinstance(dataset, Biography):
-        by_attribute, naive = scoring.bios_losses(variant.losses)
-        value = np.sum([by_attribute[name] for name in scoring.COUNTED], axis=0)
-        loss_value = float(np.mean(value))
-        bits = bios_bits(dataset, by_attribute["name"], value)
-        naive_gain = (by_attribute["employer"] - naive) / np.log(2)
-    elif isinstance(dataset, RandomStrings):
-        by_attribute = {"name": variant.losses[:, :, Term.NAME].mean(axis=0)}
-        bits = random_bits(dataset, by_attribute["name"])
-        loss_value = 0.0
-    else:
-        by_attribute = scoring.biod_losses(variant.losses, dataset.attributes)
-        bits = biod_bits(dataset, by_attribute["name"], by_attribute["value"], by_attribute["value1"])
-        loss_value = float(by_attribute["value"].mean())
-        loss_value1 = float(by_attribute["value1"].mean())
-    low, high = bootstrap_total(bits.per_person)
+        by_attribute, naive = scoring.bios_losses(losses)
+        name = bios_bits(dataset, by_attribute["name"], np.zeros(losses.shape[1])).name
+        choices = dataset.choices
+        values = {a: math.log2(choices[a]) - by_attribute[a] / math.log(2) for a in scoring.COUNTED}
+        employer = math.log2(choices["employer"]) - naive / math.log(2)
+        return Knowledge(by_attribute, {"name": name, **values}, employer)
+    if isinstance(dataset, RandomStrings):
+        loss = losses[:, :, Term.NAME].mean(axis=0)
+        return Knowledge({"name": loss}, {"name": random_bits(dataset, loss).name})
+    by_attribute = scoring.biod_losses(losses, dataset.attributes)
+    bits = biod_bits(dataset, by_attribute["name"], by_attribute["value"], by_attribute["value1"])
+    return Knowledge(by_attribute, {"name": bits.name, "value": bits.value, "sets": bits.sets})
+
+
+def read_record(path: Path, run: Run) -> dict[str, Any]:
+    """A run's run.json. Raises UserError where there is none, or a damaged one, or that of another run."""
+    try:
+        record = json.loads(path.read_text())
+    except FileNotFoundError as error:
+        reason = "there is no such file, so this run never came to its end"
+        raise UserError(f"{path}: {reason}. Make it: snakemake --cores 1 {shlex.quote(str(path))}") from error
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: not a readable record of a run ({error}). {remake(path)}") from error
+    missing = [key for key in ("run", *RECORDED) if not isinstance(record, dict) or key not in record]
+    if missing:
+        raise UserError(f"{path}: a record of a run without {', '.join(missing)}. {remake(path)}")
+    if record["run"] != json.loads(to_json(run)):
+        raise UserError(f"{path}: belongs to another run than {run.slug}. {remake(path)}")
+    return record
+
+
+def row(run: Run, record: dict[str, Any], n_parameters: int, variant: Variant, code: str) -> dict[str, Any]:
+    """One measurement. record: the run's run.json. code: fingerprint of the code that measures.
+
+    Where fewer than all people were scored, they stand for all: bits and their interval are scaled up.
+    """
+    dataset = run.dataset
+    known = knowledge(dataset, variant.losses)
+    n_scored = variant.losses.shape[1]
+    scale = dataset.n_people / n_scored
+    bits = {name: scale * float(one.sum()) for name, one in known.bits.items()}
+    total = sum(bits.values())
+    naive = total
+    if known.naive is not None:
+        naive += scale * float(known.naive.sum()) - bits["employer"]
+    low, high = (scale * end for end in bootstrap_total(known.per_person))
+    loss = {name: float(one.mean()) for name, one in known.losses.items()}
+    if not math.isfinite(total):
+        reason = f"the losses of {variant.name} are not numbers, though its weights are"
+        raise UserError(f"{run.slug}: {reason}. Train it again with a lower lr (now {run.recipe.lr:g}).")
+    values = [name for name in bits if name not in ("name", "sets")]
     return {
-        **_described(run, record, n_parameters, code),
+        **described(run, record, n_parameters, code),
         "variant": variant.name,
         "variant_spec": variant.spec,
         "quantized": variant.quantized,
         "bits_per_weight": variant.bits_per_weight,
-        "people_scored": variant.losses.shape[1],
+        "people_scored": n_scored,
         "measure_seconds": variant.seconds,
-        "loss_name": float(by_attribute["name"].mean()),
-        "loss_value": loss_value,
-        "loss_value1": loss_value1,
-        "loss_by_attribute": [(name, float(loss.mean())) for name, loss in by_attribute.items()],
-        "bits_name": float(bits.name.sum()),
-        "bits_value": float(bits.value.sum()),
-        "bits_sets": float(bits.sets.sum()),
-        "bits_learned": bits.total,
+        "loss_name": loss["name"],
+        "loss_value": float(sum(loss[name] for name in values)),
+        "loss_value1": loss.get("value1"),
+        "loss_by_attribute": list(loss.items()),
+        "bits_by_attribute": list(bits.items()),
+        "bits_name": bits["name"],
+        "bits_value": float(sum(bits[name] for name in values)),
+        "bits_sets": bits.get("sets", 0.0),
+        "bits_learned": total,
         "bits_learned_low": low,
         "bits_learned_high": high,
-        "bits_learned_naive": bits.total + float(naive_gain.sum()),
-        "capacity_ratio": bits.total / n_parameters,
-        "data_limited": bits.total >= DATA_LIMITED * dataset.bits_max,
+        "bits_learned_naive": naive,
+        "capacity_ratio": total / n_parameters,
+        "data_limited": total >= DATA_LIMITED * dataset.bits_max,
     }
 
 
 def diverged_row(run: Run, record: dict[str, Any], n_parameters: int, code: str) -> dict[str, Any]:
     """The row of a run that diverged: what it was and what it cost, and no result."""
-    return {**_described(run, record, n_parameters, code), "variant": FULL_PRECISION, "bits_per_weight": 32.0}
+    return {**described(run, record, n_parameters, code), "variant": FULL_PRECISION, "bits_per_weight": 32.0}
 
 
-def _described(run: Run, record: dict[str, Any], n_parameters: int, code: str) -> dict[str, Any]:
+def described(run: Run, record: dict[str, Any], n_parameters: int, code: str) -> dict[str, Any]:
     """What was run, what it cost and where it came from."""
     dataset, architecture, recipe = run.dataset, run.architecture, run.recipe
     decoder = architecture if isinstance(architecture, Architecture) else None

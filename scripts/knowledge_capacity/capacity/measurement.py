@@ -49,10 +49,10 @@ SCHEMA = pa.schema(
         ),  # all that this study tries for this run; see `selection`
         pa.field("lr_best", pa.bool_()),
         pa.field("variant", pa.string(), nullable=False),
-        pa.field("variant_spec", pa.string()),  # the quantizer; null for weights as trained
+        pa.field("variant_spec", pa.string()),  # the quantizer or extraction; null as trained
         pa.field("quantized", pa.list_(pa.string())),  # the matrices it stores, * for any layer
         pa.field("bits_per_weight", pa.float64(), nullable=False),  # mean over all weights, scales included
-        pa.field("people_scored", pa.int64()),  # the first so many people stand for all
+        pa.field("people_scored", pa.int64()),  # so many people stand for all
         # what came out
         pa.field("diverged", pa.string()),  # why there is no result
         pa.field("n_parameters", pa.int64(), nullable=False),
@@ -62,6 +62,7 @@ SCHEMA = pa.schema(
         pa.field("loss_value1", pa.float64()),  # bioD only
         pa.field("loss_by_attribute", pa.map_(pa.string(), pa.float64())),
         pa.field("accuracy_by_attribute", pa.map_(pa.string(), pa.float64())),  # of answers to questions
+        pa.field("commonest_answer_by_attribute", pa.map_(pa.string(), pa.float64())),  # its share of answers
         pa.field("bits_by_attribute", pa.map_(pa.string(), pa.float64())),  # they sum to bits_learned
         pa.field("bits_name", pa.float64()),
         pa.field("bits_value", pa.float64()),

@@ -83,13 +83,12 @@ class BioSSource:
             random = words(self.seed, Purpose.WORDING, drawn_by)
         return self.compose(codes, *self.wording(random))
 
-    def probe(self, draw: int) -> Tensor:
-        """Phrases (n_people, 16) of one biography per person, for measuring.
+    def probe(self, draw: int, person: Tensor) -> Tensor:
+        """Phrases (n, 16) of one biography of each of some people, by position, for measuring.
 
         bioS: freshly worded; even draws tell the employer before the city of work, and draw 2k + 1 is draw 2k
         with these two sentences exchanged. bioS_simple: every draw is the person's own text.
         """
-        person = torch.arange(self.dataset.n_people, device=self.codes.device)
         if isinstance(self.dataset, BioSSimple):
             order, templates = self.wording(words(self.seed, Purpose.WORDING, person))
         else:
@@ -99,7 +98,7 @@ class BioSSource:
             late = torch.maximum(place[:, EMPLOYER], place[:, WORK_CITY])[:, None]
             leads, follows = (EMPLOYER, WORK_CITY) if draw % 2 == 0 else (WORK_CITY, EMPLOYER)
             order = order.scatter(1, early, leads).scatter(1, late, follows)
-        return self.compose(self.codes, order, templates)
+        return self.compose(self.codes.index_select(0, person), order, templates)
 
     def wording(self, random: Tensor) -> tuple[Tensor, Tensor]:
         """Sentence order and template of each attribute, int64 (n, 6) each, from random words (n, 4)."""

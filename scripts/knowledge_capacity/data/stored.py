@@ -95,9 +95,8 @@ class StoredSource:
         first = below(words(self.seed, Purpose.REWRITE_ORDER, person, n=1)[:, 0], r)
         return self._told(person, (first + number // n) % r)
 
-    def probe(self, draw: int) -> Tensor:
-        """Phrases (n_people, 2) of one of its rewrites for each person."""
-        person = torch.arange(self.dataset.n_people, device=self.device)
+    def probe(self, draw: int, person: Tensor) -> Tensor:
+        """Phrases (n, 2) of one of its rewrites for each of some people, by position."""
         return self._told(person, torch.full_like(person, draw % self.dataset.rewrites))
 
     def _told(self, person: Tensor, rewrite: Tensor) -> Tensor:

@@ -91,9 +91,14 @@ class Stream:
         mixed[~is_junk], mixed[is_junk] = useful, self._junk(junk_before[is_junk])
         return mixed
 
-    def probe_pieces(self, draw: int) -> Tensor:
-        """Phrase numbers of one biography per person, as `probe` of the source makes it."""
-        return self._in_domain(self.source.probe(draw), "useful")
+    def probe_pieces(self, draw: int, start: int = 0, stop: int | None = None) -> Tensor:
+        """Phrase numbers of one biography of each of people start..stop-1 (to the last, without stop), as
+        `probe` of the source makes it.
+        """
+        last = self.dataset.n_people if stop is None else stop
+        return self._in_domain(
+            self.source.probe(draw, torch.arange(start, last, device=self.source.device)), "useful"
+        )
 
     def assemble(self, pieces: Tensor) -> Biographies:
         """The tokens of biographies given as phrase numbers, with their terms."""
@@ -104,6 +109,10 @@ class Stream:
         """The same without terms: tokens (total,) int32, lengths (n,) int64."""
         where, lengths = self._where(pieces)
         return self._tokens.index_select(0, where), lengths
+
+    def lengths(self, pieces: Tensor) -> Tensor:
+        """Tokens of each biography given as phrase numbers, end-of-text included, int64 (n,)."""
+        return self._length[pieces].sum(dim=1)
 
     def segments(self, pieces: list[int]) -> Segments:
         """One biography, given as phrase numbers, as stretches of text with their terms."""
@@ -120,7 +129,7 @@ class Stream:
     def mean_length(self, lane: Lane = Lane.USEFUL) -> float:
         """Tokens per biography, end-of-text included: the mean over one exposure, or its first 100,000."""
         pieces = self.pieces(0, min(self.dataset.n_people, MEASURED), lane)
-        return float(self._length[pieces].sum(dim=1).double().mean())
+        return float(self.lengths(pieces).double().mean())
 
     def _where(self, pieces: Tensor) -> tuple[Tensor, Tensor]:
         """Where the tokens of biographies stand in the tables, and how many each biography has."""

@@ -38,11 +38,10 @@ class BioDSource:
         random = words(self.seed, Purpose.WORDING, number, n=self.dataset.attributes)
         return self.compose(self.codes.index_select(0, person), self.wording(random))
 
-    def probe(self, draw: int) -> Tensor:
-        """Phrases of one biography per person, its attributes in an order of its own."""
-        person = torch.arange(self.dataset.n_people, device=self.codes.device)
+    def probe(self, draw: int, person: Tensor) -> Tensor:
+        """Phrases of one biography of each of some people, by position, in an order of its own."""
         random = words(self.seed, Purpose.PROBE, person, draw, n=self.dataset.attributes)
-        return self.compose(self.codes, self.wording(random))
+        return self.compose(self.codes.index_select(0, person), self.wording(random))
 
     def wording(self, random: Tensor) -> Tensor:
         """The order of the attributes, int64 (n, K), from random words (n, K); there is one template only."""
@@ -83,10 +82,10 @@ class RandomSource:
         string = visited(self.seed, Purpose.VISITING_ORDER, self.dataset.n_strings, number)
         return self.compose(self.codes.index_select(0, string))
 
-    def probe(self, draw: int) -> Tensor:
-        """Phrases (n_strings, length + 1) of every string; all draws are alike."""
+    def probe(self, draw: int, string: Tensor) -> Tensor:
+        """Phrases (n, length + 1) of some strings, by position; all draws are alike."""
         del draw
-        return self.compose(self.codes)
+        return self.compose(self.codes.index_select(0, string))
 
     def compose(self, codes: Tensor) -> Tensor:
         """Phrases (n, length + 1) of strings given as symbols (n, length)."""

@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..capacity.seeds import Interval, over_seeds, standard_error
+from ..capacity.compare import capacity_ratio
 from ..specs import FULL_PRECISION
 from . import plots, style
 
@@ -22,12 +22,6 @@ def points(rows: pd.DataFrame) -> pd.DataFrame:
     spread = rows.groupby(plots.SPEC, dropna=False).apply(_spread).reset_index()
     joined = plots.over_seeds(rows).merge(spread, on=plots.SPEC)
     return joined.sort_values([*PANEL, "ratio"], ascending=False, ignore_index=True)
-
-
-def interval(rows: pd.DataFrame) -> Interval:
-    """The mean R of the seeds of a model, and its interval."""
-    errors = standard_error(rows.bits_learned_low, rows.bits_learned_high) / rows.n_parameters
-    return over_seeds(list(rows.capacity_ratio), list(errors))
 
 
 def figure(points: pd.DataFrame) -> Figure:
@@ -54,13 +48,14 @@ def figure(points: pd.DataFrame) -> Figure:
 
 
 def _spread(rows: pd.DataFrame) -> pd.Series:
-    _, low, high = interval(rows)
+    _, low, high = capacity_ratio(rows)
     return pd.Series({"low": low, "high": high, "ratios": list(rows.capacity_ratio)})
 
 
 def _panel(ax: Axes, group: pd.DataFrame, colours: style.Colours) -> None:
     """A line for each model: its name, R with its interval and its seeds, and R of R_max in numbers."""
-    plain = group[(group.family == "gpt2") & (group.optimizer == "adamw")]
+    qat = plots.qat(group.recipe)
+    plain = group[(group.family == "gpt2") & (group.optimizer == "adamw") & qat.isna()]
     if len(plain) == 1:
         ax.axvline(plain.ratio.iloc[0], color="0.7", lw=0.7, ls="--", zorder=0)
     for y, (_, row) in enumerate(group.iterrows()):
@@ -79,7 +74,9 @@ def _panel(ax: Axes, group: pd.DataFrame, colours: style.Colours) -> None:
         )
         said = f"{row.ratio:.2f} of {row.ratio_max:.2f}"
         ax.text(1.02, y, said, transform=ax.get_yaxis_transform(), va="center", fontsize=7)
-    ax.set_yticks(range(len(group)), [_label(row, len(colours) > 1) for _, row in group.iterrows()])
+    labels = [_label(row, len(colours) > 1) for _, row in group.iterrows()]
+    labels = [f"{said}, qat {at}" if pd.notna(at) else said for said, at in zip(labels, qat, strict=True)]
+    ax.set_yticks(range(len(group)), labels)
     ax.set_ylim(len(group) - 0.4, -0.6)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)

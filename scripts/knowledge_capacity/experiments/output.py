@@ -23,6 +23,8 @@ def write(experiment: str, measurements: pa.Table, output: Path) -> None:
     """
     module = importlib.import_module(f"{__package__}.{experiment}")
     usable = pc.and_(pc.is_null(measurements["diverged"]), measurements["lr_best"])
+    if not getattr(module, "SHOWS_ANSWERS", False):
+        usable = pc.and_(usable, pc.is_null(measurements["accuracy_by_attribute"]))
     points = module.points(measurements.filter(usable).to_pandas())
     if points.empty:
         remedy = "Every run is in the measurements; the experiment `comparison` shows models of any kind."
@@ -33,7 +35,7 @@ def write(experiment: str, measurements: pa.Table, output: Path) -> None:
             figure.savefig(aside, format=ending, metadata=metadata)
     plt.close(figure)
     with replacing(output.with_suffix(".md")) as aside:
-        aside.write_text(_markdown(plots.summary(points)))
+        aside.write_text(_markdown(getattr(module, "summary", plots.summary)(points)))
 
 
 def _markdown(table: pd.DataFrame) -> str:

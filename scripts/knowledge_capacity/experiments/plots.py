@@ -24,9 +24,14 @@ SPEC = [
 PLAIN_GPT2 = r"gpt2-\d+-\d+(-d\d+)?"  # no part replaced
 
 
+def qat(recipes: pd.Series) -> pd.Series:
+    """The quantizer that each recipe trains with, by name; missing where there is none."""
+    return recipes.str.extract(r"-qat-(.+?)(?:-junk|$)", expand=False)
+
+
 def of_gpt2(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows of GPT-2 as it is in the paper, trained by AdamW and without junk."""
-    plain = rows.architecture.str.fullmatch(PLAIN_GPT2) & rows.layers.notna()
+    """The rows of GPT-2 as it is in the paper, trained by AdamW, without junk and at full precision."""
+    plain = rows.architecture.str.fullmatch(PLAIN_GPT2) & rows.layers.notna() & qat(rows.recipe).isna()
     return rows[plain & (rows.optimizer == "adamw") & (rows.junk_share == 0)]
 
 

@@ -35,6 +35,13 @@ class Norm(nn.Module):
         return ops.add_norm(x, update, bias, self.weight, self.bias, NORM_EPS)
 
 
+class Linear(nn.Linear):
+    """A linear layer that leaves its bias to what comes after it, which adds it in one pass over memory."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.linear(input, self.weight)
+
+
 class Attention(nn.Module):
     """Causal self-attention over all earlier positions; query heads may share keys and values."""
 
@@ -42,14 +49,13 @@ class Attention(nn.Module):
         super().__init__()
         width, bias = architecture.width, architecture.parts.bias
         self.heads, self.groups = architecture.heads, architecture.groups
-        self.joint = nn.Linear(width, (self.heads + 2 * self.groups) * architecture.head_width, bias=bias)
-        self.out = nn.Linear(width, width, bias=bias)
+        self.joint = Linear(width, (self.heads + 2 * self.groups) * architecture.head_width, bias=bias)
+        self.out = Linear(width, width, bias=bias)
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         """x (batch, window, width), cos and sin (window, rotary) → as x, without out.bias."""
-        joint = F.linear(x, self.joint.weight)
-        mixed = ops.attention(joint, cos, sin, self.heads, self.groups, self.joint.bias)
-        return F.linear(mixed, self.out.weight)
+        mixed = ops.attention(self.joint(x), cos, sin, self.heads, self.groups, self.joint.bias)
+        return self.out(mixed)
 
 
 class MLP(nn.Module):
@@ -59,23 +65,23 @@ class MLP(nn.Module):
         super().__init__()
         width, inner, parts = architecture.width, architecture.inner_width, architecture.parts
         self.gated, self.activation = parts.mlp == "gated", parts.activation
-        self.inner = nn.Linear(width, inner * (2 if self.gated else 1), bias=parts.bias)
-        self.outer = nn.Linear(inner, width, bias=parts.bias)
+        if self.gated:
+            self.inner = nn.Linear(width, 2 * inner, bias=parts.bias)
+        else:
+            self.inner = Linear(width, inner, bias=parts.bias)
+        self.outer = Linear(inner, width, bias=parts.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """x (batch, window, width) → the same shape, without outer.bias."""
         if self.gated:
             inner = ops.gate(self.inner(x), self.activation)
         else:
-            inner = ops.activate(F.linear(x, self.inner.weight), self.activation, self.inner.bias)
-        return F.linear(inner, self.outer.weight)
+            inner = ops.activate(self.inner(x), self.activation, self.inner.bias)
+        return self.outer(inner)
 
 
 class Layer(nn.Module):
-    """Attention, then MLP or experts, each on the normalised stream and added to it.
-
-    Biases of linear layers are added by what comes after them, in one pass over memory.
-    """
+    """Attention, then MLP or experts, each on the normalised stream and added to it."""
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()

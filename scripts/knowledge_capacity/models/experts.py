@@ -13,6 +13,14 @@ from ..specs import Architecture
 from . import ops
 
 
+class Product(nn.Module):
+    """The inputs of each expert times its matrix: a module, so that hooks can see what every expert reads."""
+
+    def forward(self, x: Tensor, weight: Tensor) -> Tensor:
+        """x (experts, n, in), weight (experts, out, in) → (experts, n, out)."""
+        return torch.bmm(x, weight.transpose(1, 2))
+
+
 class Mixture(nn.Module):
     """`number` experts, each an MLP of the architecture's kind, and the router that chooses top_k of them.
 
@@ -29,6 +37,7 @@ class Mixture(nn.Module):
         self.router = nn.Linear(width, number, bias=False)
         self.inner = nn.Parameter(torch.zeros(number, first, width))
         self.outer = nn.Parameter(torch.zeros(number, width, inner))
+        self.inner_product, self.outer_product = Product(), Product()
         self.inner_bias = nn.Parameter(torch.zeros(number, first)) if parts.bias else None
         self.outer_bias = nn.Parameter(torch.zeros(number, width)) if parts.bias else None
 
@@ -61,11 +70,11 @@ class Mixture(nn.Module):
 
         slots = x.new_zeros(number * capacity + 1, x.shape[-1])
         slots = slots.index_copy(0, slot, tokens.repeat(k, 1))[:-1].view(number, capacity, -1)
-        inner = torch.bmm(slots, self.inner.transpose(1, 2))
+        inner = self.inner_product(slots, self.inner)
         if self.inner_bias is not None:
             inner = inner + self.inner_bias[:, None]
         inner = (ops.gate if self.gated else ops.activate)(inner, self.activation)
-        outer = torch.bmm(inner, self.outer.transpose(1, 2))
+        outer = self.outer_product(inner, self.outer)
         if self.outer_bias is not None:
             outer = outer + self.outer_bias[:, None]
         outer = torch.cat([outer.flatten(0, 1), outer.new_zeros(1, outer.shape[-1])])

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -28,6 +29,18 @@ def loss(model: nn.Module, inputs: Tensor, targets: Tensor) -> Loss:
         nats = ops.linear_cross_entropy(hidden.flatten(0, 1), model.head_weight, targets.flatten())
         return Loss(nats) if routing is None else Loss(nats, routing[0], routing[1:].detach())
     return Loss(F.cross_entropy(logits(model, inputs).flatten(0, 1), targets.flatten(), reduction="sum"))
+
+
+@torch.inference_mode()
+def losses_at(model: Callable[[Tensor], Any], inputs: Tensor, targets: Tensor, where: Tensor) -> Tensor:
+    """The losses in nats, float32 (n,), of the n targets at which `where` holds, in row order.
+
+    inputs, targets int64 (batch, window); where bool (batch, window). A decoder makes logits at those alone.
+    """
+    if isinstance(model, Decoder):
+        hidden, _ = model.hidden(inputs)
+        return ops.row_cross_entropy(hidden[where], model.head_weight, targets[where])
+    return F.cross_entropy(logits(model, inputs)[where], targets[where], reduction="none")
 
 
 def logits(model: Callable[[Tensor], Any], inputs: Tensor) -> Tensor:

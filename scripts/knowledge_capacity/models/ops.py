@@ -109,6 +109,23 @@ def linear_cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor, ignore
     return _LinearCrossEntropy.apply(hidden, weight, targets, ignored, differentiate, fused)
 
 
+def row_cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
+    """The cross entropy of each row of logits hidden·weightᵀ, float32 (n,), without gradients.
+
+    hidden (n, width), weight (V, width), targets int64 (n,): rows of weight.
+    """
+    losses = torch.empty(len(hidden), dtype=torch.float32, device=hidden.device)
+    step = max(1, CPU_LOGITS // len(weight)) if hidden.device.type == "cpu" else GPU_ROWS
+    for begin in range(0, len(hidden), step):
+        rows = slice(begin, begin + step)
+        logits = hidden[rows] @ weight.t()
+        if native.usable(logits):
+            native.cross_entropy(logits, targets[rows].contiguous(), losses[rows], -100, False)
+        else:
+            losses[rows] = F.cross_entropy(logits.float(), targets[rows], reduction="none")
+    return losses
+
+
 class _LinearCrossEntropy(Function):
     @staticmethod
     def forward(

@@ -50,15 +50,19 @@ def saved_weights(model: nn.Module) -> tuple[dict[str, Tensor], set[str]]:
     weights: dict[str, Tensor] = {}
     outside: set[str] = set()
     for name, tensor in _distinct(model).items():
-        saved = {name: tensor.detach().contiguous()}
-        if isinstance(model, Decoder):
-            saved = interchange.exported(model.architecture, saved)
+        saved = as_saved(model, name, tensor)
         weights |= saved
         if id(tensor) in kept:
             outside.update(saved)
     if isinstance(model, Decoder):
         weights |= interchange.constants(model.architecture)
     return weights, outside
+
+
+def as_saved(model: nn.Module, name: str, tensor: Tensor) -> dict[str, Tensor]:
+    """One weight of a model as what it is when saved: of experts, a matrix each."""
+    saved = {name: tensor.detach().contiguous()}
+    return interchange.exported(model.architecture, saved) if isinstance(model, Decoder) else saved
 
 
 def write_diverged(folder: Path, run: Run, reason: str) -> None:

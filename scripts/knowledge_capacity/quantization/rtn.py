@@ -1,30 +1,35 @@
 """Round to nearest: the plainest quantiser, and the baseline for all others.
 
-Symmetric and without data: every output row of a matrix, or every group of `group_size` weights in a row, has
-one scale in float32, the largest magnitude over the largest code.
+Without data. Symmetric, the largest magnitude of a group takes the largest code, 2^(bits-1) - 1; with a zero
+point, the smallest weight takes code 0 and the largest takes 2^bits - 1 (both moved to hold zero between
+them), as torchao does it.
 """
 
 from torch import Tensor
 
 from ..specs import Quantizer
-
-SCALE_BITS = 32
+from . import grid
 
 
 def quantize_matrix(weight: Tensor, quantizer: Quantizer) -> tuple[Tensor, float]:
-    """The weight as it reads back from its codes, and the bits it takes, scales included.
+    """The weight (rows, columns) as it reads back from its codes, and the bits it takes, scales included."""
+    return grid.by_groups(weight, quantizer, _read_back)
 
-    weight: (rows, columns); a group that does not fill up is a group of its own.
-    """
-    rows, columns = weight.shape
-    size = quantizer.group_size or columns
-    largest_code = 2 ** (quantizer.bits - 1) - 1
-    read_back = weight.clone()
-    for start in range(0, columns, size):
-        group = weight[:, start : start + size]
-        scale = group.abs().amax(dim=1, keepdim=True) / largest_code
-        scale = scale.where(scale > 0, 1.0)  # a row of zeros stays one
-        codes = (group / scale).round()
-        read_back[:, start : start + size] = codes * scale
-    groups = -(-columns // size)
-    return read_back, weight.numel() * quantizer.bits + rows * groups * SCALE_BITS
+
+def read_back(weight: Tensor, quantizer: Quantizer) -> Tensor:
+    """The weight (rows, columns) as it reads back, as training sees it; NaN where a scale is too large."""
+    return grid.each_group(weight, quantizer, _read_back)
+
+
+def _read_back(groups: Tensor, quantizer: Quantizer) -> Tensor:
+    if not quantizer.zero_point:
+        most = 2 ** (quantizer.bits - 1) - 1
+        scale = grid.scale(groups.abs().amax(dim=1, keepdim=True) / most)
+        return (groups / scale).round().clamp(-most, most) * scale
+    most = 2**quantizer.bits - 1
+    low = groups.amin(dim=1, keepdim=True).clamp_max(0)
+    high = groups.amax(dim=1, keepdim=True).clamp_min(0)
+    scale = grid.scale((high - low) / most)
+    zero = (-low / scale).round().clamp(0, most)
+    codes = ((groups / scale).round() + zero).clamp(0, most)
+    return (codes - zero) * scale

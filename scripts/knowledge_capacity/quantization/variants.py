@@ -1,16 +1,18 @@
 """Variants of a run: its weights at another precision.
 
-The matrices of the layers are quantised; embedding, head, routers, biases and norms stay in float32, as in
-the paper. A variants file holds the matrices as they read back, under "variant/parameter", and what each
-variant costs to store in its header.
+The matrices of the layers are quantised, as in the paper, or those of embedding and head too; routers, biases
+and norms stay in float32. A variants file holds the matrices as they read back, under "variant/parameter",
+and what each variant costs to store in its header.
 """
 
 import importlib
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Literal
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -18,8 +20,11 @@ from torch import Tensor
 
 from ..files import UserError, remake, replacing
 from ..specs import Quantizer, to_json
+from . import grid
 
 FULL_BITS = 32
+HEADER = "variants"
+ROUTER = re.compile(r"\.(router|gate)\.weight$")  # in the study's decoder, and in models of transformers
 LAYER = re.compile(r"(?<=\.)\d+(?=\.)")
 
 
@@ -45,40 +50,89 @@ def method_module(method: str) -> ModuleType:
     return importlib.import_module(f"{__package__}.{method}")
 
 
-def quantizable(weights: dict[str, Tensor], outside: set[str]) -> list[str]:
-    """The names of the matrices that are quantised. outside: those of embeddings, head and routers."""
+@dataclass(frozen=True)
+class Source:
+    """What a method with data needs of a run: its spec as JSON, and files.
+
+    model: model.safetensors, beside its config.json. texts: the folder of encoded texts, of bioR and bioG.
+    """
+
+    run: str
+    model: Path
+    people: Path
+    tokenizer: Path
+    texts: Path | None = None
+
+
+def quantizable(
+    weights: dict[str, Tensor], outside: set[str], which: Literal["layers", "all"] = "layers"
+) -> list[str]:
+    """The names of the matrices that are quantised: those of the layers, or also embedding and head.
+
+    outside: the names of embedding, head and routers; routers are never quantised.
+    """
     return [
         name
         for name, tensor in weights.items()
-        if name not in outside and tensor.dim() == 2 and tensor.numel()
+        if tensor.dim() == 2
+        and tensor.numel()
+        and not ROUTER.search(name)
+        and (which == "all" or name not in outside)
     ]
 
 
 def quantize(
-    weights: dict[str, Tensor], outside: set[str], quantizer: Quantizer
+    weights: dict[str, Tensor],
+    outside: set[str],
+    quantizer: Quantizer,
+    source: Source | None = None,
+    say: Callable[[str], None] = print,
 ) -> tuple[dict[str, Tensor], float]:
-    """The quantised matrices as they read back, and the mean stored bits per weight of the whole model."""
-    matrices, stored = {}, 0.0
-    for name in quantizable(weights, outside):
-        matrices[name], bits = method_module(quantizer.method).quantize_matrix(weights[name], quantizer)
-        stored += bits
+    """The quantised matrices as they read back, and the mean stored bits per weight of the whole model.
+
+    source: for gptq. say: is told what a user should know. Raises UserError for a model that the method
+    cannot quantise.
+    """
+    names = quantizable(weights, outside, quantizer.matrices)
+    if not names:
+        raise UserError(
+            f"{quantizer.slug}: this model has no matrices to quantise. Leave it out of experiments with "
+            "quantizers, or set matrices: all."
+        )
+    module = method_module(quantizer.method)
+    if quantizer.method == "gptq":
+        assert source
+        matrices = module.quantize_model(source, names, quantizer, say)
+        stored = sum(grid.stored_bits(weights[name], quantizer) for name in names)
+    else:
+        found = {name: module.quantize_matrix(weights[name], quantizer) for name in names}
+        matrices = {name: matrix for name, (matrix, _) in found.items()}
+        stored = sum(bits for _, bits in found.values())
     total = sum(tensor.numel() for tensor in weights.values())
     stored += FULL_BITS * (total - sum(tensor.numel() for tensor in matrices.values()))
     return matrices, stored / total
 
 
 def write(
-    path: Path, weights: dict[str, Tensor], outside: set[str], quantizers: list[Quantizer]
+    path: Path,
+    weights: dict[str, Tensor],
+    outside: set[str],
+    quantizers: list[Quantizer],
+    source: Source | None = None,
+    say: Callable[[str], None] = print,
 ) -> dict[str, float]:
-    """Write the variants that `quantizers` make of `weights`; returns the stored bits per weight of each."""
+    """Write the variants that `quantizers` make of `weights`; returns the stored bits per weight of each.
+
+    source, say: as for `quantize`.
+    """
     tensors: dict[str, Tensor] = {}
     stored: dict[str, float] = {}
     for quantizer in quantizers:
-        matrices, stored[quantizer.slug] = quantize(weights, outside, quantizer)
+        matrices, stored[quantizer.slug] = quantize(weights, outside, quantizer, source, say)
         tensors |= {f"{quantizer.slug}/{name}": tensor.contiguous() for name, tensor in matrices.items()}
     specs = {quantizer.slug: to_json(quantizer) for quantizer in quantizers}
     with replacing(path) as aside:
-        save_file(tensors, aside, {"bits_per_weight": json.dumps(stored), "specs": json.dumps(specs)})
+        save_file(tensors, aside, {HEADER: json.dumps({"bits_per_weight": stored, "specs": specs})})
     return stored
 
 
@@ -86,8 +140,9 @@ def read(path: Path) -> dict[str, Stored]:
     """The variants in a file, by name."""
     try:
         with safe_open(path, framework="pt") as file:
-            stored: dict[str, float] = json.loads(file.metadata()["bits_per_weight"])
-            specs: dict[str, str] = json.loads(file.metadata()["specs"])
+            header = json.loads(file.metadata()[HEADER])
+            stored: dict[str, float] = header["bits_per_weight"]
+            specs: dict[str, str] = header["specs"]
             tensors = {name: file.get_tensor(name) for name in file.keys()}
     except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path}: not a whole variants file ({error}). {remake(path)}") from error

@@ -33,12 +33,13 @@ from .datasets import (
     Pools,
     RandomStrings,
 )
-from .recipes import FORMATS, Junk, Quantizer, Questions, Recipe
+from .recipes import FEWEST_ASKED, FORMATS, Junk, Quantizer, Questions, Recipe
 from .runs import Run, dataset_from, recipe_from, run_from
 
 __all__ = [
     "BYTE_PAIR",
     "FAMILIES",
+    "FEWEST_ASKED",
     "FORMATS",
     "FULL_PRECISION",
     "KINDS",

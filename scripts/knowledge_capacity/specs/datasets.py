@@ -41,13 +41,22 @@ class Biography:
     tokenizer: str = WORD_LEVEL
 
     @property
+    def choices(self) -> dict[str, int]:
+        """How many values each of the six counted attributes may take."""
+        p = self.pools
+        return {
+            "birth_date": 12 * 28 * p.birth_years,
+            "birth_city": p.cities,
+            "university": p.universities,
+            "major": p.majors,
+            "employer": p.employers,
+            "pronoun": 2,
+        }
+
+    @property
     def bits_value(self) -> float:
         """log2 S0: bits per person held by the six counted attributes."""
-        p = self.pools
-        return sum(
-            math.log2(n)
-            for n in (2, 12 * 28 * p.birth_years, p.cities, p.universities, p.majors, p.employers)
-        )
+        return sum(math.log2(n) for n in self.choices.values())
 
     @property
     def bits_max(self) -> float:

@@ -66,6 +66,9 @@ class Quantizer:
 FORMATS = {"nf4": 4, "fp8": 8}  # methods that are number formats, and their bits
 
 
+FEWEST_ASKED = 20  # people of a dataset, so that there are some to be taught, kept back, and asked
+
+
 @dataclass(frozen=True)
 class Questions:
     """Teaching a trained model to answer questions about half of its people, so that the rest can be asked.

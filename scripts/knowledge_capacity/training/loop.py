@@ -15,7 +15,7 @@ from ..files import UserError
 from ..models.build import build
 from ..models.experts import Mixture
 from ..specs import Run
-from . import checkpoint
+from . import checkpoint, qat
 from .parallel import ALONE, Team
 from .schedule import learning_rate
 from .step import Precision, Step, chosen_precision
@@ -163,6 +163,8 @@ def train(
             team.wait()  # none ends before the progress of all is on disk
             raise Stopped(f"{run.slug}: stopped at step {progress.step} of about {steps}; progress is saved.")
     team.mean(step.sums)
+    if recipe.qat:
+        qat.bake(model, recipe.qat)
     if not all(bool(p.isfinite().all()) for p in model.parameters()):  # since the last point of the log
         reason = f"weights are NaN or infinite at step {progress.step} of about {steps}"
         raise Diverged(run, reason, trained())

@@ -19,6 +19,7 @@ from ..models.decoder import Decoder
 from ..models.loss import Loss, loss
 from ..specs import Recipe
 from . import optimizers as optim
+from . import qat
 
 Precision = Literal["fp32", "bf16", "fp16"]
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -69,11 +70,12 @@ class Step:
         self._loss_sum, self._routing_sum = self.sums[0], self.sums[1:]
         # DDP takes the mean of the processes' gradients, where the sum of their shares of a mean is meant
         self._n_processes, self._n_targets, self._scale = n_processes, 0, torch.ones((), device=device)
-        self._plain: Callable[[Tensor, Tensor], Loss] = LossOf(model)
+        loss_of: nn.Module = qat.AsStored(LossOf(model), recipe.qat) if recipe.qat else LossOf(model)
+        self._plain: Callable[[Tensor, Tensor], Loss] = loss_of
         if n_processes > 1:
             idle = not isinstance(model, Decoder)  # parameters of an unknown model may have no gradient
             self._plain = DistributedDataParallel(
-                LossOf(model), forward_sync_buffers=False, find_unused_parameters=idle
+                loss_of, forward_sync_buffers=False, find_unused_parameters=idle
             )
         self._loss_of = torch.compile(self._plain) if self._compiling else self._plain
         self._batch: tuple[Tensor, Tensor] | None = None  # what the graph reads

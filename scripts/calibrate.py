@@ -1,0 +1,63 @@
+"""Hold the measuring instrument against models that know a known amount; status 1 where it reads another.
+
+First against tables of probabilities, for every kind of dataset, then against two small runs of
+studies/calibration.yaml, which go through the whole workflow. docs/measuring.md tells more.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from knowledge_capacity import console
+from knowledge_capacity.bits import request
+from knowledge_capacity.capacity import calibration, measurement
+from knowledge_capacity.files import UserError
+
+OVERLAY = Path("studies/calibration.yaml")
+
+
+def job(arguments: argparse.Namespace, log: console.Log) -> None:
+    rows = [
+        (f"{one.dataset}: {one.model}", f"{one.expected:.3f}", f"{one.read:.3f}", one.ok)
+        for one in calibration.checks()
+    ]
+    for run, path in measured(arguments.profile, arguments.cores).items():
+        found = measurement.read(path).to_pylist()[0]
+        low, high = calibration.BANDS[found["architecture"]]
+        share = found["bits_learned"] / found["bits_max"] if not found["diverged"] else float("nan")
+        expected = f"{low:.3f} to {high:.3f}"
+        rows.append((f"{run.split('/')[1]}, trained", expected, f"{share:.3f}", low <= share <= high))
+    print(f"{'what':44}{'expected':>18}{'read':>12}")
+    for what, expected, read, ok in rows:
+        print(f"{what:44}{expected:>18}{read:>12}  {'ok' if ok else 'NOT'}")
+    print("bits of the dataset; of models that were trained, the share of its bits that they know")
+    if wrong := sum(not ok for *_, ok in rows):
+        raise UserError(
+            f"{wrong} of {len(rows)} readings are not what they should be. See docs/measuring.md."
+        )
+
+
+def measured(profile: str, cores: str) -> dict[str, Path]:
+    """The measurements of the runs of the study, made where they are missing."""
+    runs = request.study_of(*request.configuration([OVERLAY])).runs
+    files = {slug: Path("results/runs") / slug / "measurements.parquet" for slug in runs}
+    command = [sys.executable, "-m", "snakemake", "--workflow-profile", f"envs/{profile}", "--cores", cores]
+    command += ["--configfile", str(OVERLAY), "--", *map(str, files.values())]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(command, env={**os.environ, "PATH": path}, check=False)  # noqa: S603 (our own interpreter)
+    if done.returncode:
+        raise UserError("not all jobs came to their end (see above). The same command goes on from there.")
+    return files
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        prog="calibrate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--profile", default="local", metavar="NAME", help="a folder of envs/; default: local"
+    )
+    parser.add_argument("--cores", default="all", metavar="N", help="default: all")
+    console.main(job, parser)

@@ -1,0 +1,80 @@
+"""Teach a trained model to answer questions about half of its people, and ask it about the others."""
+
+import argparse
+import json
+import time
+from functools import partial
+from pathlib import Path
+
+import pyarrow as pa
+import torch
+from knowledge_capacity import console, devices
+from knowledge_capacity.capacity import measurement
+from knowledge_capacity.capacity.subject import Subject
+from knowledge_capacity.data import tokenizer
+from knowledge_capacity.data.pieces import DOMAIN_TOKEN
+from knowledge_capacity.extraction import exam, score
+from knowledge_capacity.files import UserError, write_parquet
+from knowledge_capacity.models import build, store
+from knowledge_capacity.specs import FEWEST_ASKED, BioD, Biography, Questions
+
+
+def job(arguments: argparse.Namespace, log: console.Log) -> None:
+    torch.set_num_threads(arguments.threads)
+    lease = devices.lease() if arguments.device != "cpu" else None  # held until the job ends
+    device = build.chosen_device(arguments.device)
+    torch.set_float32_matmul_precision("highest")  # some containers turn TF32 on
+    files = (arguments.model, arguments.record, arguments.people, arguments.tokenizer, arguments.texts)
+    subject = Subject.read(arguments.run, *files)
+    run, record, source = subject.run, subject.record, subject.stream.source
+    dataset = run.dataset
+    if not isinstance(dataset, Biography | BioD):
+        raise UserError(f"{dataset.slug}: random strings have no names by which to ask about them.")
+    if dataset.n_people < FEWEST_ASKED:
+        raise UserError(f"{dataset.slug}: it has {dataset.n_people} people, and {FEWEST_ASKED} are needed.")
+    specs = [Questions(**values) for values in json.loads(arguments.questions)]
+    try:
+        weights = store.read_weights(arguments.model)
+    except store.Diverged as diverged:  # its row of measurements says so, and there is nothing to ask
+        log.say(f"extract: {diverged}")
+        weights, specs = {}, []
+    tokens = tokenizer.read(arguments.tokenizer, domain=run.recipe.has_domain_token)
+    opening = [subject.stream.end_token]
+    if run.recipe.junk and run.recipe.junk.domain_token == "useful":
+        opening.append(tokens.get_vocab()[DOMAIN_TOKEN])
+    rows, tables = [], [score.ANSWERS.empty_table()]
+    for spec in specs:
+        began = time.monotonic()
+        model = subject.model(weights)
+        n_parameters = build.n_parameters(model, record["used_tokens"])
+        say = partial(_say, log, f"extract {run.slug}: {spec.slug}")
+        held = exam.hold(model.to(device), dataset, run.seed, source.codes, tokens, opening, spec, say)
+        seconds = time.monotonic() - began
+        rows.append(score.row(run, record, n_parameters, spec, held.answers, seconds, arguments.code))
+        tables.append(score.table(spec.slug, held, tokens))
+        right = ", ".join(f"{name} {share:.0%}" for name, share in rows[-1]["accuracy_by_attribute"])
+        say(f"{rows[-1]['bits_learned']:,.0f} of {rows[-1]['bits_max']:,.0f} bits. Right: {right}")
+    write_parquet(arguments.answers, pa.concat_tables(tables))
+    write_parquet(arguments.output, measurement.table(rows))
+    if lease:
+        lease.close()
+
+
+def _say(log: console.Log, name: str, line: str) -> None:
+    log.say(f"{name}: {line}")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="extract", description=__doc__)
+    Subject.add_arguments(parser)
+    parser.add_argument("--questions", required=True, metavar="JSON", help="list of extraction specs")
+    parser.add_argument("--output", required=True, type=Path, metavar="FILE", help="measurements to write")
+    parser.add_argument(
+        "--answers", required=True, type=Path, metavar="FILE", help="answers.parquet to write"
+    )
+    parser.add_argument(
+        "--code", default="", help="fingerprint of the measuring code, kept in the measurements"
+    )
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
+    parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default: auto)")
+    console.main(job, parser)

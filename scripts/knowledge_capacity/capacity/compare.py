@@ -1,0 +1,207 @@
+"""Whether one side stores more bits per parameter than another: a ratio, its interval, a stated rule."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from .intervals import LEVEL
+from .pairing import Unit
+from .seeds import Interval, apart, over_seeds, over_units, standard_error, student
+
+POWER = 0.8  # how often a difference of the wanted margin shall be found
+MOST_SEEDS = 10_000
+MARGIN = 1.1
+
+
+def capacity_ratio(rows: pd.DataFrame) -> Interval:
+    """The mean R of the seeds of a model, and its interval."""
+    errors = standard_error(rows.bits_learned_low, rows.bits_learned_high) / rows.n_parameters
+    return over_seeds(list(rows.capacity_ratio), list(errors))
+
+
+def ratio(units: Sequence[Unit]) -> Interval | None:
+    """R of a over R of b, and its 95 % interval; None where one learned nothing.
+
+    The mean, and the interval, are of the logarithm, seed by seed, since a seed gives both the same people;
+    and over units by `over_units`. Errors of people count as independent between a and b: too much, but what
+    they share cannot be told from totals. Variants of one run share all of it, so that over several seeds the
+    spread of seeds counts alone.
+    """
+    if any(map(_nothing, units)):
+        return None
+    same_runs = all(list(u.a.run) == list(u.b.run) and u.seeds > 1 for u in units)
+    errors = [[0.0 if same_runs else e for e in _errors(unit)] for unit in units]
+    return Interval(*map(math.exp, over_units(_logs(units), errors)))
+
+
+def verdict(units: Sequence[Unit], a: str, b: str, margin: float = MARGIN) -> str:
+    """What the ratio says: a line of numbers, lines of words, and what to do where nothing is shown.
+
+    "More" or "fewer" needs an interval without 1, by units that no dataset limits. a, b: what the sides are
+    called. margin: a ratio worth telling from 1.
+    """
+    learned = [unit for unit in units if not _nothing(unit)]
+    used = [unit for unit in learned if not _limited(unit.a, unit.b)]
+    found = ratio(used or learned) if learned else None
+    if not found:
+        return "There is no ratio: one of them learned nothing. Train longer, or make the model larger."
+    seeds = max(unit.seeds for unit in used or learned)
+    number = _count(seeds, "seed") + (f", {len(used)} pairs of models" if len(used) > 1 else "")
+    interval = f"95 % interval {decimals(found.low)} to {decimals(found.high)}"
+    lines = [f"ratio of {a} to {b}: {decimals(found.mean)}, {interval} ({number})"]
+    differ = {f"{f} ({' and '.join(values)})" for unit in units for f, values in unit.apart.items()}
+    if differ:
+        lines.append(f"They differ in {', '.join(sorted(differ))} as well.")
+    if used and len(learned) > len(used):
+        lines.append(f"Left out: {_count(len(learned) - len(used), 'pair')} that the dataset limits.")
+    for name, others in ((a, [u.a for u in units]), (b, [u.b for u in units])):
+        if nothing := sum(side.capacity_ratio.min() <= 0 for side in others):
+            lines.append(f"Left out: {_count(nothing, 'pair')} where {name} learned nothing.")
+    if apart(_logs(used)) < 1 - LEVEL:
+        lines.append(
+            "The ratio differs from pair to pair by more than seeds do: it is their mean, and no law."
+        )
+    return "\n".join([*lines, *_decision(used, learned, found, a, b, margin)])
+
+
+def _decision(
+    used: Sequence[Unit], learned: Sequence[Unit], found: Interval, a: str, b: str, margin: float
+) -> list[str]:
+    where = "In this setting"
+    lines = []
+    if max(unit.seeds for unit in learned) == 1:
+        lines.append("With one seed the interval covers other people, but not other seeds.")
+        where = "With this seed, and perhaps not with another,"
+    if not used:
+        sides = ((a, [u.a for u in learned]), (b, [u.b for u in learned]))
+        which = " and ".join(name for name, rows in sides if any(map(_limited, rows)))
+        return [
+            *lines,
+            f"No verdict: the dataset is too small for {which}. Use a larger dataset or smaller model.",
+        ]
+    small = max(found.high, 1 / found.low) < margin
+    if found.low > 1 or found.high < 1:
+        more = "more" if found.low > 1 else "fewer"
+        size = f", by less than a factor of {margin:g}" if small else ""
+        return [*lines, f"{where} {a} stores {more} bits per parameter than {b}{size}."]
+    if small:
+        return [
+            *lines,
+            f"No difference is shown: the interval holds 1. If there is one, it is below {margin:g}.",
+        ]
+    lines.append("No difference is shown: the interval holds 1. More seeds make it narrower.")
+    if needed := seeds_needed(used, margin):
+        lines.append(
+            f"If seeds spread as these do, about {needed} of them tell a true ratio of {margin:g} from 1 "
+            f"in {100 * POWER:.0f} % of studies."
+        )
+    return lines
+
+
+def seeds_needed(units: Sequence[Unit], margin: float) -> int | None:
+    """How many seeds tell a true ratio of `margin` from 1 in POWER of all studies, by the t test's power.
+
+    None where there is one seed, and the spread is not known, or where more than MOST_SEEDS are needed.
+    """
+    logs = _logs(units)
+    freedom = sum(map(len, logs)) - len(logs)
+    if not freedom:
+        return None
+    spread = math.sqrt(sum(float(np.var(unit)) * len(unit) for unit in logs) / freedom)
+
+    def power(seeds: int) -> float:
+        freedom = len(units) * (seeds - 1)
+        shift = abs(math.log(margin)) * math.sqrt(seeds * len(units)) / max(spread, 1e-12)
+        return float(stats.nct.sf(student(freedom), freedom, shift))
+
+    if spread < abs(math.log(margin)) * 1e-3:
+        return 2
+    low, high = 1, MOST_SEEDS
+    if power(high) < POWER:
+        return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if power(middle) >= POWER else (middle, high)
+    return high
+
+
+def table(units: Sequence[Unit]) -> str:
+    """A line for each unit: what it is, parameters and R of both sides with intervals, and their ratio."""
+    cells = [["", "parameters", "R of a [95 %]", "R of b [95 %]", "ratio a / b [95 %]", "seeds", ""]]
+    for name, unit in zip(_names(units), units, strict=True):
+        counts = [f"{side.n_parameters.mean():,.0f}" for side in (unit.a, unit.b)]
+        sizes = " and ".join(dict.fromkeys(counts))
+        found = None if _nothing(unit) else ratio([unit])
+        limited = [side for side, rows in (("a", unit.a), ("b", unit.b)) if _limited(rows)]
+        note = "learned nothing" if not found else f"data-limited: {' and '.join(limited)}" if limited else ""
+        both = [_shown(capacity_ratio(side)) for side in (unit.a, unit.b)]
+        cells.append([name, sizes, *both, _shown(found) if found else "none", str(unit.seeds), note])
+    return aligned(cells)
+
+
+def aligned(cells: list[list[str]]) -> str:
+    """Cells in columns, the first one to the left and the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = []
+    for first, *rest in cells:
+        others = (cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True))
+        lines.append("  ".join([first.ljust(widths[0]), *others]).rstrip())
+    return "\n".join(lines)
+
+
+def decimals(value: float) -> str:
+    """0.004, 0.543, 12.3, 1230: three figures or three decimals, whichever is shorter."""
+    return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}" if abs(value) < 100 else f"{value:.0f}"
+
+
+def _names(units: Sequence[Unit]) -> list[str]:
+    """What tells the units from each other, in short where that suffices."""
+    varying = [key for key in units[0].shared if len({unit.shared[key] for unit in units}) > 1]
+    exact = [", ".join(unit.shared[key] for key in varying) for unit in units]
+    short = []
+    for unit in units:
+        row = unit.a.iloc[0]
+        brief = {"dataset": f"{row.kind} {row.n_people}", "recipe": f"{row.exposures} exposures"}
+        plain = ("architecture", "variant")
+        short.append(
+            ", ".join(
+                brief.get(key, unit.shared[key] if key in plain else f"{key} {unit.shared[key]}")
+                for key in varying
+            )
+        )
+    return short if len(set(short)) == len(units) else exact
+
+
+def _logs(units: Sequence[Unit]) -> list[list[float]]:
+    return [
+        [math.log(a / b) for a, b in zip(unit.a.capacity_ratio, unit.b.capacity_ratio, strict=True)]
+        for unit in units
+    ]
+
+
+def _errors(unit: Unit) -> list[float]:
+    """The standard error of each seed's logarithm from its people."""
+    sides = [
+        standard_error(side.bits_learned_low, side.bits_learned_high) / side.bits_learned
+        for side in (unit.a, unit.b)
+    ]
+    return [float(x) for x in np.hypot(*(side.to_numpy() for side in sides))]
+
+
+def _limited(*sides: pd.DataFrame) -> bool:
+    return any(bool(side.data_limited.any()) for side in sides)
+
+
+def _nothing(unit: Unit) -> bool:
+    return bool(min(unit.a.capacity_ratio.min(), unit.b.capacity_ratio.min()) <= 0)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _shown(found: Interval) -> str:
+    return f"{decimals(found.mean)} [{decimals(found.low)}, {decimals(found.high)}]"

@@ -1,0 +1,85 @@
+"""The headline: how many parameters hold a corpus, from a measured capacity.
+
+The claim of Allen-Zhu & Li 2024 (arXiv 2404.05405): English Wikipedia has 4.5 billion words, textbooks at
+most 16 billion, and together these hold fewer than 14 billion bits of knowledge, which at 2 bits per parameter
+is a model of 7 billion. How many bits of knowledge a word holds is not measured there, nor here. The claim amounts
+to 14 / 20.5 = 0.68 bits a word, and this is what `BITS_PER_WORD` takes over. For comparison: a biography of
+bioS, which tells nothing but facts that cannot be guessed, holds about 0.8 (58 bits in 73 tokens).
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .seeds import Interval
+
+WORDS = {"English Wikipedia": 4.5e9, "textbooks": 16e9}
+BITS_PER_WORD = 14e9 / 20.5e9
+DENSITIES = (BITS_PER_WORD / 2, BITS_PER_WORD * 2)  # our range for an assumption that nobody has measured
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Text to be held. words: how many there are, or None where its bits are given. bits: of knowledge."""
+
+    name: str
+    bits: float
+    words: float | None = None
+
+    @property
+    def bits_per_word(self) -> float | None:
+        return self.bits / self.words if self.words else None
+
+
+def parameters(bits: float, capacity: Interval) -> Interval:
+    """How many parameters hold so many bits; infinite where the capacity has no lower end above zero."""
+    low = bits / capacity.high
+    high = bits / capacity.low if capacity.low > 0 else math.inf
+    return Interval(bits / capacity.mean, low, high)
+
+
+def headline(
+    corpus: Corpus, densities: tuple[float, float], capacity: Interval, sizes: tuple[float, float] | None
+) -> str:
+    """The answer in words. sizes: the smallest and largest model measured; None for an assumed capacity."""
+    wanted = parameters(corpus.bits, capacity)
+    bits = f"{_large(corpus.bits)} bits of knowledge"
+    lines = [f"{corpus.name}: {bits}."]
+    if corpus.words:
+        said = (
+            f"{_large(corpus.words)} words, taken to hold {corpus.bits_per_word:.2f} bits of knowledge each"
+        )
+        lines = [f"{corpus.name}: {said} (assumed, not measured): {bits}."]
+    lines.append(
+        f"At {_range(capacity, '{:.3g}'.format)} bits per parameter, {_models(wanted)} would hold them."
+    )
+    if corpus.words:
+        ends = [_models(parameters(density * corpus.words, capacity)) for density in densities]
+        lines.append(f"At {densities[0]:.2f} bits a word, {ends[0]}; at {densities[1]:.2f}, {ends[1]}.")
+    if sizes:
+        far = wanted.mean / sizes[1]
+        lines.append(f"Measured were models of {sizes[0]:,.0f} to {sizes[1]:,.0f} parameters.")
+        if far > 1:
+            lines.append(
+                f"The answer lies {far:,.0f} times beyond the largest. Its interval is that of the measured "
+                "capacity, and does not cover whether the capacity stays the same so far out."
+            )
+    return "\n".join(lines)
+
+
+def _range(value: Interval, show: Callable[[float], str]) -> str:
+    if value.low == value.high:
+        return show(value.mean)
+    return f"{show(value.mean)} ({show(value.low)} to {show(value.high)})"
+
+
+def _models(wanted: Interval) -> str:
+    return f"{_range(wanted, _large)} parameters"
+
+
+def _large(count: float) -> str:
+    """24200000000 → 24.2 billion."""
+    for size, word in ((1e12, "trillion"), (1e9, "billion"), (1e6, "million")):
+        if count >= size:
+            return f"{count / size:.3g} {word}"
+    return f"{count:,.0f}"

@@ -1,0 +1,226 @@
+"""The capacity of an architecture: C bits per parameter, from runs of any size on any datasets.
+
+A run of P parameters on a dataset of B bits has a capacity c of its own, and learns
+
+    bits = ((c·P)^-k + B^-k)^(-1/k)
+
+that is min(c·P, B) with its corner rounded off; k is how sharp the corner is. Runs scatter around C:
+log c is normal with mean log C and standard deviation τ. A run that is data-limited says only that its c is
+at least that of a run at the limit (a censored observation), so it cannot pull C down. C, k and τ are those
+of the largest likelihood. The interval of C is that of the profile likelihood, by a threshold that for runs
+far below their datasets makes it Student's: 2·(ℓ − ℓ(C)) ≤ n·log(1 + t²/f), with n the runs that are not
+data-limited, and f = n − 1 degrees of freedom, or n − 2 if runs near the corner have k estimated as well.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize, special
+
+from ..files import UserError
+from .intervals import LEVEL
+from .measure import DATA_LIMITED
+from .seeds import Interval, apart, over_seeds, student
+
+SHARPNESS = np.geomspace(1.0, 32.0, 64)  # k that are tried: from hardly a corner to a plain minimum
+SPREADS = np.geomspace(0.002, 1.5, 40)  # τ that are tried
+CORNERED = 0.9  # a run of which a smaller share shows tells of k too
+FAR = 20.0  # in log C: an interval that reaches so far has no end
+MIN_STRETCH = 0.05  # in log P: sizes closer than this do not show a drift
+
+Curve = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What one run shows. size: which runs differ in their seed alone. error: of bits, from people alone."""
+
+    size: str
+    seed: int
+    n_parameters: float
+    bits: float
+    bits_max: float
+    error: float = 0.0
+
+    @property
+    def limited(self) -> bool:
+        return self.bits >= DATA_LIMITED * self.bits_max
+
+    @property
+    def ratio(self) -> float:
+        """Bits per parameter."""
+        return self.bits / self.n_parameters
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What runs say of the capacity, in bits per parameter.
+
+    bound: both ends of the interval, or low alone, where fewer than two runs are not data-limited.
+    sharpness: k. spread: τ. drift: by what factor c changes from the smallest size to the largest one, with
+    its 95 % interval; None where sizes do not differ. differ: whether sizes lie apart by more than seeds.
+    nothing: runs at or below zero bits, which have no logarithm and are left out.
+    """
+
+    bound: Literal["both", "low"]
+    capacity: Interval
+    sharpness: float
+    spread: float
+    runs: int
+    limited: int
+    nothing: int
+    drift: Interval | None
+    differ: bool
+
+    @property
+    def warnings(self) -> list[str]:
+        """What speaks against one C, or stands in the way of it; a sentence each."""
+        said = []
+        if self.bound == "low":
+            said.append(
+                "The datasets limit too many runs: a lower bound only. Add smaller models or more people."
+            )
+        if self.drift and (self.drift.low > 1 or self.drift.high < 1):
+            verb = "grows" if self.drift.mean > 1 else "falls"
+            said.append(
+                f"Capacity {verb} with size, {self.drift.mean:.2f} times from the smallest to the largest "
+                f"({self.drift.low:.2f} to {self.drift.high:.2f}): one C does not describe them."
+            )
+        elif self.differ:
+            said.append("Sizes lie apart by more than seeds do: one C does not describe them.")
+        if self.nothing:
+            said.append(f"Runs that learned nothing are left out ({self.nothing}): C is that of the others.")
+        return said
+
+
+def learned(capacity: float, n_parameters: Curve, bits_max: Curve, sharpness: float) -> Curve:
+    """The bits that a model of this capacity (bits per parameter) learns of a dataset."""
+    wanted = np.log(capacity * n_parameters / bits_max)
+    return bits_max * np.exp(-np.logaddexp(0.0, -sharpness * wanted) / sharpness)
+
+
+def fit(observations: Sequence[Observation]) -> Fit:
+    """The capacity behind these runs. Raises UserError where fewer than two runs have learned something."""
+    runs = [run for run in observations if run.bits > 0]
+    nothing = len(observations) - len(runs)
+    if len(runs) < 2:
+        raise UserError(
+            f"a capacity takes two runs at least that have learned something, and here is {len(runs)}. "
+            "Add seeds or sizes."
+        )
+    free = [run for run in runs if not run.limited]
+    if len(free) < 2:
+        return _lower_bound(runs, nothing)
+    profile = _Profile(runs)
+    log_capacity = profile.top()
+    most, sharpness, spread = profile(log_capacity)
+    values = _by_size(free, sharpness)
+    differ = apart(values) < 1 - LEVEL
+    n, inflation = len(free), 1.0
+    cornered = n > 2 and min(own_capacity(run, sharpness)[1] for run in free) < CORNERED
+    freedom = n - 2 if cornered else n - 1
+    quantile = student(freedom)
+    if differ:  # then sizes, not runs, are what has been drawn
+        quantile = student(len(values) - 1)
+        between = float(np.var([np.mean(one) for one in values], ddof=1)) / len(values)
+        inflation = max(1.0, between / (spread**2 / n))
+    threshold = n * math.log1p(quantile**2 / freedom) * inflation
+    ends = [_end(profile, log_capacity, most - threshold / 2, way) for way in (-1, 1)]
+    capacity = Interval(*map(math.exp, (log_capacity, *ends)))
+    limited = len(runs) - n
+    return Fit(
+        "both", capacity, sharpness, spread, len(runs), limited, nothing, _drift(free, sharpness), differ
+    )
+
+
+def own_capacity(run: Observation, sharpness: float) -> tuple[float, float]:
+    """log c of a run, at most that at the limit, and the share of c that shows: d log bits / d log c."""
+    filled = min(run.bits / run.bits_max, DATA_LIMITED)
+    share = -math.expm1(sharpness * math.log(filled))
+    return math.log(filled * run.bits_max / run.n_parameters) - math.log(share) / sharpness, share
+
+
+class _Profile:
+    """The likelihood of log bits, the largest over k and τ: called with log C, it gives its log, k and τ."""
+
+    def __init__(self, runs: Sequence[Observation]) -> None:
+        found = np.array([[own_capacity(run, k) for run in runs] for k in SHARPNESS])
+        own, share = found[:, None, :, 0], found[:, None, :, 1]  # (k, 1, run)
+        errors = np.array([run.error / run.bits for run in runs])
+        self.own, self.scale = own, np.hypot(SPREADS[:, None], errors / share)  # (k, τ, run)
+        self.limited = np.array([run.limited for run in runs])
+        self.jacobian = np.log(self.scale * share)
+
+    def __call__(self, log_capacity: float) -> tuple[float, float, float]:
+        z = (self.own - log_capacity) / self.scale
+        each = np.where(self.limited, special.log_ndtr(-z), -0.5 * z * z - self.jacobian)
+        total = each.sum(axis=2)
+        k, spread = np.unravel_index(total.argmax(), total.shape)
+        return float(total[k, spread]), float(SHARPNESS[k]), float(SPREADS[spread])
+
+    def top(self) -> float:
+        """The log C of the largest likelihood."""
+        grid = np.linspace(self.own.min() - 0.1, self.own.max() + 0.1, 60)
+        best = grid[int(np.argmax([self(c)[0] for c in grid]))]
+        step = grid[1] - grid[0]
+        found = optimize.minimize_scalar(
+            lambda c: -self(c)[0], bounds=(best - step, best + step), method="bounded"
+        )
+        return float(found.x)
+
+
+def _end(profile: _Profile, top: float, level: float, way: int) -> float:
+    """Where the profile falls to a level, below (way -1) or above (1) its top; infinite where it does not."""
+    step = 0.02
+    while profile(top + way * step)[0] > level:
+        step *= 1.6
+        if step > FAR:
+            return way * math.inf
+    inner, outer = top, top + way * step
+    return float(optimize.brentq(lambda c: profile(c)[0] - level, inner, outer, xtol=1e-4))
+
+
+def _lower_bound(runs: Sequence[Observation], nothing: int) -> Fit:
+    """The highest lower end of R among the sizes, since a run never shows more than it can hold."""
+    found = [
+        over_seeds([run.ratio for run in group], [run.error / run.n_parameters for run in group])
+        for group in _sizes(runs)
+    ]
+    best = max(found, key=lambda interval: interval.low)
+    limited = sum(run.limited for run in runs)
+    bound = Interval(best.mean, best.low, math.inf)
+    return Fit("low", bound, math.nan, math.nan, len(runs), limited, nothing, None, False)
+
+
+def _sizes(runs: Sequence[Observation]) -> list[list[Observation]]:
+    """Runs that differ in their seed alone, together."""
+    by_size: dict[str, list[Observation]] = {}
+    for run in runs:
+        by_size.setdefault(run.size, []).append(run)
+    return list(by_size.values())
+
+
+def _by_size(runs: Sequence[Observation], sharpness: float) -> list[list[float]]:
+    """log c by size and seed."""
+    return [[own_capacity(run, sharpness)[0] for run in group] for group in _sizes(runs)]
+
+
+def _drift(runs: Sequence[Observation], sharpness: float) -> Interval | None:
+    """By what factor c changes from the smallest P to the largest: a regression of log c on log P.
+
+    Runs weigh by the square of the share of their capacity that shows.
+    """
+    x = np.log([run.n_parameters for run in runs])
+    if np.ptp(x) < MIN_STRETCH or len(runs) < 3:
+        return None
+    own, share = np.array([own_capacity(run, sharpness) for run in runs]).T
+    weights = share**2 / np.sum(share**2)
+    dx, dy = x - weights @ x, own - weights @ own
+    slope = weights @ (dx * dy) / (weights @ dx**2)
+    variance = weights @ (dy - slope * dx) ** 2 / (weights @ dx**2) / (len(runs) - 2)
+    half = student(len(runs) - 2) * math.sqrt(variance)
+    return Interval(*(math.exp((slope + way * half) * np.ptp(x)) for way in (0, -1, 1)))

@@ -1,0 +1,74 @@
+"""How much data GPTQ needs: R against the number of people whose biographies it sees."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
+
+from ..specs import FULL_PRECISION
+from . import style
+from .precisions import of_models, summary, with_specs
+
+__all__ = ["figure", "points", "summary"]
+
+GRID = ["bits", "group_size", "zero_point", "matrices"]
+KEY = "bars: 95 % intervals over seeds and people.  dotted: round to nearest.  dashed: as trained"
+
+
+def points(rows: pd.DataFrame) -> pd.DataFrame:
+    """Without junk: gptq on grids with several amounts of data, rtn on the same, and weights as trained."""
+    found = with_specs(rows[rows.junk_share == 0])
+    gptq = found[found.method == "gptq"]
+    sizes = gptq.groupby(GRID).calibration_people.nunique()
+    varied = found[GRID].apply(tuple, axis=1).isin(set(sizes[sizes > 1].index))
+    wanted = (found.method == FULL_PRECISION) | (found.method.isin(["gptq", "rtn"]) & varied)
+    return found[wanted & bool(varied.any())].reset_index(drop=True)
+
+
+def figure(points: pd.DataFrame) -> Figure:
+    """A panel for each model, with a line for each grid."""
+    style.use()
+    models = list(of_models(points))
+    size = (style.COLUMN * len(models) + 1.2, style.COLUMN)
+    figure, axes = plt.subplots(1, len(models), figsize=size, squeeze=False, sharex=True)
+    colours = style.colours(sorted(points.bits.dropna().astype(int).unique(), reverse=True))
+    for ax, (title, group) in zip(axes[0], models, strict=True):
+        _panel(ax, group, colours)
+        ax.set_title(title)
+        ax.set_xlabel("people GPTQ sees")
+    axes[0, 0].set_ylabel("bits of knowledge per parameter")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
+    figure.supxlabel(KEY, fontsize=6, color="0.45")
+    return figure
+
+
+def _panel(ax: Axes, group: pd.DataFrame, colours: style.Colours) -> None:
+    for (bits, size, zero_point, matrices), line in group[group.method == "gptq"].groupby(GRID):
+        line = line.assign(people=line[["calibration_people", "n_people"]].min(axis=1)).sort_values("people")
+        line = line.drop_duplicates("people")  # all people, asked for in other words
+        ax.errorbar(
+            line.people,
+            line.ratio,
+            yerr=[(line.ratio - line.low).clip(lower=0), (line.high - line.ratio).clip(lower=0)],
+            fmt="^" if matrices == "all" else "s" if zero_point else "o",
+            ls="--" if size else "-",
+            mfc="white" if size else colours[int(bits)],
+            color=colours[int(bits)],
+            ms=4,
+            lw=0.9,
+            capsize=1.5,
+            elinewidth=0.6,
+            label=f"{bits:.0f} bits{f', groups of {size:.0f}' if size else ''}"
+            f"{', zero point' if zero_point else ''}{', all matrices' if matrices == 'all' else ''}",
+        )
+    plain = group[(group.method == "rtn") & (group.group_size == 0) & (group.matrices == "layers")]
+    for _, row in plain[~plain.zero_point.astype(bool)].iterrows():
+        ax.axhline(row.ratio, color=colours[int(row.bits)], lw=0.8, ls=":", zorder=0)
+    for _, row in group[group.method == FULL_PRECISION].iterrows():
+        ax.axhline(row.ratio, color="0.5", lw=0.8, ls="--", zorder=0)
+    low, high = group.ratio.min(), group.ratio.max()
+    ax.set_ylim(low - 0.15 * (high - low), high + 0.15 * (high - low))  # the intervals of few seeds are long
+    ax.set_xscale("log")
+    ax.xaxis.set_major_formatter(FuncFormatter(style.rounded))
+    ax.xaxis.set_minor_formatter(NullFormatter())

@@ -1,0 +1,186 @@
+"""Extraction (figure 10): what models answer to questions about people, beside what they have memorised."""
+
+import json
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ..capacity.seeds import Interval, over_seeds, standard_error
+from ..specs import FULL_PRECISION, BioD, Biography, dataset_from
+from . import plots, style
+
+SHOWS_ANSWERS = True  # of the experiments, this one alone is given rows of extraction
+MODEL = [column for column in plots.SPEC if column != "variant"]
+ALL = "all"
+KEY = (
+    "of people never asked about in teaching.  bars: 95 % intervals over seeds and people.\n"
+    "left, dashed: all that is memorised can be extracted.  right, grey: chance, one of the pool"
+)
+
+
+def points(rows: pd.DataFrame) -> pd.DataFrame:
+    """A row for each model, extraction and attribute, and one for all attributes together.
+
+    memorised, extracted: bits per parameter in values (not names), the latter with an interval; most: how
+    many there are to be had. memorised is missing for single attributes of bioD, which are not measured by
+    themselves. accuracy: the share of people whose whole answer is right (for all: the mean), with an
+    interval; chance: of a guesser; commonest: the share of the answer that is given most often.
+    """
+    asked = rows[rows.accuracy_by_attribute.notna()]
+    stored = rows[rows.variant == FULL_PRECISION].set_index("run")
+    stored = stored[~stored.index.duplicated()]
+    found: list[dict[str, Any]] = []
+    for key, group in asked.groupby([*MODEL, "variant"], sort=False, dropna=False):
+        trained = stored.loc[group.run]
+        common = {
+            **dict(zip([*MODEL, "variant"], key, strict=True)),
+            "seeds": group.seed.nunique(),
+            "n_parameters": group.n_parameters.mean(),
+            "people_asked": int(group.people_scored.sum()),
+        }
+        p = group.n_parameters.to_numpy()
+        chances = _chance(group.dataset_spec.iloc[0])
+        names = list(chances)
+        accuracy, commonest, bits = (
+            [dict(one) for one in group[f"{column}_by_attribute"]]
+            for column in ("accuracy", "commonest_answer", "bits")
+        )
+        memory = [dict(one) for one in trained.bits_by_attribute]
+        for name in [ALL, *names]:
+            shown = names if name == ALL else [name]
+            right = np.array([np.mean([one[a] for a in shown]) for one in accuracy])
+            errors = np.sqrt(right * (1 - right) / group.people_scored.to_numpy())
+            if name == ALL:
+                held, got = trained.bits_value.to_numpy() / p, group.bits_learned.to_numpy() / p
+                spread = standard_error(group.bits_learned_low, group.bits_learned_high) / p
+                known = over_seeds(list(got), list(spread))
+                most = group.capacity_ratio_max.mean()
+            else:
+                held = np.array([one.get(name, np.nan) for one in memory]) / p
+                mean = float(np.mean([one[name] for one in bits] / p))
+                known = Interval(mean, np.nan, np.nan)
+                most = float(np.mean(-np.log2(chances[name]) * group.n_people / p))
+            share = over_seeds(list(right), list(errors))
+            found.append(
+                {
+                    **common,
+                    "attribute": name,
+                    "memorised": held.mean(),
+                    "extracted": known.mean,
+                    "extracted_low": known.low,
+                    "extracted_high": known.high,
+                    "most": most,
+                    "accuracy": share.mean,
+                    "accuracy_low": max(0.0, share.low),
+                    "accuracy_high": min(1.0, share.high),
+                    "chance": np.mean([chances[a] for a in shown]),
+                    "commonest": np.mean([one[a] for one in commonest for a in shown]),
+                }
+            )
+    return pd.DataFrame(found)
+
+
+def figure(points: pd.DataFrame) -> Figure:
+    """Left, extractable against memorised bits per parameter; right, how often each answer is right."""
+    style.use()
+    figure, axes = plt.subplots(1, 2, figsize=(2.1 * style.COLUMN, 1.1 * style.COLUMN), width_ratios=[1, 1.1])
+    colours = style.colours(sorted(points.kind.unique()))
+    _bits(axes[0], points[points.attribute == ALL], colours)
+    _accuracy(axes[1], points[points.attribute != ALL], colours)
+    figure.supxlabel(KEY, fontsize=6, color="0.45")
+    return figure
+
+
+def summary(points: pd.DataFrame) -> pd.DataFrame:
+    """The numbers behind the figure."""
+    ratio, percent = "{:.3f}".format, "{:.1%}".format
+    memorised = points.memorised.map(ratio).where(points.memorised.notna(), "")
+    interval = points.extracted_low.map(ratio) + " to " + points.extracted_high.map(ratio)
+    within = points.accuracy_low.map(percent) + " to " + points.accuracy_high.map(percent)
+    return pd.DataFrame(
+        {
+            "dataset": points.dataset,
+            "model": points.architecture,
+            "recipe": points.recipe,
+            "extraction": points.variant,
+            "attribute": points.attribute,
+            "memorised, bits per parameter": memorised,
+            "extractable": points.extracted.map(ratio),
+            "95 % interval": interval.where(points.extracted_low.notna(), ""),
+            "at most": points.most.map(ratio),
+            "right answers": points.accuracy.map(percent),
+            "95 % interval of these": within,
+            "chance": points.chance.map(percent),
+            "commonest answer": points.commonest.map(percent),
+            "seeds": points.seeds,
+            "people asked": points.people_asked,
+        }
+    )
+
+
+def _chance(spec: str) -> dict[str, float]:
+    """How often a guesser who knows the pools is right, by attribute."""
+    dataset = dataset_from(json.loads(spec))
+    if isinstance(dataset, Biography):
+        return {name: 1 / number for name, number in dataset.choices.items()}
+    assert isinstance(dataset, BioD)
+    return {f"ID {k + 1}": float(dataset.diversity) ** -dataset.chunks for k in range(dataset.attributes)}
+
+
+def _bits(ax: Axes, points: pd.DataFrame, colours: style.Colours) -> None:
+    """A dot for each model, and the line on which all that is memorised can be extracted."""
+    top = 1.15 * max(points.memorised.max(), points.extracted_high.max())
+    ax.plot([0, top], [0, top], "--", color="0.7", lw=0.7, zorder=0)
+    ax.axhline(0, color="0.7", lw=0.7, zorder=0)
+    for kind, group in points.groupby("kind"):
+        bars = [group.extracted - group.extracted_low, group.extracted_high - group.extracted]
+        ax.errorbar(
+            group.memorised,
+            group.extracted,
+            yerr=np.array(bars),
+            fmt="o",
+            ms=5,
+            color=colours[kind],
+            capsize=2,
+            lw=1,
+            label=kind,
+        )
+        for row in group.itertuples():
+            place, name = (row.memorised, row.extracted), plots.size_label(pd.Series(row._asdict()))
+            ax.annotate(name, place, xytext=(6, 0), textcoords="offset points", fontsize=6, color="0.3")
+    ax.set_xlim(0, top)
+    ax.set_ylim(min(0, 1.1 * points.extracted_low.min()) - 0.05 * top, top)
+    ax.set_xlabel("memorised bits per parameter")
+    ax.set_ylabel("extractable bits per parameter")
+    ax.legend(frameon=False, loc="upper left")
+
+
+def _accuracy(ax: Axes, points: pd.DataFrame, colours: style.Colours) -> None:
+    """A line for each attribute, with a dot for each model; the attributes of bioD share one."""
+    of_biod = points.attribute.str.startswith("ID ")
+    points = points.assign(attribute=points.attribute.where(~of_biod, "IDs"))
+    names = list(dict.fromkeys(points.attribute))
+    kinds = sorted(points.kind.unique())
+    for (name, kind), group in points.groupby(["attribute", "kind"]):
+        at = names.index(name) + (kinds.index(kind) - (len(kinds) - 1) / 2) * 0.6 / len(kinds)
+        ax.plot([group.chance.mean()] * 2, [at - 0.12, at + 0.12], "-", color="0.55", lw=2, zorder=0)
+        models = group.groupby(MODEL, dropna=False)[["accuracy", "accuracy_low", "accuracy_high"]].mean()
+        bars = [models.accuracy - models.accuracy_low, models.accuracy_high - models.accuracy]
+        ax.errorbar(
+            models.accuracy,
+            [at] * len(models),
+            xerr=np.clip(bars, 0, None),
+            fmt="o",
+            ms=4,
+            color=colours[kind],
+            capsize=2,
+            lw=1,
+        )
+    ax.set_yticks(range(len(names)), [name.replace("_", " ") for name in names])
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    ax.set_xlim(-0.02, 1.04)
+    ax.set_xlabel("share of right answers")

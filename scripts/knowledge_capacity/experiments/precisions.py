@@ -1,0 +1,73 @@
+"""What figures of quantised models share: the points, with how each variant is stored, and their table."""
+
+import json
+from collections.abc import Iterable, Iterator
+
+import pandas as pd
+
+from ..capacity.seeds import over_seeds, standard_error
+from . import plots
+
+FIELDS = ["method", "bits", "group_size", "zero_point", "matrices", "calibration_people"]
+MODEL = ["dataset", "architecture", "recipe"]
+MOST_MODELS = 4  # panels side by side
+
+
+def with_specs(rows: pd.DataFrame) -> pd.DataFrame:
+    """The points of all models and variants, the best model first.
+
+    Beside the columns of `plots.over_seeds`: the fields of the quantizer (method fp32 for weights as
+    trained), low and high, the 95 % interval of the mean R over seeds, and per_stored_bit, the bits of
+    knowledge for each bit that stores the model.
+    """
+    spread = rows.groupby(plots.SPEC, dropna=False).apply(_spread, include_groups=False).reset_index()
+    points = plots.over_seeds(rows).merge(spread, on=plots.SPEC)
+    points = points.merge(of_variants(rows), on="variant")
+    points["per_stored_bit"] = points.ratio / points.bits_per_weight
+    best = points.groupby(MODEL).ratio.transform("max")
+    return (
+        points.assign(best=best)
+        .sort_values(
+            ["best", *MODEL, "bits_per_weight", "variant"], ascending=[False, *[True] * 3, False, True]
+        )
+        .reset_index(drop=True)
+    )
+
+
+def of_variants(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row for each variant: the fields of its quantizer, and in words what it quantises."""
+    found = []
+    for row in rows.drop_duplicates("variant").itertuples():
+        spec = json.loads(row.variant_spec) if isinstance(row.variant_spec, str) else {"method": row.variant}
+        names = row.quantized if isinstance(row.quantized, Iterable) else []  # null for weights as trained
+        fields = {field: spec.get(field) for field in FIELDS}
+        said = ", ".join(short(name) for name in names) or "nothing"
+        found.append({"variant": row.variant, **fields, "quantized": said})
+    return pd.DataFrame(found)
+
+
+def of_models(points: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The points of the best models, a few at most, each with a title."""
+    for _, group in list(points.groupby(MODEL, sort=False))[:MOST_MODELS]:
+        row = group.iloc[0]
+        yield f"{row.family} {plots.size_label(row)}, {row.exposures} exposures", group
+
+
+def short(name: str) -> str:
+    """The part of a weight's name that tells it from others of its layer."""
+    return name.removesuffix(".weight").rpartition("*.")[2]
+
+
+def summary(points: pd.DataFrame) -> pd.DataFrame:
+    """The numbers behind a figure, in words for a table."""
+    table = plots.summary(points)
+    table["bits learned per stored bit"] = points.per_stored_bit.map("{:.3f}".format)
+    table["95 % interval of R"] = points.low.map("{:.2f}".format) + " to " + points.high.map("{:.2f}".format)
+    table["quantised"] = points.quantized
+    return table
+
+
+def _spread(rows: pd.DataFrame) -> pd.Series:
+    errors = standard_error(rows.bits_learned_low, rows.bits_learned_high) / rows.n_parameters
+    _, low, high = over_seeds(list(rows.capacity_ratio), list(errors))
+    return pd.Series({"low": low, "high": high})

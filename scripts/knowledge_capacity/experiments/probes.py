@@ -1,0 +1,85 @@
+"""Facts beside random strings: bits per parameter of the same models, trained for the same exposures.
+
+Allen-Zhu & Li 2024 find 2 bits per parameter in facts; Morris et al. 2025 (arXiv 2505.24832) about 3.6 in
+uniform random strings. Here both go through one training, one scoring and one count of parameters.
+"""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
+
+from . import comparison, plots, style
+
+LABELS = {"bioS": "facts (bioS)", "random": "random strings"}
+CLAIMED = {"bioS": 2.0, "random": 3.6}
+KEY = (
+    "bars: 95 % intervals over seeds and people.  small dots: seeds.  ticks: all there is to know.\n"
+    "hollow: data-limited.  dashed: what the literature finds in models of a million parameters and more"
+)
+
+
+def points(rows: pd.DataFrame) -> pd.DataFrame:
+    """GPT-2 on bioS and on random strings at full precision, where both were trained for as many exposures.
+
+    As `comparison.points`, smallest first.
+    """
+    rows = plots.of_gpt2(rows)
+    rows = rows[rows.kind.isin(LABELS)]
+    both = rows.groupby(["architecture", "exposures"]).kind.transform("nunique") == len(LABELS)
+    if rows[both].empty:
+        return rows[both]
+    found = comparison.points(rows[both])
+    return found.sort_values(["exposures", "kind", "n_people", "n_parameters"], ignore_index=True)
+
+
+def figure(points: pd.DataFrame) -> Figure:
+    """R against parameters, a panel per number of exposures, most first."""
+    style.use()
+    exposures = sorted(points.exposures.unique(), reverse=True)
+    figure, axes = plt.subplots(
+        1,
+        len(exposures),
+        figsize=(1.25 * style.COLUMN * len(exposures), style.COLUMN),
+        squeeze=False,
+        sharex=True,
+        sharey=True,
+    )
+    colours = style.colours(LABELS)
+    for ax, many in zip(axes[0], exposures, strict=True):
+        shown = points[points.exposures == many]
+        for (kind, _, _), group in shown.groupby(["kind", "dataset", "recipe"]):
+            colour = colours[kind]
+            ax.plot(group.n_parameters, group.ratio, "-", color=colour, lw=0.8, alpha=0.5)
+            ax.plot(group.n_parameters, group.ratio_max, "_", color=colour, ms=8)
+            for _, row in group.iterrows():
+                ax.plot([row.n_parameters] * len(row.ratios), row.ratios, ".", color=colour, ms=3)
+                ax.errorbar(
+                    row.n_parameters,
+                    row.ratio,
+                    yerr=[[row.ratio - row.low], [row.high - row.ratio]],
+                    fmt="o",
+                    ms=4,
+                    mfc="white" if row.data_limited == row.seeds else colour,
+                    color=colour,
+                    capsize=2,
+                    lw=0.8,
+                    label=LABELS[kind],
+                )
+        for kind, claimed in CLAIMED.items():
+            ax.axhline(claimed, color=colours[kind], lw=0.7, ls="--", zorder=0)
+        ax.set_xscale("log")
+        sizes = sorted(shown.groupby("width").n_parameters.mean())
+        ax.set_xticks(sizes, [style.rounded(round(size, -2)) for size in sizes])
+        ax.xaxis.set_minor_formatter(NullFormatter())
+        ax.yaxis.set_major_formatter(FuncFormatter(style.rounded))
+        ax.set_xlabel("parameters")
+        ax.set_title(f"{many} exposures")
+    axes[0][0].set_ylim(min(0, 1.1 * points.low.min()), 1.1 * max(CLAIMED.values()))
+    axes[0][0].set_ylabel("bits per parameter")
+    handles = dict(zip(*reversed(axes[0][0].get_legend_handles_labels()), strict=True))
+    axes[0][0].legend(
+        handles.values(), handles.keys(), frameon=False, loc="upper left", bbox_to_anchor=(0, 0.9)
+    )
+    figure.supxlabel(KEY, fontsize=6, color="0.45")
+    return figure

@@ -1,0 +1,93 @@
+"""The capacity of each architecture: what its models learn of their datasets, and the fit behind it."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ..capacity import families
+from ..capacity.compare import decimals
+from ..capacity.saturation import Fit, learned
+from ..specs import FULL_PRECISION
+from . import style
+
+PANEL = ["kind", "exposures"]
+KEY = "dots: runs, hollow where data-limited.  lines: the fit; bands: its 95 % interval for one C"
+
+
+def points(rows: pd.DataFrame) -> pd.DataFrame:
+    """Every run at full precision, with the fit of its kind, design and exposures, or why there is none."""
+    rows = families.usable(rows)
+    rows = rows[rows.variant == FULL_PRECISION]
+    found = families.fits(rows)
+    fits = [found[tuple(row[name] for name in families.GROUP)] for _, row in rows.iterrows()]
+    return rows.assign(fit=fits).sort_values([*PANEL, "design", "n_parameters", "seed"], ignore_index=True)
+
+
+def summary(points: pd.DataFrame) -> pd.DataFrame:
+    """The fits, a line each."""
+    lines = []
+    for key, group in points.groupby(families.GROUP, sort=True):
+        fit, (kind, design, exposures, _) = group.fit.iloc[0], key
+        line = {"data": kind, "model": design, "exposures": exposures}
+        if isinstance(fit, str):
+            lines.append({**line, "bits per parameter": "none", "remarks": fit})
+            continue
+        both = fit.bound == "both"
+        low, high = decimals(fit.capacity.low), decimals(fit.capacity.high)
+        lines.append(
+            {
+                **line,
+                "bits per parameter": decimals(fit.capacity.mean) if both else f"at least {low}",
+                "95 % interval": f"{low} to {high}" if both else "",
+                "sharpness k": f"{fit.sharpness:.1f}" if both else "",
+                "spread of runs": f"{100 * fit.spread:.0f} %" if both else "",
+                "runs": f"{fit.runs + fit.nothing}",
+                "data-limited": f"{fit.limited}",
+                "remarks": " ".join(fit.warnings),
+            }
+        )
+    return pd.DataFrame(lines).fillna("")
+
+
+def figure(points: pd.DataFrame) -> Figure:
+    """A panel for each kind and number of exposures: bits learned over bits there are, against P over these.
+
+    So runs on datasets of any size lie on one curve: C·P/B at first, then 1.
+    """
+    style.use()
+    panels = list(points.groupby(PANEL))
+    figure, axes = plt.subplots(
+        1, len(panels), figsize=(style.COLUMN * len(panels), style.COLUMN), squeeze=False, sharey=True
+    )
+    colours = style.colours(sorted(points.design.unique()))
+    for ax, ((kind, exposures), group) in zip(axes[0], panels, strict=True):
+        ax.set_title(f"{kind}, {exposures} exposures")
+        ax.set_xlabel("parameters per bit of the dataset")
+        for design, runs in group.groupby("design"):
+            _draw(ax, runs[runs.bits_learned > 0], str(design), colours[str(design)])
+        if (group.bits_learned > 0).any():
+            style.log_axes(ax)
+            ax.legend(frameon=False, loc="lower right")
+    axes[0][0].set_ylabel("bits learned, of those there are")
+    figure.supxlabel(KEY, fontsize=6, color="0.45")
+    return figure
+
+
+def _draw(ax: Axes, runs: pd.DataFrame, design: str, colour: tuple[float, float, float]) -> None:
+    load, share = runs.n_parameters / runs.bits_max, runs.bits_learned / runs.bits_max
+    limited = runs.data_limited.astype(bool)
+    ax.plot(load[~limited], share[~limited], "o", ms=3.5, color=colour)
+    ax.plot(load[limited], share[limited], "o", ms=3.5, color=colour, mfc="white")
+    fit, label = runs.fit.iloc[0] if len(runs) else "", design
+    if isinstance(fit, Fit) and fit.bound == "both":
+        x = np.geomspace(load.min() / 1.3, load.max() * 1.3, 100)
+        low, middle, high = (
+            learned(c, x, np.ones_like(x), fit.sharpness)
+            for c in (fit.capacity.low, fit.capacity.mean, min(fit.capacity.high, 1e6))
+        )
+        ax.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)
+        ax.plot(x, middle, "-", color=colour, lw=1)
+        label = "{}: C = {} ({} to {})".format(design, *map(decimals, fit.capacity))
+    ax.plot([], [], "-o", ms=3.5, color=colour, label=label)

@@ -1,0 +1,1 @@
+"""Extraction: how much of what a model has memorised can be asked for."""

@@ -1,0 +1,55 @@
+"""Extraction from one model: half of the people are for teaching it to answer, the others are asked about."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+from ..models.build import token_weights
+from ..specs import BioD, Biography
+from ..specs import Questions as Spec
+from . import answers, questions, tuning
+
+MOST_PEOPLE = 10_000  # taught, and as many asked: more would say the same at greater cost
+
+
+class Exam(NamedTuple):
+    """Who was asked (positions in people.parquet), what, and what the model answered."""
+
+    asked: NDArray[np.int64]
+    questions: questions.Questions
+    answers: answers.Answers
+
+
+def split(n_people: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Who is taught and who is asked: two halves of all people at random, MOST_PEOPLE of each at most."""
+    order = np.random.default_rng(seed).permutation(n_people)
+    half = min(n_people // 2, MOST_PEOPLE)
+    return order[:half], order[half : 2 * half]
+
+
+def hold(
+    model: nn.Module,
+    dataset: Biography | BioD,
+    seed: int,
+    codes: Tensor,
+    tokenizer: Tokenizer,
+    opening: list[int],
+    spec: Spec,
+    say: Callable[[str], None] = lambda line: None,
+) -> Exam:
+    """Teach a model, which is changed, and ask it. codes: all people, as `people.read` gives them.
+
+    opening: the tokens with which texts open, the first end-of-text. Raises as `tuning` does.
+    """
+    taught, asked = split(dataset.n_people, seed)
+    size = len(next(token_weights(model)))
+    everyone = codes[np.concatenate([taught, asked])]
+    both = questions.make(dataset, seed, everyone, tokenizer, size, opening)
+    lessons, test = both.of(slice(len(taught))), both.of(slice(len(taught), None))
+    trained = tuning.prepare(model, spec.rank, len(both.new_words), seed)
+    tuning.teach(model, trained, lessons, spec, seed, say)
+    return Exam(asked, test, answers.ask(model, test, str(trained[0].device)))

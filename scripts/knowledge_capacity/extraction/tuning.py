@@ -1,0 +1,167 @@
+"""Teaching a trained model to answer questions by low-rank updates (LoRA, Hu et al. 2021)."""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import clip_grad_norm_
+
+from ..console import duration
+from ..files import UserError
+from ..models.build import token_weights
+from ..models.experts import Mixture
+from ..models.loss import loss
+from ..quantization.quiet import quiet
+from ..specs import Questions as Spec
+from ..training.schedule import learning_rate
+from .answers import ask
+from .questions import Part, Questions
+
+SCALE = 2.0  # of the updates, lora_alpha / rank
+WARM_UP = 0.05  # of all steps
+KEPT_BACK = 0.1  # of those who are taught, to choose the epoch
+BETAS, EPS, CLIP = (0.9, 0.98), 1e-6, 1.0
+IGNORED = -100
+SAY_EVERY = 10.0  # seconds
+
+
+def prepare(model: nn.Module, rank: int, new_words: int, seed: int) -> list[nn.Parameter]:
+    """Freeze a model, and give it what is taught: low-rank updates, and rows for tokens of new words.
+
+    Every linear layer is updated but the head and routers of experts, whose own matrices stay as they are.
+    Rows of new tokens are drawn as the others are spread. Returns the parameters to be trained. Raises
+    UserError for a model without linear layers.
+    """
+    by_token = {id(weight) for weight in token_weights(model)}
+    left = {id(module.router) for module in model.modules() if isinstance(module, Mixture)}
+    targets = [
+        name
+        for name, module in model.named_modules()
+        if _is_linear(module) and id(module.weight) not in by_token and id(module) not in left
+    ]
+    if not targets:
+        raise UserError(
+            f"extraction: {type(model).__name__} has no linear layers (torch.nn.Linear) for low-rank "
+            "updates. Leave extractions out of its experiment's variants."
+        )
+    with quiet():
+        import peft  # only here: it takes seconds
+
+    with torch.random.fork_rng(devices=[]), quiet():
+        torch.manual_seed(seed)
+        config = peft.LoraConfig(r=rank, lora_alpha=round(SCALE * rank), target_modules=targets)
+        peft.inject_adapter_in_model(config, model)
+        grown = grow(model, new_words) if new_words else []
+    trained = [*_updates(model), *grown]
+    for parameter in model.parameters():
+        parameter.requires_grad_(False)
+    for parameter in trained:
+        parameter.requires_grad_(True)
+    return trained
+
+
+def grow(model: nn.Module, more: int) -> list[nn.Parameter]:
+    """Give embedding and head, tied or not, `more` rows; only these get gradients. Returns the parameters."""
+    grown: dict[int, nn.Parameter] = {}
+    for weight in token_weights(model):
+        old = weight.detach()
+        spread = old.std(dim=0, keepdim=True) if old.dim() > 1 else old.std()
+        new = old.mean(dim=0, keepdim=True) + spread * torch.randn(more, *old.shape[1:], device=old.device)
+        grown[id(weight)] = nn.Parameter(torch.cat([old, new]))
+    for parameter in grown.values():
+        parameter.register_hook(lambda gradient: _only_last(gradient, more))
+    for module in model.modules():
+        for name, weight in list(module.named_parameters(recurse=False)):
+            if id(weight) in grown:
+                setattr(module, name, grown[id(weight)])
+                size = "num_embeddings" if isinstance(module, nn.Embedding) else "out_features"
+                setattr(module, size, len(grown[id(weight)]))
+    return list(grown.values())
+
+
+def teach(
+    model: nn.Module,
+    trained: list[nn.Parameter],
+    questions: Questions,
+    spec: Spec,
+    seed: int,
+    say: Callable[[str], None] = lambda line: None,
+) -> None:
+    """Train parameters of a model on questions, by the loss of answers alone.
+
+    A tenth of the people is kept back. The parameters become those of the epoch after which the values of
+    these people cost the fewest nats, so that a model that can but learn answers by heart stops early.
+    Deterministic on a CPU, given the seed. Raises UserError where the model never uses what is to be trained,
+    and where the loss is no number.
+    """
+    device = trained[0].device
+    kept_back = max(1, round(KEPT_BACK * len(questions.tokens)))
+    trial, lessons = questions.of(slice(kept_back)), questions.of(slice(kept_back, None))
+    tokens, parts = lessons.tokens.flatten(0, 1), lessons.parts.flatten(0, 1)
+    order = np.random.default_rng([seed, 1])
+    steps, step = spec.epochs * -(-len(tokens) // spec.batch_size), 0
+    least, best = float("inf"), [parameter.detach().clone() for parameter in trained]
+    optimizer = torch.optim.AdamW(trained, spec.lr, betas=BETAS, eps=EPS, weight_decay=0.0)
+    began = said = time.monotonic()
+    for epoch in range(1, spec.epochs + 1):
+        model.train()
+        nats = 0.0
+        for rows in torch.from_numpy(order.permutation(len(tokens))).split(spec.batch_size):
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(step, steps, spec.lr, round(WARM_UP * steps))
+            inputs, targets = _batch(tokens[rows], parts[rows])
+            result = loss(model, inputs.to(device), targets.to(device))
+            optimizer.zero_grad()
+            (result.nats / len(rows)).backward()
+            if step == 0:
+                _refuse_unused(model)
+            clip_grad_norm_(trained, CLIP)
+            optimizer.step()
+            nats, step = nats + float(result.nats.detach()), step + 1
+        model.eval()
+        others = float(ask(model, trial, str(device), generate=False).losses.sum(axis=1).mean())
+        if not np.isfinite(nats + others):
+            raise UserError(f"extraction: the loss of answers is {nats + others}. Lower the extraction's lr.")
+        if others < least:
+            least, best = others, [parameter.detach().clone() for parameter in trained]
+        if time.monotonic() - said > SAY_EVERY or epoch == spec.epochs:
+            said = time.monotonic()
+            left = duration((said - began) * (steps - step) / step)
+            each = nats / len(lessons.tokens)
+            now = f"{each:.2f} nats a person taught, {others:.2f} a person kept back"
+            say(f"epoch {epoch} of {spec.epochs}, {now}, {left} left")
+    with torch.no_grad():
+        for parameter, value in zip(trained, best, strict=True):
+            parameter.copy_(value)
+
+
+def _refuse_unused(model: nn.Module) -> None:
+    """Raise UserError where no update got a gradient."""
+    if all(parameter.grad is None for parameter in _updates(model)):
+        raise UserError(
+            f"extraction: {type(model).__name__} reads its matrices past the forward of its linear layers, "
+            "so that low-rank updates have no effect. Call the layers, or leave extractions out."
+        )
+
+
+def _batch(tokens: Tensor, parts: Tensor) -> tuple[Tensor, Tensor]:
+    """Inputs and targets of some questions, cut to the longest; only tokens of answers are targets."""
+    width = int((parts >= Part.SIGN).any(dim=0).nonzero().max()) + 1
+    targets = torch.where(parts >= Part.SIGN, tokens, IGNORED)
+    return tokens[:, : width - 1], targets[:, 1:width]
+
+
+def _updates(model: nn.Module) -> list[nn.Parameter]:
+    """The low-rank factors that peft has put into a model."""
+    return [parameter for name, parameter in model.named_parameters() if ".lora_" in name]
+
+
+def _is_linear(module: nn.Module) -> bool:
+    """Whether peft knows how to update a module: torch's linear layer, or the one of transformers' GPT-2."""
+    return isinstance(module, nn.Linear) or type(module).__name__ == "Conv1D"
+
+
+def _only_last(gradient: Tensor, rows: int) -> Tensor:
+    return torch.cat([torch.zeros_like(gradient[:-rows]), gradient[-rows:]])

@@ -1,0 +1,46 @@
+"""What a method with data sees of a run: its model, and biographies as it was trained on them."""
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor, nn
+
+from ..data import people, tokenizer
+from ..data.stream import Stream, source_of
+from ..models import store
+from ..specs import run_from
+from .variants import Source
+
+BATCH_TOKENS = 1 << 14
+
+
+def load(source: Source) -> tuple[nn.Module, Stream]:
+    """The trained model, and the stream that it was trained on."""
+    run = run_from(source.run)
+    tokens = tokenizer.read(source.tokenizer, domain=run.recipe.has_domain_token)
+    codes = people.read(source.people, run.dataset, run.seed)
+    stream = Stream(source_of(run.dataset, run.seed, codes, source.texts), tokens, run.recipe.junk)
+    weights = store.read_weights(source.model)
+    vocabulary = tokens.get_vocab_size()
+    return store.load(source.model, run.architecture, vocabulary, run.recipe.window, weights), stream
+
+
+def batches(stream: Stream, n_people: int, window: int, say: Callable[[str], None]) -> list[Tensor]:
+    """The first biographies of training, one of each of n_people, as windows: int32 (batch, window) each.
+
+    They stand one after the other with end-of-text tokens between, as in training, without junk. What is
+    left after the last whole window is a batch of its own. say: is told where there are fewer people.
+    """
+    there = stream.dataset.n_people
+    if n_people > there:
+        say(f"calibration on all {there} people, since there are no {n_people}")
+    tokens, _ = stream.tokens(stream.pieces(0, min(n_people, there)))
+    tokens = torch.cat([tokens.new_tensor([stream.end_token]), tokens])[:-1]
+    whole = len(tokens) // window * window
+    found = list(tokens[:whole].view(-1, window).split(max(1, BATCH_TOKENS // window)))
+    return [*(batch for batch in found if len(batch)), *_rest(tokens[whole:])]
+
+
+def _rest(tokens: Tensor) -> Iterator[Tensor]:
+    if len(tokens):
+        yield tokens[None]

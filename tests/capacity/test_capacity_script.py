@@ -1,0 +1,213 @@
+"""The scripts that measure: what they write about a whole run, and what they say of a broken one."""
+
+import importlib.util
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from knowledge_capacity import console
+from knowledge_capacity.capacity import calibration, measurement
+from knowledge_capacity.data import corpus, people, tokenizer
+from knowledge_capacity.files import write_json
+from knowledge_capacity.models import store
+from knowledge_capacity.models.build import build
+from knowledge_capacity.specs import Architecture, BioS, Junk, Recipe, Run, to_json
+from safetensors.torch import load_file, save_file
+
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+DATASET = BioS(n_people=12, templates=2, pools=calibration.POOLS)
+RUN = Run(DATASET, Architecture(2, 1, 8), Recipe(exposures=5, lr=1e-3, window=64), seed=0)
+RECORD = {
+    "steps": 1,
+    "tokens": 9,
+    "seconds": 1.0,
+    "used_tokens": 50,
+    "device": "cpu",
+    "precision": "fp32",
+    "engine": "eager",
+    "code": "0",
+    "python": "3",
+    "torch": "2",
+    "trained_at": "now",
+}
+
+
+def a_run(folder: Path, run: Run = RUN) -> Path:
+    """The files of a run as training leaves them, its weights random."""
+    tokens = tokenizer.word_level(corpus.texts(run.dataset))
+    tokenizer.write(folder / "data", tokens)
+    people.write(folder / "data/people.parquet", run.dataset, run.seed)
+    if run.recipe.has_domain_token:
+        tokens = tokenizer.read(folder / "data/tokenizer.json", domain=True)
+    model = build(run.architecture, tokens.get_vocab_size(), run.recipe.window, run.seed)
+    with torch.no_grad():
+        for weight in model.parameters():  # so that positions and facts make a difference
+            weight += 0.3 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(1))
+    store.write(folder / "run", model, run, tokens.get_vocab()["<|endoftext|>"])
+    tokenizer.write(folder / "run", tokens)
+    write_json(folder / "run/run.json", {"run": json.loads(to_json(run)), **RECORD})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return a_run(tmp_path_factory.mktemp("run"))
+
+
+@pytest.fixture
+def folder(whole: Path, tmp_path: Path) -> Path:
+    shutil.copytree(whole, tmp_path, dirs_exist_ok=True)
+    return tmp_path
+
+
+def script(
+    name: str, folder: Path, monkeypatch: pytest.MonkeyPatch, run: Run = RUN, *more: str, output: str
+) -> int:
+    """Run a script as from the command line; its exit status."""
+    spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    at = {"model": "run/model.safetensors", "record": "run/run.json"}
+    at |= {"people": "data/people.parquet", "tokenizer": "data/tokenizer.json", "output": output}
+    options = [word for key, value in at.items() for word in (f"--{key}", str(folder / value))]
+    monkeypatch.setattr(sys, "argv", [name, "--run", to_json(run), *options, "--device", "cpu", *more])
+    parsers: list[Any] = []
+    real = console.main
+    monkeypatch.setattr(console, "main", lambda job, parser: parsers.append((job, parser)))
+    source = (SCRIPTS / f"{name}.py").read_text().partition('if __name__ == "__main__":')[2]
+    exec("if True:" + source, module.__dict__)  # noqa: S102 (our own script's last lines)
+    monkeypatch.setattr(console, "main", real)
+    try:
+        real(*parsers[0])
+    except SystemExit as ended:
+        return int(str(ended.code))
+    return 0
+
+
+def other_people(folder: Path) -> None:
+    people.write(folder / "data/people.parquet", replace(DATASET, n_people=11), 0)
+
+
+def other_tokens(folder: Path) -> None:
+    """As many tokens, of which two have changed places."""
+    file = folder / "data/tokenizer.json"
+    content = json.loads(file.read_text())
+    words = content["model"]["vocab"]
+    words[","], words["."] = words["."], words[","]
+    file.write_text(json.dumps(content))
+
+
+def fewer_tokens(folder: Path) -> None:
+    tokens = tokenizer.word_level(corpus.texts(replace(DATASET, templates=1)))
+    for place in ("data", "run"):
+        tokenizer.write(folder / place, tokens)
+
+
+def nan(folder: Path) -> None:
+    weights = load_file(folder / "run/model.safetensors")
+    weights["gpt_neox.layers.0.attention.dense.weight"][0, 0] = float("nan")
+    save_file(weights, folder / "run/model.safetensors")
+
+
+def other_architecture(folder: Path) -> None:
+    model = build(Architecture(2, 1, 12), 60, 64, 0)
+    store.write(folder / "run", model, RUN, 0)
+
+
+def truncated(folder: Path) -> None:
+    file = folder / "run/model.safetensors"
+    file.write_bytes(file.read_bytes()[:-100])
+
+
+def no_record(folder: Path) -> None:
+    (folder / "run/run.json").unlink()
+
+
+def half_a_record(folder: Path) -> None:
+    file = folder / "run/run.json"
+    file.write_text(file.read_text()[:60])
+
+
+def record_of_another(folder: Path) -> None:
+    other = replace(RUN, seed=3)
+    write_json(folder / "run/run.json", {"run": json.loads(to_json(other)), **RECORD})
+
+
+@pytest.mark.parametrize("name", ["capacity", "conventions"])
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (truncated, "model.safetensors: not a whole weights file"),
+        (nan, "dense.weight holds NaN or infinity"),
+        (other_architecture, "these are not the weights of a gpt2-2-1-d8"),
+        (other_people, "people.parquet: holds other people than"),
+        (other_tokens, "has other tokens than"),
+        (fewer_tokens, "data/tokenizer.json: it cannot write the texts of this dataset"),
+        (no_record, "run.json: there is no such file, so this run never came to its end"),
+        (half_a_record, "run.json: not a readable record"),
+        (record_of_another, "run.json: belongs to another run"),
+    ],
+    ids=lambda value: value.__name__ if callable(value) else "",
+)
+def test_a_broken_run_gives_an_error_and_no_number(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    damage: Callable[[Path], None],
+    said: str,
+) -> None:
+    damage(folder)
+    assert script(name, folder, monkeypatch, output="out/measured.parquet") == 1
+    told = capsys.readouterr().err
+    assert said in told
+    assert "bits per parameter" not in told
+    assert not (folder / "out").exists()
+
+
+def test_a_whole_run_is_measured_and_a_sample_of_its_people_stands_for_all(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert script("capacity", folder, monkeypatch, output="all.parquet") == 0
+    assert "longer than a window" not in capsys.readouterr().err
+    assert script("capacity", folder, monkeypatch, RUN, "--scored-people", "6", output="six.parquet") == 0
+    everyone, six = (measurement.read(folder / f"{name}.parquet").to_pylist()[0] for name in ("all", "six"))
+    assert (everyone["people_scored"], six["people_scored"]) == (12, 6)
+    assert six["bits_max"] == everyone["bits_max"]
+    assert six["bits_learned"] == pytest.approx(everyone["bits_learned"], rel=0.3)
+    assert six["bits_learned"] != everyone["bits_learned"]
+
+
+def test_a_text_longer_than_the_window_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is scored nevertheless, as by a model with a longer window, and only the log says more."""
+    read = []
+    for window in (16, 256):
+        run = replace(RUN, recipe=replace(RUN.recipe, window=window))
+        folder = a_run(tmp_path / str(window), run)
+        assert script("capacity", folder, monkeypatch, run, output="out.parquet") == 0
+        told = capsys.readouterr().err
+        assert told.count("longer than a window of training") == (window == 16)
+        read.append(measurement.read(folder / "out.parquet").to_pylist()[0]["bits_learned"])
+    assert read[0] == pytest.approx(read[1], rel=1e-6)
+
+
+@pytest.mark.parametrize("token", ["useful", "junk"])
+def test_a_mixture_with_a_domain_token_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, token: Any
+) -> None:
+    run = replace(RUN, recipe=replace(RUN.recipe, junk=Junk(people=20, domain_token=token)))
+    folder = a_run(tmp_path, run)
+    assert script("capacity", folder, monkeypatch, run, output="out.parquet") == 0
+    row = measurement.read(folder / "out.parquet").to_pylist()[0]
+    assert row["bits_max"] == DATASET.bits_max
+    assert sum(bits for _, bits in row["bits_by_attribute"]) == row["bits_learned"]

@@ -1,0 +1,94 @@
+"""The figures of quantised models, from measurements made up for the purpose."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from experiments.test_figures import RECORD, Row
+from knowledge_capacity.capacity import measure, measurement, selection
+from knowledge_capacity.data.pieces import Term
+from knowledge_capacity.experiments import calibration, output, quantization, stored_bits
+from knowledge_capacity.files import UserError
+from knowledge_capacity.specs import Architecture, BioS, Quantizer, Recipe, Run, to_json
+
+DATASET = BioS(n_people=50)
+MENU = [
+    *(Quantizer(bits, method) for method in ("rtn", "gptq", "hqq") for bits in (8, 4, 3)),
+    Quantizer(4, "nf4", group_size=8),
+    Quantizer(4, "rtn", zero_point=True, matrices="all"),
+    *(Quantizer(4, "gptq", calibration_people=n) for n in (5, 20, 200)),
+]
+
+
+def row(quantizer: Quantizer | None, seed: int, width: int = 8) -> Row:
+    """Fewer bits and fewer people lose more."""
+    loss = 1.0 + 0.1 * seed
+    variant, bits = "fp32", 32.0
+    if quantizer:
+        loss += 40 / quantizer.bits**2 + 1 / quantizer.calibration_people
+        variant, bits = quantizer.slug, quantizer.bits + 4.0
+    losses = np.full((4, DATASET.n_people, len(Term)), loss)
+    losses[:, :, Term.LATE_EMPLOYER] = 0.0
+    spec, names = (to_json(quantizer), ["h.*.attention.out.weight"]) if quantizer else (None, None)
+    run = Run(DATASET, Architecture(2, 1, width), Recipe(1000, 1e-3), seed)
+    measured = measure.Variant(variant, bits, losses, 1.0, spec, names)
+    return measure.row(run, RECORD, 6000, measured, "1" * 12)
+
+
+@pytest.fixture
+def measured() -> pa.Table:
+    rows = [row(quantizer, seed) for quantizer in (None, *MENU) for seed in (0, 1)]
+    return selection.marked(measurement.table(rows))
+
+
+def test_bits_of_knowledge_per_stored_bit(measured: pa.Table) -> None:
+    points = stored_bits.points(measured.to_pandas()).set_index("variant")
+    four = points.loc["int4-rtn"]
+    assert four.per_stored_bit == pytest.approx(four.ratio / 8)
+    assert points.loc["fp32"].per_stored_bit == pytest.approx(points.loc["fp32"].ratio / 32)
+    assert four.low < four.ratio < four.high
+    assert four.quantized == "attention.out"
+    assert points.loc["fp32"].quantized == "nothing"
+    assert "int4-gptq-people20" not in points.index  # not its best
+    assert {"int4-gptq", "nf4-group8", "int4-rtn-all-zero"} <= set(points.index)
+    labels = {text.get_text() for text in stored_bits.figure(points.reset_index()).legends[0].get_texts()}
+    assert labels == {"rtn", "gptq", "hqq", "nf4, groups of 8", "rtn, zero point, all matrices"}
+
+
+def test_calibration_shows_the_grids_with_several_amounts_of_data(measured: pa.Table) -> None:
+    points = calibration.points(measured.to_pandas())
+    assert set(points.variant) == {
+        "fp32",
+        "int4-rtn",
+        "int4-gptq",
+        *(f"int4-gptq-people{n}" for n in (5, 20, 200)),
+    }
+    line: Any = calibration.figure(points).axes[0].lines[0]
+    assert list(line.get_xdata()) == [5, 20, 50]  # 200 and 1000 are all there are
+
+
+def test_a_large_menu_leaves_one_panel_for_each_width_of_codes(measured: pa.Table) -> None:
+    points = quantization.points(measured.to_pandas())
+    titles = [ax.get_title().rpartition(" ")[2] for ax in quantization.figure(points).axes]
+    assert len(titles) == 4
+    assert titles[0] == "fp32"
+    assert [title[:4] for title in titles[1:]] == ["int8", "int4", "int3"]
+
+
+@pytest.mark.parametrize("name", ["stored_bits", "calibration"])
+def test_files_are_the_same_twice_and_name_what_is_quantised(
+    measured: pa.Table, tmp_path: Path, name: str
+) -> None:
+    for copy in ("one", "two"):
+        output.write(name, measured, tmp_path / copy)
+    for ending in ("pdf", "svg", "png", "md"):
+        assert (tmp_path / f"one.{ending}").read_bytes() == (tmp_path / f"two.{ending}").read_bytes()
+    assert "| quantised |" in (tmp_path / "one.md").read_text().splitlines()[0]
+
+
+def test_without_gptq_there_is_nothing_to_show(tmp_path: Path) -> None:
+    rows = selection.marked(measurement.table([row(None, 0), row(Quantizer(4), 0)]))
+    with pytest.raises(UserError, match="calibration: there is no measurement of what this figure shows"):
+        output.write("calibration", rows, tmp_path / "none")

@@ -1,0 +1,238 @@
+"""GPTQ: against the library's own entry point, against rounding to nearest, and on every kind of model."""
+
+import json
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from knowledge_capacity.data import corpus, people, tokenizer
+from knowledge_capacity.files import UserError
+from knowledge_capacity.models import store
+from knowledge_capacity.models.build import build
+from knowledge_capacity.quantization import calibration, gptq, rtn, variants
+from knowledge_capacity.specs import (
+    AnyArchitecture,
+    Architecture,
+    BioS,
+    PythonModel,
+    Quantizer,
+    Recipe,
+    Run,
+    TransformersModel,
+    to_json,
+)
+from torch import Tensor, nn
+
+DATASET = BioS(n_people=40, templates=2)
+RECIPE = Recipe(exposures=1, lr=1e-3, window=32)
+INT3 = Quantizer(3, "gptq", calibration_people=25)
+GROUPED = Quantizer(4, "gptq", group_size=5, zero_point=True, matrices="all")
+Outside = set[str]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with people and tokenizer."""
+    folder = tmp_path_factory.mktemp("data")
+    people.write(folder / "people.parquet", DATASET, 0)
+    tokenizer.write(folder, tokenizer.word_level(corpus.texts(DATASET)))
+    return folder
+
+
+def saved(data: Path, architecture: AnyArchitecture) -> variants.Source:
+    """A run whose weights are larger than at the start of training, so that its layers do something."""
+    run = Run(DATASET, architecture, RECIPE, 0)
+    model = build(architecture, tokenizer.read(data / "tokenizer.json").get_vocab_size(), RECIPE.window, 0)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(8)
+    folder = data / run.slug
+    store.write(folder, model, run, 0)
+    return variants.Source(
+        to_json(run), folder / "model.safetensors", data / "people.parquet", data / "tokenizer.json"
+    )
+
+
+def heard() -> list[str]:
+    return []
+
+
+@pytest.mark.parametrize("group_size", [0, 4])
+@pytest.mark.parametrize("bits", [2, 4])
+def test_it_is_nearer_in_outputs_than_rounding_to_nearest(bits: int, group_size: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    mixing = torch.randn(4, 12, generator=generator)  # twelve inputs that are made of four
+    inputs = torch.randn(300, 4, generator=generator) @ mixing
+    inputs += 0.1 * torch.randn(300, 12, generator=generator)
+    weight = torch.randn(8, 12, generator=generator)
+    hessian = (inputs.t() @ inputs)[None]
+    found = gptq.quantize_stack(weight[None], hessian, Quantizer(bits, "gptq", group_size))[0]
+    plain = rtn.quantize_matrix(weight, Quantizer(bits, "rtn", group_size))[0]
+    error, of_plain = (float((inputs @ (w - weight).t()).norm()) for w in (found, plain))
+    assert error < 0.8 * of_plain
+    assert float((found - weight).norm()) > 0.5 * float((plain - weight).norm())  # not by nearer weights
+
+
+def test_inputs_that_nothing_is_known_of_leave_weights_to_be_rounded() -> None:
+    weight = torch.randn(2, 6, 4, generator=torch.Generator().manual_seed(0))
+    hessian = torch.zeros(2, 4, 4)
+    hessian[0] = torch.diag(torch.tensor([1.0, 2.0, 0.0, 3.0]))  # the second expert sees no token at all
+    found = gptq.quantize_stack(weight, hessian, Quantizer(8, "gptq"))
+    torch.testing.assert_close(found, weight, atol=0.03, rtol=0)
+
+
+def test_it_is_what_the_library_makes_of_a_model(tmp_path: Path) -> None:
+    from llmcompressor import oneshot  # type: ignore[attr-defined]
+    from llmcompressor.modifiers.gptq import GPTQModifier
+    from loguru import logger
+    from torch.utils.data import DataLoader
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    shape: Any = {
+        "hidden_size": 16,
+        "intermediate_size": 24,
+        "num_attention_heads": 2,
+        "num_hidden_layers": 1,
+    }
+    torch.manual_seed(1)
+    ours = LlamaForCausalLM(LlamaConfig(vocab_size=30, use_cache=False, initializer_range=0.5, **shape))
+    ours.save_pretrained(tmp_path)
+    theirs = LlamaForCausalLM.from_pretrained(tmp_path)
+    quantizer = Quantizer(3, "gptq", group_size=8)
+    tokens = torch.randint(0, 30, (4, 32), generator=torch.Generator().manual_seed(2))
+    names = {f"{n}.weight" for n, m in ours.named_modules() if isinstance(m, nn.Linear) and n != "lm_head"}
+    gptq.quantize_sites(ours, gptq.sites(ours, names), [tokens], quantizer)
+    weights = gptq._arguments(quantizer, "group", group_size=8)
+    groups = {"all": {"targets": ["Linear"], "weights": weights}}
+    recipe = GPTQModifier(config_groups=groups, ignore=["lm_head"])
+    rows: Any = [{"input_ids": row} for row in tokens]
+    batches: Any = DataLoader(rows)
+    logger.level("METRIC", no=5)  # which it makes when it is not told to be quiet
+    unused: Any = object()  # it asks for a tokenizer, and these are tokens
+    oneshot(model=theirs, processor=unused, dataset=batches, recipe=recipe, pipeline="basic")
+    expected = dict(theirs.named_parameters())
+    assert len(names) == 7
+    for name in names:
+        torch.testing.assert_close(ours.get_parameter(name), expected[name], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("quantizer", [INT3, GROUPED], ids=lambda q: q.slug)
+@pytest.mark.parametrize("family", ["gpt2", "llama", "mistral", "gpt2-moe", "llama-tied", "gpt2-no-mlp"])
+def test_every_family_is_quantised_on_its_grid(data: Path, family: Any, quantizer: Quantizer) -> None:
+    architecture = Architecture(layers=2, heads=4, width=16, family=family)
+    source = saved(data, architecture)
+    weights, outside = store.quantizable_weights(source.model)
+    found, stored = variants.quantize(weights, outside, quantizer, source, heard().append)
+    plain, _ = variants.quantize(
+        weights, outside, Quantizer(quantizer.bits, "rtn", matrices=quantizer.matrices), None
+    )
+    assert found.keys() == plain.keys()
+    assert 0 < stored < 32
+    assert not any("norm" in name or variants.ROUTER.search(name) for name in found)
+    for name, matrix in found.items():
+        assert matrix.shape == weights[name].shape
+        assert not torch.equal(matrix, weights[name])
+        for group in matrix.split(quantizer.group_size or matrix.shape[1], dim=1):
+            assert all(len(row.unique()) <= 2**quantizer.bits for row in group), name
+    model = store.load(source.model, architecture, len(weights[min(outside)]), 32, weights | found)
+    assert model(torch.arange(10)[None]).isfinite().all()
+
+
+def test_layers_are_calibrated_on_what_quantised_ones_before_give(data: Path) -> None:
+    """And the last layer's outputs are nearer for it than with rounding to nearest."""
+    architecture = Architecture(layers=3, heads=2, width=16)
+    source = saved(data, architecture)
+    weights, outside = store.quantizable_weights(source.model)
+    found, _ = variants.quantize(weights, outside, INT3, source)
+    plain, _ = variants.quantize(weights, outside, Quantizer(3), None)
+    _, stream = calibration.load(source)
+    tokens = calibration.batches(stream, 25, 32, print)[0].long()
+    vocabulary = tokenizer.read(source.tokenizer).get_vocab_size()
+
+    def logits(matrices: dict[str, Tensor]) -> Tensor:
+        with torch.no_grad():
+            return store.load(source.model, architecture, vocabulary, 32, weights | matrices)(tokens)
+
+    full = logits({})
+    assert float((logits(found) - full).norm()) < 0.9 * float((logits(plain) - full).norm())
+
+
+def test_calibration_is_the_first_biographies_of_training(data: Path) -> None:
+    _, stream = calibration.load(saved(data, Architecture(layers=1, heads=1, width=8)))
+    said = heard()
+    batches = calibration.batches(stream, 7, 32, said.append)
+    tokens, _ = stream.tokens(stream.pieces(0, 7))
+    joined = torch.cat([batch.flatten() for batch in batches])
+    assert joined[0] == stream.end_token
+    assert torch.equal(joined[1:], tokens[:-1])
+    assert {batch.shape[1] for batch in batches[:-1]} == {32}
+    assert not said
+    everybody = calibration.batches(stream, 1000, 32, said.append)
+    assert sum(batch.numel() for batch in everybody) == len(stream.tokens(stream.pieces(0, 40))[0])
+    assert said == ["calibration on all 40 people, since there are no 1000"]
+
+
+def test_the_script_gives_the_same_file_twice_and_in_any_order(data: Path) -> None:
+    source = saved(data, Architecture(layers=2, heads=1, width=8))
+    weights, outside = store.quantizable_weights(source.model)
+    variants.write(data / "one.safetensors", weights, outside, [INT3, GROUPED], source, heard().append)
+    script = Path(__file__).parents[2] / "scripts" / "quantize.py"
+    quantizers = json.dumps([asdict(GROUPED), asdict(INT3)])
+    command = [sys.executable, str(script), "--model", str(source.model), "--quantizers", quantizers]
+    command += ["--run", source.run, "--people", str(source.people), "--tokenizer", str(source.tokenizer)]
+    output = data / "two.safetensors"
+    done = subprocess.run(
+        [*command, "--output", str(output)], check=True, timeout=240, capture_output=True, text=True
+    )
+    assert done.stdout + done.stderr == ""  # the libraries' warnings are left out
+    one, two = (variants.read(data / f"{name}.safetensors") for name in ("one", "two"))
+    assert one.keys() == two.keys()
+    for name, variant in one.items():
+        assert variant.bits_per_weight == two[name].bits_per_weight
+        assert all(torch.equal(m, two[name].matrices[n]) for n, m in variant.matrices.items())
+
+
+def test_models_from_elsewhere(data: Path) -> None:
+    looped = saved(data, PythonModel("studies/models/looped.py:looped"))
+    qwen = saved(
+        data,
+        TransformersModel(
+            "Qwen3Config",
+            {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 1,
+             "head_dim": 8, "intermediate_size": 24},
+        ),
+    )  # fmt: skip
+    for source in (looped, qwen):
+        weights, outside = store.quantizable_weights(source.model)
+        found, _ = variants.quantize(weights, outside, INT3, source)
+        assert set(found) == set(variants.quantizable(weights, outside))
+        for matrix in found.values():
+            assert all(len(row.unique()) <= 8 for row in matrix)
+
+
+def test_matrices_that_are_not_of_linear_layers_are_refused(data: Path) -> None:
+    fields = {"n_embd": 16, "n_layer": 1, "n_head": 2}
+    source = saved(data, TransformersModel("GPT2Config", fields))
+    weights, outside = store.quantizable_weights(source.model)
+    with pytest.raises(
+        UserError, match=r"sees only those of nn\.Linear: transformer\.h\.0\.attn\.c_attn\.weight belongs"
+    ):
+        variants.quantize(weights, outside, INT3, source)
+
+
+def test_a_layer_that_is_passed_by_is_refused() -> None:
+    class Passed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embedding, self.layer = nn.Embedding(30, 16), nn.Linear(16, 30)
+
+        def forward(self, tokens: Tensor) -> Tensor:
+            return self.embedding(tokens) @ self.layer.weight.t()
+
+    model = Passed()
+    with pytest.raises(UserError, match="layer was not called on the calibration data"):
+        gptq.quantize_sites(model, gptq.sites(model, {"layer.weight"}), [torch.ones(1, 4).long()], INT3)
