@@ -2,6 +2,10 @@
 # make test         set up .venv and run every check and test
 # make plan         what `make study` would run, without running it
 # make bits         bits per parameter of your own model: MODEL=path/to/file.py:function (docs/your-own-model.md)
+# make compare      whether A stores more than B: OPTIONS="--a architecture=NAME --b architecture=NAME" (docs/comparing.md)
+# make capacity     the capacity of each architecture, in bits per parameter, from all of its runs
+# make search       the same by as few runs as will do: OPTIONS="--architectures NAME NAME …"
+# make estimate     how many parameters hold English Wikipedia and textbooks, by the capacity measured
 # make calibrate    hold the measuring instrument against models that know a known amount (docs/measuring.md)
 # make cards        a page about each dataset of the study: results/data/DATASET/card.html
 # make benchmark    measure data stream and training beside what one would otherwise use: results/benchmarks/*.md
@@ -15,12 +19,13 @@ STUDY ?=
 MODEL ?=
 PROFILE ?= local
 OPTIONS ?=
+MEASUREMENTS ?= results/measurements.parquet
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 SNAKEMAKE = snakemake --workflow-profile envs/$(PROFILE) --cores $(CORES)
 OVERLAY = $(if $(STUDY),--configfile studies/$(STUDY).yaml)
 
-.PHONY: study plan bits calibrate cards benchmark test publish lock help
+.PHONY: study plan bits compare capacity search estimate calibrate cards benchmark test publish lock help
 .DEFAULT_GOAL := help
 
 help:
@@ -34,6 +39,18 @@ plan: .venv/ready
 
 bits: .venv/ready
 	@python scripts/bits.py "$(MODEL)" --profile $(PROFILE) --cores $(CORES) $(OPTIONS)
+
+compare: .venv/ready
+	@python scripts/compare.py $(MEASUREMENTS) $(OPTIONS)
+
+capacity: .venv/ready
+	@python scripts/fit.py $(MEASUREMENTS) $(OPTIONS)
+
+search: .venv/ready
+	@python scripts/search.py --profile $(PROFILE) --cores $(CORES) $(OPTIONS)
+
+estimate: .venv/ready
+	@python scripts/estimate.py $(MEASUREMENTS) $(OPTIONS)
 
 calibrate: .venv/ready
 	@python scripts/calibrate.py --profile $(PROFILE) --cores $(CORES)

@@ -25,7 +25,7 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
     ]
     for run, path in measured(arguments.profile, arguments.cores).items():
         found = measurement.read(path).to_pylist()[0]
-        low, high = calibration.BANDS[found["architecture"]]
+        low, high = calibration.band(found["architecture"])
         share = found["bits_learned"] / found["bits_max"] if not found["diverged"] else float("nan")
         expected = f"{low:.3f} to {high:.3f}"
         rows.append((f"{run.split('/')[1]}, trained", expected, f"{share:.3f}", low <= share <= high))

@@ -7,7 +7,6 @@ their full grid. docs/comparing.md says how runs are chosen.
 """
 
 import argparse
-import sys
 from itertools import product
 from pathlib import Path
 
@@ -27,6 +26,8 @@ from knowledge_capacity.specs import FULL_PRECISION, Run
 def job(arguments: argparse.Namespace, log: console.Log) -> None:
     if not arguments.within > 0:
         raise UserError(f"--within {arguments.within:g}: the interval has a width. Write a number above 0.")
+    if not arguments.replay and not arguments.architectures:
+        raise UserError("nothing to choose from. Give --architectures NAME …, or --replay FILE.")
     if arguments.replay:
         replay(arguments)
     else:
@@ -151,6 +152,4 @@ if __name__ == "__main__":
         "--profile", default="local", metavar="NAME", help="a folder of envs/; default: local"
     )
     parser.add_argument("--cores", default="all", metavar="N", help="default: all")
-    if len(sys.argv) == 1:
-        parser.error("give --architectures NAME … to choose from, or --replay FILE")
     console.main(job, parser)

@@ -48,7 +48,7 @@ def a_run(folder: Path, run: Run = RUN) -> Path:
     model = build(run.architecture, tokens.get_vocab_size(), run.recipe.window, run.seed)
     with torch.no_grad():
         for weight in model.parameters():  # so that positions and facts make a difference
-            weight += 0.3 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(1))
+            weight.add_(0.3 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(1)))
     store.write(folder / "run", model, run, tokens.get_vocab()["<|endoftext|>"])
     tokenizer.write(folder / "run", tokens)
     write_json(folder / "run/run.json", {"run": json.loads(to_json(run)), **RECORD})

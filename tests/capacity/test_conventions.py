@@ -26,7 +26,7 @@ def found(folder: Path, dataset: Dataset, architecture: Architecture = GPT2) -> 
     model = build(architecture, vocabulary, 96, 0).eval()
     with torch.no_grad():
         for weight in model.parameters():
-            weight += 0.3 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(1))
+            weight.add_(0.3 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(1)))
     subject = Subject(run, {"used_tokens": USED}, stream, vocabulary, Path("model.safetensors"))
     return {one.name: one for one in conventions(subject, model, "cpu", dataset.n_people)}
 

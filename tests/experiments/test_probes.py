@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from experiments.test_figures import measured, table
 from knowledge_capacity.experiments import output, probes
 from knowledge_capacity.files import UserError
 from knowledge_capacity.specs import BioD, BioS, RandomStrings
-from test_figures import measured, table
 
 PEOPLE, STRINGS = BioS(n_people=50), RandomStrings(n_strings=50, length=16, symbols=16)
 
@@ -37,8 +38,12 @@ def test_only_models_that_saw_both_as_often_are_compared() -> None:
 def test_the_figure_shows_both_and_what_the_literature_finds() -> None:
     points = probes.points(table(*rows()).to_pandas())
     (ax,) = probes.figure(points).axes
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == list(probes.LABELS.values())
-    levels = {line.get_ydata()[0] for line in ax.get_lines() if line.get_linestyle() == "--"}
+    legend = ax.get_legend()
+    assert legend
+    assert [text.get_text() for text in legend.get_texts()] == list(probes.LABELS.values())
+    levels = {
+        float(np.asarray(line.get_ydata())[0]) for line in ax.get_lines() if line.get_linestyle() == "--"
+    }
     assert levels == {2.0, 3.6}
 
 

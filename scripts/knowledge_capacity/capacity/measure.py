@@ -128,8 +128,8 @@ def row(run: Run, record: dict[str, Any], n_parameters: int, variant: Variant, c
         "bits_value": float(sum(bits[name] for name in values)),
         "bits_sets": bits.get("sets", 0.0),
         "bits_learned": total,
-        "bits_learned_low": low,
-        "bits_learned_high": high,
+        "bits_learned_low": min(low, total),  # where people do not differ, rounding would leave it outside
+        "bits_learned_high": max(high, total),
         "bits_learned_naive": naive,
         "capacity_ratio": total / n_parameters,
         "data_limited": total >= DATA_LIMITED * dataset.bits_max,

@@ -28,7 +28,7 @@ MODEL = [
 STORED = ["way", "variant", "bits", "group_size", "zero_point", "matrices"]
 QAT = "qat"
 WAYS = {QAT: "trained at these bits (qat)", "rtn": "rounded to nearest after training"}
-KEY = "bars: 95 % intervals over seeds and people.  dashed: as trained, in fp32.  lower values: see table"
+KEY = "bars: the 95 % intervals of all seeds.  dashed: as trained, in fp32.  lower values: see the table"
 
 
 def points(rows: pd.DataFrame) -> pd.DataFrame:
@@ -63,12 +63,14 @@ def figure(points: pd.DataFrame) -> Figure:
     figure, axes = plt.subplots(
         2,
         len(models),
-        figsize=(style.COLUMN * len(models) + 1.6, 1.6 * style.COLUMN),
+        figsize=(style.COLUMN * max(len(models), 1.5), 1.8 * style.COLUMN),
         squeeze=False,
         sharex=True,
         sharey="row",
     )
     colours = style.colours([QAT, *sorted(set(points.way) - {QAT, FULL_PRECISION})])
+    for row, shown in zip(axes, ("ratio", "per_stored_bit"), strict=True):
+        _limit(row, points[shown])
     for column, group in enumerate(models):
         one = group.iloc[0]
         name = f"{one.family} {plots.size_label(one)}" if pd.notna(one.layers) else one.family
@@ -76,14 +78,12 @@ def figure(points: pd.DataFrame) -> Figure:
         _panel(axes[0, column], group, "ratio", colours)
         _panel(axes[1, column], group, "per_stored_bit", colours)
         axes[1, column].set_xlabel("bits of a code")
-    for row, column in zip(axes, ("ratio", "per_stored_bit"), strict=True):
-        _limit(row, points[column])
     axes[0, 0].set_ylabel("bits of knowledge per parameter")
     axes[1, 0].set_ylabel("bits of knowledge per stored bit")
     by_label: dict[str, Any] = {}
     for ax in axes[0]:
         by_label |= {label: handle for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
-    figure.legend(by_label.values(), by_label.keys(), loc="outside right upper", frameon=False)
+    figure.legend(by_label.values(), by_label.keys(), loc="outside upper center", ncols=2, frameon=False)
     figure.supxlabel(KEY, fontsize=6, color="0.45")
     return figure
 
@@ -103,7 +103,8 @@ def summary(points: pd.DataFrame) -> pd.DataFrame:
             "parameters": points.n_parameters.map("{:,.0f}".format),
             "bits stored per weight": points.bits_per_weight.map("{:.1f}".format),
             "R": points.ratio.map(ratio),
-            "95 % interval": points.low.map(ratio) + " to " + points.high.map(ratio),
+            "R of seeds": points.ratio_lowest.map(ratio) + " to " + points.ratio_highest.map(ratio),
+            "95 % interval of R": points.low.map(ratio) + " to " + points.high.map(ratio),
             "R_max": points.ratio_max.map(ratio),
             "bits of knowledge per stored bit": points.per_stored_bit.map("{:.3f}".format),
             "seeds": points.seeds.astype(int),
@@ -128,6 +129,10 @@ def _spread(rows: pd.DataFrame) -> pd.Series:
             "ratio": mean,
             "low": low,
             "high": high,
+            "lowest": (rows.bits_learned_low / rows.n_parameters).min(),
+            "highest": (rows.bits_learned_high / rows.n_parameters).max(),
+            "ratio_lowest": rows.capacity_ratio.min(),
+            "ratio_highest": rows.capacity_ratio.max(),
             "ratio_max": rows.capacity_ratio_max.mean(),
             "per_stored_bit": mean / stored,
         }
@@ -144,7 +149,9 @@ def _limit(axes: Iterable[Axes], values: pd.Series) -> None:
 def _panel(ax: Axes, group: pd.DataFrame, column: str, colours: style.Colours) -> None:
     """A line for each way of coming to few bits and each kind of grid, against bits of a code."""
     unit = 1.0 if column == "ratio" else group.bits_per_weight
-    group = group.assign(y=group.ratio / unit, up=(group.high - group.ratio) / unit)
+    group = group.assign(y=group.ratio / unit)
+    group["down"], group["up"] = group.y - group.lowest / unit, group.highest / unit - group.y
+    bottom = ax.get_ylim()[0]
     few = group[group.way != FULL_PRECISION]
     lines = list(few.groupby(["way", "group_size", "zero_point", "matrices"]))
     for i, ((way, size, zero_point, matrices), line) in enumerate(lines):
@@ -153,7 +160,7 @@ def _panel(ax: Axes, group: pd.DataFrame, column: str, colours: style.Colours) -
         ax.errorbar(
             line.bits + 0.05 * (i - (len(lines) - 1) / 2),  # beside each other, so that bars can be read
             line.y,
-            yerr=line.up,
+            yerr=[line.down.where(line.y > bottom, 0), line.up.where(line.y > bottom, 0)],
             fmt="^" if matrices == "all" else "s" if zero_point else "o",
             ls="--" if size else ":" if matrices == "all" else "-",
             color=colours[way],

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from itertools import groupby
 
 import torch
 from tokenizers import Tokenizer
@@ -66,16 +67,13 @@ class Questions:
     def text(self, tokenizer: Tokenizer, tokens: list[int]) -> str:
         """Tokens in words, up to end-of-text after the first token."""
         stop = tokens.index(self.end_token, 1) if self.end_token in tokens[1:] else len(tokens)
-        said = ""
-        run: list[int] = []
-        for token in [*tokens[:stop], None]:
-            if token is not None and token < self.size:
-                run.append(token)
-                continue
-            said += tokenizer.decode(run)
-            run = []
-            said += "" if token is None else self.new_words[token - self.size]
-        return said.strip()
+        said = []
+        for is_new, group in groupby(tokens[:stop], lambda token: token >= self.size):
+            part = list(group)
+            said += (
+                [self.new_words[token - self.size] for token in part] if is_new else [tokenizer.decode(part)]
+            )
+        return " ".join(word.strip() for word in said).strip().replace(" ?", "?")
 
 
 def attributes(dataset: Biography | BioD) -> list[str]:
