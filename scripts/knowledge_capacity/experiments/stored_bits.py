@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..specs import FULL_PRECISION
-from . import style
+from . import plots, style
 from .precisions import MODEL, of_models, summary, with_specs
 
 __all__ = ["figure", "points", "summary"]
@@ -21,7 +21,7 @@ KEY = (
 
 def points(rows: pd.DataFrame) -> pd.DataFrame:
     """All models without junk at every precision; of gptq, those with the most calibration data."""
-    found = with_specs(rows[rows.junk_share == 0])
+    found = with_specs(rows[(rows.junk_share == 0) & plots.qat(rows.recipe).isna()])
     of_gptq = found.calibration_people.where(found.method == "gptq")
     most = of_gptq.groupby([found[name] for name in MODEL]).transform("max")
     return found[of_gptq.isna() | (of_gptq == most)].reset_index(drop=True)
