@@ -79,8 +79,9 @@ def model_code(wildcards):
     """Fingerprint of what a run has of its own: a model's files (a function's, with those beside it that it imports,
     or a config.json), and with qat the rounding and what is rounded."""
     run = study.runs[wildcards.run]
-    rounding = code(*(f"knowledge_capacity/quantization/{name}.py" for name in ("rtn", "variants")))
-    rounding = rounding if run.recipe.qat else ""
+    rounding = ""
+    if run.recipe.qat:
+        rounding = code(*(f"knowledge_capacity/quantization/{name}.py" for name in ("rtn", "variants")))
     architecture = run.architecture
     if isinstance(architecture, TransformersModel) and architecture.config.endswith(".json"):
         return hashlib.sha256(Path(architecture.config).read_bytes()).hexdigest()[:12] + rounding

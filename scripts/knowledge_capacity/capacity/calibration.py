@@ -130,11 +130,14 @@ def guess(dataset: Dataset, term: Term, size: int) -> float:
 
 
 def band(architecture: str) -> tuple[float, float]:
-    """Where the share that one more seed knows lies in 99 of 100 cases: Student's prediction interval."""
+    """Where the share that one more seed knows lies in 99 of 100 cases: Student's prediction interval.
+
+    No model knows more than all, so the upper end is at most 1 (and what rounding adds).
+    """
     values = READINGS[architecture]
     n = len(values)
     half = student(n - 1, 0.995) * stdev(values) * math.sqrt(1 + 1 / n)
-    return mean(values) - half, mean(values) + half
+    return mean(values) - half, min(mean(values) + half, 1 + TOLERANCE)
 
 
 def checks() -> Iterator[Check]:

@@ -17,7 +17,7 @@ SHOWS_ANSWERS = True  # of the experiments, this one alone is given rows of extr
 MODEL = [column for column in plots.SPEC if column != "variant"]
 ALL = "all"
 KEY = (
-    "of people never asked about in teaching.  bars: 95 % intervals over seeds and people.\n"
+    "of people whom teaching left out.  bars: 95 % intervals over seeds and people.  small dots: seeds.\n"
     "left, dashed: all that is memorised can be extracted.  right, grey: chance, one of the pool"
 )
 
@@ -29,6 +29,7 @@ def points(rows: pd.DataFrame) -> pd.DataFrame:
     many there are to be had. memorised is missing for single attributes of bioD, which are not measured by
     themselves. accuracy: the share of people whose whole answer is right (for all: the mean), with an
     interval; chance: of a guesser; commonest: the share of the answer that is given most often.
+    of_seeds, right_of_seeds: extracted and accuracy of each seed.
     """
     asked = rows[rows.accuracy_by_attribute.notna()]
     stored = rows[rows.variant == FULL_PRECISION].set_index("run")
@@ -61,8 +62,8 @@ def points(rows: pd.DataFrame) -> pd.DataFrame:
                 most = group.capacity_ratio_max.mean()
             else:
                 held = np.array([one.get(name, np.nan) for one in memory]) / p
-                mean = float(np.mean([one[name] for one in bits] / p))
-                known = Interval(mean, np.nan, np.nan)
+                got = np.array([one[name] for one in bits]) / p
+                known = Interval(float(got.mean()), np.nan, np.nan)
                 most = float(np.mean(-np.log2(chances[name]) * group.n_people / p))
             share = over_seeds(list(right), list(errors))
             found.append(
@@ -73,10 +74,12 @@ def points(rows: pd.DataFrame) -> pd.DataFrame:
                     "extracted": known.mean,
                     "extracted_low": known.low,
                     "extracted_high": known.high,
+                    "of_seeds": list(got),
                     "most": most,
                     "accuracy": share.mean,
                     "accuracy_low": max(0.0, share.low),
                     "accuracy_high": min(1.0, share.high),
+                    "right_of_seeds": list(right),
                     "chance": np.mean([chances[a] for a in shown]),
                     "commonest": np.mean([one[a] for one in commonest for a in shown]),
                 }
@@ -114,7 +117,7 @@ def summary(points: pd.DataFrame) -> pd.DataFrame:
             "at most": points.most.map(ratio),
             "right answers": points.accuracy.map(percent),
             "95 % interval of these": within,
-            "chance": points.chance.map(percent),
+            "chance": points.chance.map("{:.2%}".format),
             "commonest answer": points.commonest.map(percent),
             "seeds": points.seeds,
             "people asked": points.people_asked,
@@ -150,6 +153,7 @@ def _bits(ax: Axes, points: pd.DataFrame, colours: style.Colours) -> None:
             label=kind,
         )
         for row in group.itertuples():
+            ax.plot([row.memorised] * row.seeds, row.of_seeds, ".", color=colours[kind], ms=3, zorder=3)
             place, name = (row.memorised, row.extracted), plots.size_label(pd.Series(row._asdict()))
             ax.annotate(name, place, xytext=(6, 0), textcoords="offset points", fontsize=6, color="0.3")
     ax.set_xlim(0, top)
@@ -168,18 +172,12 @@ def _accuracy(ax: Axes, points: pd.DataFrame, colours: style.Colours) -> None:
     for (name, kind), group in points.groupby(["attribute", "kind"]):
         at = names.index(name) + (kinds.index(kind) - (len(kinds) - 1) / 2) * 0.6 / len(kinds)
         ax.plot([group.chance.mean()] * 2, [at - 0.12, at + 0.12], "-", color="0.55", lw=2, zorder=0)
-        models = group.groupby(MODEL, dropna=False)[["accuracy", "accuracy_low", "accuracy_high"]].mean()
-        bars = [models.accuracy - models.accuracy_low, models.accuracy_high - models.accuracy]
-        ax.errorbar(
-            models.accuracy,
-            [at] * len(models),
-            xerr=np.clip(bars, 0, None),
-            fmt="o",
-            ms=4,
-            color=colours[kind],
-            capsize=2,
-            lw=1,
-        )
+        for _, model in group.groupby(MODEL, dropna=False):
+            mean, low, high = model.accuracy.mean(), model.accuracy_low.mean(), model.accuracy_high.mean()
+            bar = np.clip([[mean - low], [high - mean]], 0, None)
+            ax.errorbar(mean, at, xerr=bar, fmt="o", ms=4, color=colours[kind], capsize=2, lw=1)
+            seeds = np.mean(list(model.right_of_seeds), axis=0)
+            ax.plot(seeds, [at + 0.13] * len(seeds), ".", color=colours[kind], ms=3)
     ax.set_yticks(range(len(names)), [name.replace("_", " ") for name in names])
     ax.set_ylim(len(names) - 0.5, -0.5)
     ax.set_xlim(-0.02, 1.04)
