@@ -27,27 +27,27 @@ class Canon(nn.Module):
 
 
 class CanonAttention(Attention):
-    """The decoder's attention with A and B; the decoder adds the bias of `out` itself."""
+    """The decoder's attention with A and B. Linear layers leave out their bias; that of `out` comes later."""
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__(architecture)
         self.a, self.b = Canon(architecture.width), Canon(self.joint.out_features)
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-        joint = self.b(self.joint(self.a(x)))
-        return F.linear(ops.attention(joint, cos, sin, self.heads, self.groups), self.out.weight)
+        joint = self.b(self.joint(self.a(x)) + self.joint.bias)
+        return self.out(ops.attention(joint, cos, sin, self.heads, self.groups))
 
 
 class CanonMLP(MLP):
-    """The decoder's MLP with C and D; the decoder adds the bias of `outer` itself."""
+    """The decoder's MLP with C and D. Linear layers leave out their bias; that of `outer` comes later."""
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__(architecture)
         self.c, self.d = Canon(architecture.width), Canon(self.inner.out_features)
 
     def forward(self, x: Tensor) -> Tensor:
-        inner = self.d(self.inner(self.c(x)))
-        return F.linear(ops.activate(inner, self.activation), self.outer.weight)
+        inner = self.d(self.inner(self.c(x)) + self.inner.bias)
+        return self.outer(ops.activate(inner, self.activation))
 
 
 def canon(
