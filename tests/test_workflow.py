@@ -26,9 +26,10 @@ def edited(finished: tuple[Path, str]) -> Iterator[Callable[[str, str, str], Pat
 
     def edit(file: str, old: str, new: str) -> Path:
         path = folder / file
-        text = originals.setdefault(path, path.read_text())
+        text = path.read_text()
+        originals.setdefault(path, text)
         assert old in text, f"{file} no longer holds {old!r}; the test must follow"
-        path.write_text(path.read_text().replace(old, new))
+        path.write_text(text.replace(old, new))
         return folder
 
     yield edit
