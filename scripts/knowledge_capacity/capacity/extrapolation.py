@@ -1,6 +1,6 @@
 """The headline: how many parameters hold a corpus, from a measured capacity.
 
-The claim of Allen-Zhu & Li 2024 (arXiv 2404.05405): English Wikipedia has 4.5 billion words and textbooks
+The claim of Allen-Zhu & Li 2024 (arXiv 2404.05405): English Wikipedia has 4.5 billion words, and textbooks
 have at most 16 billion. Together these hold fewer than 14 billion bits of knowledge, which at 2 bits per
 parameter is a model of 7 billion. How many bits of knowledge a word holds is not measured there, nor here.
 The claim amounts to 14 / 20.5 = 0.68 bits a word, and this is what `BITS_PER_WORD` takes over. For
