@@ -7,7 +7,7 @@ uniform random strings. Here both go through one training, one scoring and one c
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from . import comparison, plots, style
 
@@ -69,13 +69,14 @@ def figure(points: pd.DataFrame) -> Figure:
         for kind, claimed in CLAIMED.items():
             ax.axhline(claimed, color=colours[kind], lw=0.7, ls="--", zorder=0)
         ax.set_xscale("log")
-        sizes = sorted(shown.groupby("width").n_parameters.mean())
-        ax.set_xticks(sizes, [style.rounded(round(size, -2)) for size in sizes])
-        ax.xaxis.set_minor_formatter(NullFormatter())
+        ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 5.0, 7.0)))
+        ax.xaxis.set_major_formatter(FuncFormatter(style.rounded))
+        ax.xaxis.set_minor_locator(NullLocator())
         ax.yaxis.set_major_formatter(FuncFormatter(style.rounded))
         ax.set_xlabel("parameters")
         ax.set_title(f"{many} exposures")
-    axes[0][0].set_ylim(min(0, 1.1 * points.low.min()), 1.1 * max(CLAIMED.values()))
+    # of two seeds, intervals may reach far; what they say below zero is said by the table of seeds
+    axes[0][0].set_ylim(min(0, 1.1 * points.ratio_lowest.min()), 1.1 * max(CLAIMED.values()))
     axes[0][0].set_ylabel("bits per parameter")
     handles = dict(zip(*reversed(axes[0][0].get_legend_handles_labels()), strict=True))
     axes[0][0].legend(
