@@ -120,7 +120,7 @@ def _concurrent(arguments: argparse.Namespace, log: console.Log) -> None:
     table = "| runs at once | tokens/s of all | times one run |\n|---:|---:|---:|\n"
     for n in arguments.runs:
         commands = [_command("training", "ours", 0, 1)] * n
-        jobs = [subprocess.Popen(c, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) for c in commands]  # noqa: S603
+        jobs = [subprocess.Popen(c, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) for c in commands]  # noqa: S603 (our own)
         seconds = [json.loads(job.communicate()[0].splitlines()[-1])["seconds"] for job in jobs]
         speed = sum(shape.batch_size * shape.window / one for one in seconds)
         found.append({"runs": n, "tokens_per_second": speed})

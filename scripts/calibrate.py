@@ -5,13 +5,11 @@ studies/calibration.yaml, which go through the whole workflow. docs/measuring.md
 """
 
 import argparse
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 from knowledge_capacity import console
 from knowledge_capacity.bits import request
+from knowledge_capacity.bits.workflow import snakemake
 from knowledge_capacity.capacity import calibration, measurement
 from knowledge_capacity.files import UserError
 
@@ -43,11 +41,7 @@ def measured(profile: str, cores: str) -> dict[str, Path]:
     """The measurements of the runs of the study, made where they are missing."""
     runs = request.study_of(*request.configuration([OVERLAY])).runs
     files = {slug: Path("results/runs") / slug / "measurements.parquet" for slug in runs}
-    command = [sys.executable, "-m", "snakemake", "--workflow-profile", f"envs/{profile}", "--cores", cores]
-    command += ["--configfile", str(OVERLAY), "--", *map(str, files.values())]
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(command, env={**os.environ, "PATH": path}, check=False)  # noqa: S603 (our own interpreter)
-    if done.returncode:
+    if snakemake([OVERLAY], profile, cores, [str(path) for path in files.values()]):
         raise UserError("not all jobs came to their end (see above). The same command goes on from there.")
     return files
 

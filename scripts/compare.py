@@ -6,7 +6,6 @@ docs/comparing.md says what is counted and how it is decided.
 """
 
 import argparse
-from pathlib import Path
 
 from knowledge_capacity import console
 from knowledge_capacity.capacity import compare, measurement, pairing
@@ -34,14 +33,7 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
 if __name__ == "__main__":
     formatter = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(prog="compare", description=__doc__, formatter_class=formatter)
-    parser.add_argument(
-        "measurements",
-        type=Path,
-        nargs="?",
-        default=Path("results/measurements.parquet"),
-        metavar="MEASUREMENTS",
-        help="default: results/measurements.parquet",
-    )
+    pairing.add_measurements(parser)
     for side in ("a", "b"):
         parser.add_argument(
             f"--{side}", nargs="+", required=True, metavar="FIELD=VALUE", help=f"what {side} is"

@@ -6,7 +6,6 @@ Allen-Zhu & Li 2024 amounts to, 14 billion bits in 20.5 billion words.
 """
 
 import argparse
-from pathlib import Path
 
 from knowledge_capacity import console
 from knowledge_capacity.capacity import extrapolation, families, measurement, pairing
@@ -67,14 +66,7 @@ def chosen(arguments: argparse.Namespace) -> tuple[Interval, tuple[float, float]
 if __name__ == "__main__":
     formatter = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(prog="estimate", description=__doc__, formatter_class=formatter)
-    parser.add_argument(
-        "measurements",
-        type=Path,
-        nargs="?",
-        default=Path("results/measurements.parquet"),
-        metavar="MEASUREMENTS",
-        help="default: results/measurements.parquet",
-    )
+    pairing.add_measurements(parser)
     parser.add_argument(
         "--where",
         nargs="+",

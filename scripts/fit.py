@@ -6,7 +6,6 @@ what speaks against one C. docs/comparing.md says how it is found.
 """
 
 import argparse
-from pathlib import Path
 
 from knowledge_capacity import console
 from knowledge_capacity.capacity import families, measurement, pairing
@@ -21,14 +20,7 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
 if __name__ == "__main__":
     formatter = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(prog="fit", description=__doc__, formatter_class=formatter)
-    parser.add_argument(
-        "measurements",
-        type=Path,
-        nargs="?",
-        default=Path("results/measurements.parquet"),
-        metavar="MEASUREMENTS",
-        help="default: results/measurements.parquet",
-    )
+    pairing.add_measurements(parser)
     parser.add_argument(
         "--where", nargs="+", default=[], metavar="FIELD=VALUE", help="which measurements: kind=bioS …"
     )

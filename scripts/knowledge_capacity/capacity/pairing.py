@@ -1,9 +1,11 @@
 """Which measurements are compared with which: by seed, so that both have the same people, all else equal."""
 
+import argparse
 import json
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
+from pathlib import Path
 
 import pandas as pd
 
@@ -52,6 +54,18 @@ class Unit:
     @property
     def seeds(self) -> int:
         return len(self.a)
+
+
+def add_measurements(parser: argparse.ArgumentParser) -> None:
+    """The argument that says which measurements a command reads."""
+    parser.add_argument(
+        "measurements",
+        type=Path,
+        nargs="?",
+        default=Path("results/measurements.parquet"),
+        metavar="MEASUREMENTS",
+        help="default: results/measurements.parquet",
+    )
 
 
 def conditions(words: list[str], option: str) -> dict[str, str]:
