@@ -3,8 +3,8 @@
 import argparse
 import time
 from pathlib import Path
+from typing import Any
 
-import torch
 from knowledge_capacity import console, devices
 from knowledge_capacity.capacity import losses, measure, measurement
 from knowledge_capacity.capacity.subject import Subject
@@ -15,26 +15,19 @@ from knowledge_capacity.specs import FULL_PRECISION
 
 
 def job(arguments: argparse.Namespace, log: console.Log) -> None:
-    torch.set_num_threads(arguments.threads)
-    lease = devices.lease() if arguments.device != "cpu" else None  # held until the job ends
-    device = build.chosen_device(arguments.device)
-    torch.set_float32_matmul_precision("highest")  # some containers turn TF32 on
-    subject = Subject.read(
-        arguments.run,
-        arguments.model,
-        arguments.record,
-        arguments.people,
-        arguments.tokenizer,
-        arguments.texts,
-    )
+    with devices.held(arguments) as device:
+        write_parquet(arguments.output, measurement.table(rows(arguments, log, device)))
+
+
+def rows(arguments: argparse.Namespace, log: console.Log, device: str) -> list[dict[str, Any]]:
+    """A row for the run as trained and for each of its variants."""
+    subject = Subject.read(arguments)
     run, record = subject.run, subject.record
     try:
         weights = store.read_weights(arguments.model)
     except store.Diverged:
-        row = measure.diverged_row(run, record, subject.n_parameters_when_new(), arguments.code)
-        write_parquet(arguments.output, measurement.table([row]))
         log.say(f"capacity {run.slug}: no result, since {record['diverged']}")
-        return
+        return [measure.diverged_row(run, record, subject.n_parameters_when_new(), arguments.code)]
 
     n_people = arguments.scored_people or run.dataset.n_people
     if too_long := losses.beyond(subject.stream, run.recipe.window, n_people):
@@ -45,7 +38,7 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
     measured = {FULL_PRECISION: variants.AS_TRAINED}
     for file in arguments.variants:
         measured |= variants.read(file)
-    rows = []
+    found = []
     for name, stored in measured.items():
         began = time.monotonic()
         model = subject.model(weights | stored.matrices)
@@ -55,15 +48,13 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
         variant = measure.Variant(
             name, stored.bits_per_weight, scores, seconds, stored.spec, stored.quantized
         )
-        rows.append(measure.row(run, record, n_parameters, variant, arguments.code))
-        result = rows[-1]
+        found.append(measure.row(run, record, n_parameters, variant, arguments.code))
+        result = found[-1]
         log.say(
             f"capacity {run.slug}: {name} {result['capacity_ratio']:.3f} bits per parameter "
             f"of at most {result['capacity_ratio_max']:.3f}"
         )
-    write_parquet(arguments.output, measurement.table(rows))
-    if lease:
-        lease.close()
+    return found
 
 
 if __name__ == "__main__":
@@ -77,6 +68,5 @@ if __name__ == "__main__":
     parser.add_argument(
         "--code", default="", help="fingerprint of the measuring code, kept in the measurements"
     )
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
-    parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default: auto)")
+    devices.add_arguments(parser)
     console.main(job, parser)

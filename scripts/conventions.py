@@ -5,33 +5,22 @@ from dataclasses import asdict
 from pathlib import Path
 
 import matplotlib.pyplot as plt
-import torch
 from knowledge_capacity import console, devices
 from knowledge_capacity.capacity.conventions import conventions
 from knowledge_capacity.capacity.subject import Subject
 from knowledge_capacity.experiments import budget, output
 from knowledge_capacity.files import replacing, write_json
-from knowledge_capacity.models import build, store
+from knowledge_capacity.models import store
 
 
 def job(arguments: argparse.Namespace, log: console.Log) -> None:
-    torch.set_num_threads(arguments.threads)
-    lease = devices.lease() if arguments.device != "cpu" else None
-    device = build.chosen_device(arguments.device)
-    torch.set_float32_matmul_precision("highest")
-    subject = Subject.read(
-        arguments.run,
-        arguments.model,
-        arguments.record,
-        arguments.people,
-        arguments.tokenizer,
-        arguments.texts,
-    )
+    subject = Subject.read(arguments)
     slug = subject.run.slug
+    n_people = arguments.scored_people or subject.run.dataset.n_people
     try:
-        model = subject.model(store.read_weights(arguments.model)).to(device)
-        n_people = arguments.scored_people or subject.run.dataset.n_people
-        found = conventions(subject, model, device, n_people)
+        with devices.held(arguments) as device:
+            model = subject.model(store.read_weights(arguments.model)).to(device)
+            found = conventions(subject, model, device, n_people)
         text = budget.markdown(slug, found)
     except store.Diverged as error:  # no error budget, and no reason to keep the study from its figures
         found, text = [], f"{slug}: {error}\n"
@@ -45,8 +34,6 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
     with replacing(arguments.output.with_suffix(".md")) as aside:
         aside.write_text(text, encoding="utf-8")
     log.write(text)
-    if lease:
-        lease.close()
 
 
 if __name__ == "__main__":
@@ -56,6 +43,5 @@ if __name__ == "__main__":
     parser.add_argument(
         "--scored-people", type=int, metavar="N", help="score the first N only, to stand for all"
     )
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
-    parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default: auto)")
+    devices.add_arguments(parser)
     console.main(job, parser)

@@ -5,9 +5,9 @@ import json
 import time
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
-import torch
 from knowledge_capacity import console, devices
 from knowledge_capacity.capacity import measurement
 from knowledge_capacity.capacity.subject import Subject
@@ -20,12 +20,17 @@ from knowledge_capacity.specs import FEWEST_ASKED, BioD, Biography, Questions
 
 
 def job(arguments: argparse.Namespace, log: console.Log) -> None:
-    torch.set_num_threads(arguments.threads)
-    lease = devices.lease() if arguments.device != "cpu" else None  # held until the job ends
-    device = build.chosen_device(arguments.device)
-    torch.set_float32_matmul_precision("highest")  # some containers turn TF32 on
-    files = (arguments.model, arguments.record, arguments.people, arguments.tokenizer, arguments.texts)
-    subject = Subject.read(arguments.run, *files)
+    with devices.held(arguments) as device:
+        rows, answers = asked(arguments, log, device)
+    write_parquet(arguments.answers, answers)
+    write_parquet(arguments.output, measurement.table(rows))
+
+
+def asked(
+    arguments: argparse.Namespace, log: console.Log, device: str
+) -> tuple[list[dict[str, Any]], pa.Table]:
+    """A row of measurements for each extraction, and all answers."""
+    subject = Subject.read(arguments)
     run, record, source = subject.run, subject.record, subject.stream.source
     dataset = run.dataset
     if not isinstance(dataset, Biography | BioD):
@@ -54,10 +59,7 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
         tables.append(score.table(spec.slug, held, tokens))
         right = ", ".join(f"{name} {share:.0%}" for name, share in rows[-1]["accuracy_by_attribute"])
         say(f"{rows[-1]['bits_learned']:,.0f} of {rows[-1]['bits_max']:,.0f} bits. Right: {right}")
-    write_parquet(arguments.answers, pa.concat_tables(tables))
-    write_parquet(arguments.output, measurement.table(rows))
-    if lease:
-        lease.close()
+    return rows, pa.concat_tables(tables)
 
 
 def _say(log: console.Log, name: str, line: str) -> None:
@@ -75,6 +77,5 @@ if __name__ == "__main__":
     parser.add_argument(
         "--code", default="", help="fingerprint of the measuring code, kept in the measurements"
     )
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
-    parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default: auto)")
+    devices.add_arguments(parser)
     console.main(job, parser)

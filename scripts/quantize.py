@@ -4,7 +4,6 @@ import argparse
 import json
 from pathlib import Path
 
-import torch
 from knowledge_capacity import console, devices
 from knowledge_capacity.models import store
 from knowledge_capacity.quantization import variants
@@ -12,24 +11,23 @@ from knowledge_capacity.specs import Quantizer
 
 
 def job(arguments: argparse.Namespace, log: console.Log) -> None:
-    torch.set_num_threads(arguments.threads)
     quantizers = [Quantizer(**values) for values in json.loads(arguments.quantizers)]
-    source = lease = None
-    if arguments.run:
-        source = variants.Source(
-            arguments.run, arguments.model, arguments.people, arguments.tokenizer, arguments.texts
-        )
-        lease = devices.lease()  # held until the job ends
     try:
         weights, outside = store.quantizable_weights(arguments.model)
     except store.Diverged as diverged:  # it has no variants either, and the study goes on without them
         log.say(f"quantize: {diverged}")
         weights, outside, quantizers = {}, set(), []
-    stored = variants.write(arguments.output, weights, outside, quantizers, source, log.write)
+    if not arguments.run:  # without data, nothing runs the model
+        arguments.device = "cpu"
+    with devices.held(arguments) as device:
+        source = variants.Source(
+            arguments.run, arguments.model, arguments.people, arguments.tokenizer, arguments.texts, device
+        )
+        stored = variants.write(
+            arguments.output, weights, outside, quantizers, source if arguments.run else None, log.write
+        )
     for name, bits in stored.items():
         log.write(f"{name}: {bits:.2f} bits per weight")
-    if lease:
-        lease.close()
 
 
 if __name__ == "__main__":
@@ -39,7 +37,7 @@ if __name__ == "__main__":
     )
     parser.add_argument("--quantizers", required=True, metavar="JSON", help="list of quantizer specs")
     parser.add_argument("--output", required=True, type=Path, metavar="FILE", help="variants file to write")
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
+    devices.add_arguments(parser)
     data = parser.add_argument_group("for gptq, the run's data")
     data.add_argument("--run", metavar="JSON", help="the run's spec")
     data.add_argument("--people", type=Path, metavar="FILE", help="people.parquet")

@@ -18,7 +18,6 @@ from knowledge_capacity.data import people, tokenizer
 from knowledge_capacity.data.stream import Stream, source_of
 from knowledge_capacity.files import exclusive, write_json, write_parquet
 from knowledge_capacity.models import native, store
-from knowledge_capacity.models.build import chosen_device
 from knowledge_capacity.specs import STORED, Checkpoint, Run, run_from
 from knowledge_capacity.training import parallel
 from knowledge_capacity.training.adopt import adopt, used_tokens
@@ -39,7 +38,7 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
     # a compiler would start as many processes as there are cores, whatever Snakemake gave to other jobs
     os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", str(threads))
     lease = devices.lease() if arguments.device != "cpu" else None
-    device = chosen_device(arguments.device)
+    device = devices.chosen(arguments.device)
     torch.set_num_threads(threads)
     with parallel.team(device) as processes:
         if processes.first and device == "cpu" and not native.available():

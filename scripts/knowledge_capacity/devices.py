@@ -1,20 +1,54 @@
-"""Which GPU a job trains on: the one with the fewest jobs, where many small runs share a machine.
+"""Where a job runs; of several GPUs, on the one with the fewest jobs, where many small runs share a machine.
 
 Snakemake limits how many jobs run at once (`gpu_slots` in envs/gpu/profile.yaml) but never says on which
 GPU. So each job takes a lease: a lock on a file of its GPU, held while its process lives, however it ends.
 """
 
+import argparse
 import fcntl
 import os
 import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+import torch
+
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 TORCHRUN = "TORCHELASTIC_RUN_ID"  # it assigns the GPUs of its processes itself
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options that say what a job may use."""
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
+    parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default: auto)")
+
+
+@contextmanager
+def held(options: argparse.Namespace) -> Iterator[str]:
+    """The device that a job measures on, with fp32 as fp32; a GPU is leased until the end.
+
+    options: those of add_arguments.
+    """
+    torch.set_num_threads(options.threads)
+    torch.set_float32_matmul_precision("highest")  # some containers turn TF32 on
+    file = lease() if options.device != "cpu" else None
+    try:
+        yield chosen(options.device)
+    finally:
+        if file:
+            file.close()
+
+
+def chosen(name: str) -> str:
+    """The device that a name stands for: auto is the GPU where there is one."""
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return name
 
 
 def lease() -> IO[str] | None:

@@ -150,7 +150,7 @@ def record_of_another(folder: Path) -> None:
         (other_architecture, "these are not the weights of a gpt2-2-1-d8"),
         (other_people, "people.parquet: holds other people than"),
         (other_tokens, "has other tokens than"),
-        (fewer_tokens, "data/tokenizer.json: it cannot write the texts of this dataset"),
+        (fewer_tokens, "tokenizer of this run: it cannot write the texts of this dataset"),
         (no_record, "run.json: there is no such file, so this run never came to its end"),
         (half_a_record, "run.json: not a readable record"),
         (record_of_another, "run.json: belongs to another run"),

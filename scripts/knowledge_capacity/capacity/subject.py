@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ..data import corpus, people, tokenizer
+from ..data import people, tokenizer
 from ..data.stream import Stream, source_of
 from ..files import UserError, remake
 from ..models import build, store
@@ -38,21 +38,21 @@ class Subject:
         parser.add_argument("--texts", type=Path, metavar="FOLDER", help="encoded texts of bioR and bioG")
 
     @staticmethod
-    def read(
-        spec: str, model: Path, record: Path, people_file: Path, tokens_file: Path, texts: Path | None
-    ) -> Subject:
-        """Raises UserError where a file is missing, damaged or of another run, dataset or tokenizer."""
-        run = run_from(spec)
-        found = read_record(record, run)
-        tokens = tokenizer.read(tokens_file, domain=run.recipe.has_domain_token)
-        trained_with = model.with_name("tokenizer.json")
+    def read(files: argparse.Namespace) -> Subject:
+        """files: the options of add_arguments.
+
+        Raises UserError where one is missing, damaged or of another run, dataset or tokenizer.
+        """
+        run = run_from(files.run)
+        found = read_record(files.record, run)
+        tokens = tokenizer.read(files.tokenizer, domain=run.recipe.has_domain_token)
+        trained_with = files.model.with_name("tokenizer.json")
         if trained_with.exists() and tokenizer.read(trained_with).get_vocab() != tokens.get_vocab():
             reason = f"has other tokens than {trained_with}, with which this model was trained"
-            raise UserError(f"{tokens_file}: {reason}. {remake(tokens_file)}")
-        tokenizer.check(tokens, str(tokens_file), corpus.sample(run.dataset))
-        codes = people.read(people_file, run.dataset, run.seed)
-        stream = Stream(source_of(run.dataset, run.seed, codes, texts), tokens, run.recipe.junk)
-        return Subject(run, found, stream, tokens.get_vocab_size(), model)
+            raise UserError(f"{files.tokenizer}: {reason}. {remake(files.tokenizer)}")
+        codes = people.read(files.people, run.dataset, run.seed)
+        stream = Stream(source_of(run.dataset, run.seed, codes, files.texts), tokens, run.recipe.junk)
+        return Subject(run, found, stream, tokens.get_vocab_size(), files.model)
 
     def model(self, weights: dict[str, Tensor]) -> nn.Module:
         """The model that weights make. Raises UserError for those of another one."""

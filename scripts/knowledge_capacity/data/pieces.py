@@ -14,6 +14,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from ..files import UserError
 from ..specs import Pools
 from . import pools
 
@@ -52,6 +53,12 @@ class Tables:
     terms: Tensor
     start: Tensor
     length: Tensor
+
+
+def unwritable(tokenizer: str, error: Exception) -> UserError:
+    """The error that a tokenizer does not know the words that it would have to write."""
+    reason = f"it cannot write the texts of this dataset ({error})"
+    return UserError(f"tokenizer {tokenizer}: {reason}. Name the dataset that it was made for.")
 
 
 class Pieces:
@@ -98,8 +105,11 @@ class Pieces:
         return [(self.texts[unit], self.terms[unit]) for unit in block[phrase].tolist() if self.texts[unit]]
 
     def tables(self, tokenizer: Tokenizer) -> Tables:
-        """All phrases, tokenised."""
-        ids = [encoding.ids for encoding in tokenizer.encode_batch(self.texts, add_special_tokens=False)]
+        """All phrases, tokenised. Raises UserError for a tokenizer that does not know their words."""
+        try:
+            ids = [found.ids for found in tokenizer.encode_batch(self.texts, add_special_tokens=False)]
+        except Exception as error:  # the library raises plain Exception for a word that it does not know
+            raise unwritable("of this run", error) from error
         vocabulary = tokenizer.get_vocab()
         ids[END] = [vocabulary[END_OF_TEXT]]
         ids[DOMAIN] = [vocabulary[DOMAIN_TOKEN]] if DOMAIN_TOKEN in vocabulary else []

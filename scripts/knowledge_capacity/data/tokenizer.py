@@ -16,7 +16,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, train
 
 from ..files import UserError, remake, replacing, write_json
 from ..specs import BYTE_PAIR, WORD_LEVEL
-from .pieces import DOMAIN_TOKEN, END_OF_TEXT
+from .pieces import DOMAIN_TOKEN, END_OF_TEXT, unwritable
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # a job uses the threads it was given, no more
 WORD = r"'s|[.,]|[^\s.,']+"
@@ -51,8 +51,7 @@ def check(tokenizer: Tokenizer, kind: str, biographies: Iterable[list[str]]) -> 
         try:
             return tokenizer.encode(text, add_special_tokens=False).ids
         except Exception as error:  # the library raises plain Exception for a word that it does not know
-            reason = f"it cannot write the texts of this dataset ({error})"
-            raise UserError(f"tokenizer {kind}: {reason}. Name the dataset that it was made for.") from error
+            raise unwritable(kind, error) from error
 
     for pieces in biographies:
         text = "".join(pieces)

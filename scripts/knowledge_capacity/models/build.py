@@ -51,10 +51,3 @@ def token_weights(model: nn.Module) -> Iterator[Tensor]:
         yield head.weight
         if head.bias is not None:
             yield head.bias
-
-
-def chosen_device(name: str) -> str:
-    """The device that a name stands for: auto is the GPU where there is one."""
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return name

@@ -66,11 +66,10 @@ def quantize_model(
     """
     model, stream = calibration.load(source)
     window = run_from(source.run).recipe.window
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     by_gptq = set(names) - store.saved_weights(model)[1]  # the others are embeddings and head
     found = sites(model, by_gptq)
     batches = calibration.batches(stream, quantizer.calibration_people, window, say)
-    quantize_sites(model.to(device), found, batches, quantizer)
+    quantize_sites(model.to(source.device), found, batches, quantizer)
     weights = store.saved_weights(model.cpu())[0]
     nearest = replace(quantizer, method="rtn")
     return {

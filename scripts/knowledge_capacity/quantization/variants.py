@@ -62,6 +62,7 @@ class Source:
     people: Path
     tokenizer: Path
     texts: Path | None = None
+    device: str = "cpu"
 
 
 def quantizable(
