@@ -20,12 +20,11 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
     if not arguments.run:  # without data, nothing runs the model
         arguments.device = "cpu"
     with devices.held(arguments) as device:
-        source = variants.Source(
-            arguments.run, arguments.model, arguments.people, arguments.tokenizer, arguments.texts, device
-        )
-        stored = variants.write(
-            arguments.output, weights, outside, quantizers, source if arguments.run else None, log.write
-        )
+        source = None
+        if arguments.run:
+            files = (arguments.model, arguments.people, arguments.tokenizer, arguments.texts)
+            source = variants.Source(arguments.run, *files, device)
+        stored = variants.write(arguments.output, weights, outside, quantizers, source, log.write)
     for name, bits in stored.items():
         log.write(f"{name}: {bits:.2f} bits per weight")
 
