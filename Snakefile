@@ -25,14 +25,17 @@ include: "rules/capacity.smk"
 include: "rules/figures.smk"
 
 
-# Everything the study asks for: the figures of its experiments, and the error budget of one of its runs.
+# Everything the study asks for: the figures of its experiments, the scorecard, and the error budget of one of its runs.
 rule all:
     default_target: True
     input:
-        collect(
-            "results/figures/{experiment}.{ending}",
-            experiment=study.experiments,
-            ending=["pdf", "svg", "png", "md"],
-        ),
-        "results/conventions.md",
+        drawn,
+        "results/scorecard.md",
+        [] if study.sources else "results/conventions.md",
+    localrule: True
+
+
+rule results:
+    input:
+        rules.all.input,
     localrule: True

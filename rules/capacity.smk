@@ -59,33 +59,40 @@ rule conventions:
         " --scored-people {params.scored} --output results/conventions --threads {threads} --log {log:q}"
 
 
-rule collect_dataset:
-    input:
-        dataset_measurements,
-    output:
-        "results/measurements/{dataset}.parquet",
-    log:
-        "results/logs/collect/{dataset}.log",
-    localrule: True
-    conda:
-        "../envs/study.yaml"
-    params:
-        code=code("collect.py"),
-    shell:
-        "python scripts/collect.py {input:q} --output {output:q} --log {log:q}"
+# All measurements in one table, from which every figure is drawn: of the study's runs or, with `source` in the
+# configuration, of measurements that were made before. Only then is it known which experiments these are for.
+if study.sources:
 
+    checkpoint collect_sources:
+        input:
+            study.source_files(),
+        output:
+            "results/measurements.parquet",
+        log:
+            "results/logs/collect.log",
+        localrule: True
+        conda:
+            "../envs/study.yaml"
+        params:
+            code=code("collect.py"),
+            sources=study.sources,
+        shell:
+            "python scripts/collect.py --sources {params.sources:q} --output {output:q} --log {log:q}"
 
-rule collect_study:
-    input:
-        collect("results/measurements/{dataset}.parquet", dataset=study.datasets),
-    output:
-        "results/measurements.parquet",
-    log:
-        "results/logs/collect.log",
-    localrule: True
-    conda:
-        "../envs/study.yaml"
-    params:
-        code=code("collect.py"),
-    shell:
-        "python scripts/collect.py {input:q} --output {output:q} --log {log:q}"
+else:
+
+    rule collect_study:
+        input:
+            study.measurements(),
+        output:
+            "results/measurements.parquet",
+        log:
+            "results/logs/collect.log",
+        localrule: True
+        conda:
+            "../envs/study.yaml"
+        params:
+            code=code("collect.py"),
+            asked=json.dumps(study.asked()),
+        shell:
+            "python scripts/collect.py --asked {params.asked:q} --output {output:q} --log {log:q}"

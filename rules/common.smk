@@ -15,6 +15,7 @@ if str(SCRIPTS) not in sys.path:
 from knowledge_capacity.config import ConfigError
 from knowledge_capacity.fingerprint import fingerprint
 from knowledge_capacity.specs import STORED, Checkpoint, PythonModel, TransformersModel, to_json
+from knowledge_capacity.experiments import paper_results
 from knowledge_capacity.study import Study, experiment_modules
 
 try:
@@ -23,7 +24,7 @@ except ConfigError as error:
     raise WorkflowError(f"The configuration cannot be used:\n{error}")
 
 
-if workflow.is_main_process:
+if workflow.is_main_process and not study.sources:
     for line in study.implies():
         print(line, file=sys.stderr)
 
@@ -163,14 +164,41 @@ def method_code(wildcards):
     return code("quantize.py", f"knowledge_capacity/quantization/{wildcards.method}.py")
 
 
+def figure_files(experiments):
+    return collect(
+        "results/figures/{experiment}.{ending}", experiment=experiments, ending=["pdf", "svg", "png", "md"]
+    )
+
+
+def drawn(wildcards):
+    """The files of all figures: of the study's experiments or, with sources, of those that their measurements are for."""
+    if not study.sources:
+        return figure_files(study.experiments)
+    from knowledge_capacity.capacity.asked import experiments_in
+
+    found = experiments_in(checkpoints.collect_sources.get().output[0])
+    return figure_files([name for name in experiment_modules() if name in found])
+
+
+def result_files(number, experiment):
+    """The files of one of the paper's results. Asked for where it is wanted, so that a study need not have all."""
+
+    def files(wildcards):
+        if experiment in study.experiments or study.sources:
+            return figure_files([experiment])
+        raise WorkflowError(
+            f"Result {number} (the experiment {experiment}) is not part of this study. "
+            f"Add it to the configuration; studies/small.yaml has all results."
+        )
+
+    return files
+
+
+def scorecard_code():
+    return code(
+        "scorecard.py", *(f"knowledge_capacity/experiments/{name}.py" for name in experiment_modules())
+    )
+
+
 def figure_code(wildcards):
     return code("figure.py", f"knowledge_capacity/experiments/{wildcards.experiment}.py")
-
-
-def dataset_measurements(wildcards):
-    runs = [slug for slug, run in study.runs.items() if run.dataset.slug == wildcards.dataset]
-    asked = [slug for slug in runs if study.extractions(slug)]
-    return [
-        *(f"results/runs/{slug}/measurements.parquet" for slug in runs),
-        *(f"results/runs/{slug}/extraction.parquet" for slug in asked),
-    ]

@@ -1,4 +1,4 @@
-"""Figures: each is a function of the measurements alone. Publishing keeps both under version control."""
+"""Figures and scorecard: each is a function of the measurements alone. Publishing keeps them under version control."""
 
 
 rule figure:
@@ -18,21 +18,50 @@ rule figure:
         " --output results/figures/{wildcards.experiment} --log {log:q}"
 
 
+rule scorecard:
+    input:
+        "results/measurements.parquet",
+    output:
+        multiext("results/scorecard", ".md", ".json", ".html"),
+    log:
+        "results/logs/scorecard.log",
+    localrule: True
+    conda:
+        "../envs/study.yaml"
+    params:
+        code=scorecard_code(),
+    shell:
+        "python scripts/scorecard.py --measurements {input:q} --output results/scorecard --log {log:q}"
+
+
+# All figures, and what they say of the paper's claims. With `source` in the configuration, nothing is trained for it.
+rule figures:
+    input:
+        drawn,
+        "results/scorecard.md",
+    localrule: True
+
+
+# One result of the paper by its number, such as result_07.
+for number, experiment in paper_results().items():
+
+    rule:
+        name:
+            f"result_{number:02}"
+        input:
+            result_files(number, experiment),
+            "results/scorecard.md",
+        localrule: True
+
+
+# Adds the measurements to those in results/published, and draws all figures and the scorecard there anew.
 rule publish:
     input:
-        measurements="results/measurements.parquet",
-        figures=collect(
-            "results/figures/{experiment}.{ending}", experiment=study.experiments, ending=["png", "md"]
-        ),
-    output:
-        measurements="results/published/measurements.parquet",
-        figures=collect(
-            "results/published/{experiment}.{ending}", experiment=study.experiments, ending=["png", "md"]
-        ),
+        "results/measurements.parquet",
     log:
         "results/logs/publish.log",
     localrule: True
     conda:
         "../envs/study.yaml"
     shell:
-        "cp -v {input.measurements:q} {input.figures:q} results/published > {log:q}"
+        "python scripts/publish.py {input:q} --output results/published --log {log:q}"

@@ -1,17 +1,21 @@
-"""Collect the measurements of many runs into one table."""
+"""Collect measurements into one table: those of a study's runs, or those of published and other sources."""
 
 import argparse
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.compute as pc
 from knowledge_capacity import console
-from knowledge_capacity.capacity import measurement, selection
+from knowledge_capacity.capacity import asked, selection, sources
 from knowledge_capacity.files import write_parquet
+
+RESULTS = Path("results")
 
 
 def job(arguments: argparse.Namespace, log: console.Log) -> None:
-    table = pa.concat_tables([measurement.read(file) for file in arguments.files])
+    if arguments.asked:
+        table = asked.collected(asked.parse(arguments.asked), RESULTS / "runs")
+    else:
+        table = sources.merged({name: sources.read(name, RESULTS) for name in arguments.sources})
     table = selection.marked(table.sort_by([("run", "ascending"), ("variant", "ascending")]))
     write_parquet(arguments.output, table)
     for row in table.filter(pc.is_valid(table["diverged"])).to_pylist():
@@ -21,6 +25,14 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="collect", description=__doc__)
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="measurements to collect")
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--asked", metavar="JSON", help="what the study asks of its runs in results/runs")
+    which.add_argument(
+        "--sources",
+        nargs="+",
+        metavar="SOURCE",
+        help="published (results/published), files of measurements, folders with measurements.parquet, "
+        "or https addresses of either",
+    )
     parser.add_argument("--output", required=True, type=Path, metavar="FILE", help="measurements.parquet")
     console.main(job, parser)

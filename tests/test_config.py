@@ -56,7 +56,9 @@ experiments:
     grids:
       - {datasets: [people], architectures: [narrow], recipes: [short]}
 """
-SECTIONS = "Known: architectures, datasets, experiments, extractions, quantizers, recipes, scored_people."
+SECTIONS = (
+    "Known: architectures, datasets, experiments, extractions, quantizers, recipes, scored_people, source."
+)
 
 # an overlay, and the line that it gives
 OVERLAYS: dict[str, tuple[str, str]] = {
@@ -427,12 +429,12 @@ def test_the_value_that_holds_is_blamed_and_not_one_that_it_hides() -> None:
 def test_several_things_wrong_give_a_line_each() -> None:
     base = BASE.replace("n_people: 40", "n_people: 0").replace("bits: 4", "bits: 9")
     with pytest.raises(ConfigError) as error:
-        read(base, "recipes: {short: {lr: fast}}\nmore: 1")
+        read(base, "recipes: {short: {lr: fast}}\nzzz: 1")
     assert set(str(error.value).splitlines()) == {
         "config.yaml: datasets.people.n_people = 0: this is too small. Write at least 1.",
         "overlay.yaml: recipes.short.lr = 'fast': this is text, not a number. Write a number.",
         "config.yaml: quantizers.int4.bits = 9: this is too large. Write at most 8.",
-        f"overlay.yaml: more = 1: unknown key. {SECTIONS}",
+        f"overlay.yaml: zzz = 1: unknown key. {SECTIONS}",
     }
 
 

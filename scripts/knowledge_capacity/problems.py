@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from . import paper
+from .capacity import places
 from .config import Key, Problem, did_you_mean
 from .schema import Config, Experiment, Grid, standard_architecture
 from .specs import (
@@ -51,6 +52,11 @@ def problems_of(config: Config, experiments: set[str]) -> Iterator[Problem]:
             )
     for name, quantizer in config.quantizers.items():
         yield from _quantizer(("quantizers", name), quantizer)
+    for source in places.names(config.source):
+        file = places.file_of(source, Path("results"))
+        if file and not file.is_file():
+            remedy = "Name results that there are: published, a file or folder of measurements, or an https address."
+            yield Problem(("source",), f"there is no file {file}", remedy)
     if not any(config.experiments.values()):
         yield Problem(("experiments",), "there is no experiment", "Add one, or set one that is not null.")
     for name, experiment in config.experiments.items():

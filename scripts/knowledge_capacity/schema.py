@@ -10,6 +10,7 @@ from pydantic import Field
 from . import paper
 from .specs import (
     FAMILIES,
+    FULL_PRECISION,
     STRICT,
     AnyArchitecture,
     Architecture,
@@ -62,6 +63,7 @@ class Recipes(Recipe):
 class Config:
     """The configuration, key by key. An experiment set to null in an overlay is left out.
 
+    source: where measurements that were made before are, if these take the place of the study's own runs.
     scored_people: at most so many people of each dataset are scored and stand for all; null scores all.
     """
 
@@ -73,11 +75,18 @@ class Config:
     quantizers: dict[str, Quantizer]
     experiments: dict[str, Experiment | None]
     scored_people: Count | None = None
+    source: str | None = None
     extractions: dict[str, Questions] = field(default_factory=dict)
 
     def architecture(self, name: str) -> AnyArchitecture | None:
         """The architecture of a name: an entry's, or a standard one's."""
         return self.architectures.get(name) or standard_architecture(name)
+
+    def variant(self, name: str) -> str:
+        """What measurements call a variant that experiments call by this name."""
+        if name == FULL_PRECISION:
+            return name
+        return (self.quantizers.get(name) or self.extractions[name]).slug
 
     def each(self, name: str, dataset: Dataset, architecture: AnyArchitecture) -> list[Recipe]:
         """The recipes of a name. Raises paper.NoSetting where one of the paper's does not fit the dataset."""

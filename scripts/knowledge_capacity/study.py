@@ -4,18 +4,21 @@ Only the workflow imports this module. Jobs receive the specs they need as JSON 
 change of wording here never retrains a model.
 """
 
-import ast
 from collections.abc import Iterable, Iterator
 from itertools import product
 from pathlib import Path
 from typing import Any
 
+from .capacity import places
 from .config import ConfigError, Sources, parse
 from .console import amount
 from .data.lengths import training_words
+from .experiments import experiment_modules
 from .problems import problems_of
 from .schema import Config, Experiment
 from .specs import WORD_LEVEL, Architecture, Dataset, Quantizer, Questions, Run
+
+__all__ = ["Study", "experiment_modules"]
 
 
 class Study:
@@ -34,6 +37,7 @@ class Study:
         if problems:
             raise ConfigError("\n".join(dict.fromkeys(sources.line(problem) for problem in problems)))
         self.config: Config = parsed
+        self.sources = places.names(parsed.source)
         self.experiments = {name: e for name, e in parsed.experiments.items() if e is not None}
         self.runs: dict[str, Run] = {}
         self._quantizers: dict[str, dict[str, Quantizer]] = {}
@@ -60,6 +64,37 @@ class Study:
     def extractions(self, run: str) -> list[Questions]:
         """What a run is asked, by the run's slug, in the order of names."""
         return [questions for _, questions in sorted(self._extractions[run].items())]
+
+    def asked(self) -> dict[str, Any]:
+        """What each experiment asks for, in the slugs of runs and variants, as `capacity.asked` reads it."""
+        found: dict[str, Any] = {}
+        for name, experiment in self.experiments.items():
+            grids: dict[tuple[str, tuple[str, ...]], list[str]] = {}  # architectures, by dataset and recipes
+            for grid in experiment.grids:
+                for d, a in product(grid.datasets, grid.architectures):
+                    dataset, architecture = self.config.datasets[d], self.config.architecture(a)
+                    assert architecture
+                    recipes = [
+                        r.slug for each in grid.recipes for r in self.config.each(each, dataset, architecture)
+                    ]
+                    grids.setdefault((dataset.slug, tuple(recipes)), []).append(architecture.slug)
+            found[name] = {
+                "seeds": list(experiment.seeds),
+                "variants": [self.config.variant(variant) for variant in experiment.variants],
+                "grids": [[dataset, models, list(recipes)] for (dataset, recipes), models in grids.items()],
+            }
+        return found
+
+    def measurements(self) -> list[str]:
+        """The files of measurements of all runs, as rules name them."""
+        found = [f"results/runs/{run}/measurements.parquet" for run in self.runs]
+        asked = [run for run in self.runs if self._extractions[run]]
+        return [*found, *(f"results/runs/{run}/extraction.parquet" for run in asked)]
+
+    def source_files(self) -> list[str]:
+        """The files of the sources that are files."""
+        files = (places.file_of(source, Path("results")) for source in self.sources)
+        return [str(file) for file in files if file]
 
     def scored_people(self, run: str) -> int:
         """How many people of a run's dataset are scored, by the run's slug."""
@@ -100,16 +135,3 @@ class Study:
                 assert architecture
                 for recipe, seed in product(self.config.each(r, dataset, architecture), experiment.seeds):
                     yield Run(dataset, architecture, recipe, seed)
-
-
-def experiment_modules() -> list[str]:
-    """The names of the experiments there is code for: modules that define `points` and `figure`."""
-    folder = Path(__file__).parent / "experiments"
-    found = []
-    for file in sorted(folder.glob("*.py")):
-        defined = {
-            node.name for node in ast.parse(file.read_bytes()).body if isinstance(node, ast.FunctionDef)
-        }
-        if {"points", "figure"} <= defined:
-            found.append(file.stem)
-    return found

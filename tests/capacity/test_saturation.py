@@ -173,8 +173,8 @@ def test_the_figure_is_the_same_twice_and_its_table_has_the_fits(tmp_path: Path)
     for ending in ("pdf", "svg", "png", "md"):
         assert (tmp_path / f"one.{ending}").read_bytes() == (tmp_path / f"two.{ending}").read_bytes()
     lines = (tmp_path / "one.md").read_text().splitlines()
-    assert len(lines) == 2 + 2
-    assert "| bioS | gpt2 | 1000 | 0.8" in lines[2]
+    assert len(lines) == 4 + 2
+    assert "| bioS | gpt2 | 1000 | 0.8" in lines[4]
     assert len(saturation.points(rows.to_pandas())) == len(ROWS)
 
 

@@ -71,7 +71,7 @@ def test_its_files_are_the_same_twice(measured: pa.Table, tmp_path: Path) -> Non
         output.write("comparison", measured, tmp_path / name)
     for ending in ("pdf", "svg", "png", "md"):
         assert (tmp_path / f"one.{ending}").read_bytes() == (tmp_path / f"two.{ending}").read_bytes()
-    assert len((tmp_path / "one.md").read_text().splitlines()) == 2 + 4
+    assert len((tmp_path / "one.md").read_text().splitlines()) == 4 + 4
 
 
 def test_models_without_layers_keep_their_place_in_tables(measured: pa.Table) -> None:

@@ -122,7 +122,14 @@ def test_figures_are_the_same_twice(tmp_path: Path, experiment: str, loss: float
         assert one.read_bytes() == two.read_bytes()
         assert one.stat().st_size > 100
     lines = (tmp_path / "one.md").read_text().splitlines()
-    assert len(lines) == 2 + 4
+    assert len(lines) == 4 + 4
+    most = measurement_of_most(rows)
+    assert f"Most bits per parameter: {most:.2f}" in lines[0]
+
+
+def measurement_of_most(rows: pa.Table) -> float:
+    """The highest mean of R over seeds."""
+    return float(rows.to_pandas().groupby(["architecture", "recipe"]).capacity_ratio.mean().max())
 
 
 def test_a_figure_without_measurements_is_refused(tmp_path: Path) -> None:

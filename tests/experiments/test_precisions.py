@@ -85,7 +85,7 @@ def test_files_are_the_same_twice_and_name_what_is_quantised(
         output.write(name, measured, tmp_path / copy)
     for ending in ("pdf", "svg", "png", "md"):
         assert (tmp_path / f"one.{ending}").read_bytes() == (tmp_path / f"two.{ending}").read_bytes()
-    assert "| quantised |" in (tmp_path / "one.md").read_text().splitlines()[0]
+    assert "| quantised |" in (tmp_path / "one.md").read_text().splitlines()[2]
 
 
 def test_without_gptq_there_is_nothing_to_show(tmp_path: Path) -> None:

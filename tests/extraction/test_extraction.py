@@ -124,7 +124,8 @@ def measured(kind: str, seed: int, share: float) -> list[dict[str, Any]]:
         "capacity_ratio": 1.0,
     }
     stored["bits_by_attribute"] = [("name", 7.0), *bits.items()]
-    asked = {**row, "variant": "questions", "variant_spec": to_json(Questions()), "people_scored": 20}
+    spec = {"variant_spec": to_json(Questions()), "optimizer": "adamw", "junk_share": 0.0}
+    asked = {**row, **spec, "variant": "questions", "people_scored": 20}
     asked |= {
         f"bits_learned{end}": share * total + more for end, more in (("", 0), ("_low", -9), ("_high", 9))
     }
@@ -153,7 +154,7 @@ def test_the_figure_sets_extractable_beside_memorised_bits(tmp_path: Path) -> No
     assert chance["birth_date"] == 1 / (12 * 28 * 4)
     assert chance["pronoun"] == 0.5
     output.write("extraction", table, tmp_path / "extraction")
-    assert len((tmp_path / "extraction.md").read_text().splitlines()) == 2 + 14
+    assert len((tmp_path / "extraction.md").read_text().splitlines()) == 4 + 14
     assert (tmp_path / "extraction.png").stat().st_size > 1000
 
 

@@ -21,7 +21,13 @@ def usable(rows: pd.DataFrame) -> pd.DataFrame:
     That is the family, with what else was changed of model or recipe. Answers to questions are left out.
     """
     kept = rows.diverged.isna() & rows.accuracy_by_attribute.isna()
-    rows = rows[kept & rows.lr_best.fillna(True).astype(bool)]
+    return named(rows[kept & rows.lr_best.fillna(True).astype(bool)])
+
+
+def named(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows with `design`, if they have none yet."""
+    if "design" in rows:
+        return rows
     return rows.assign(design=[_design(row) for _, row in rows.iterrows()])
 
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from ..files import UserError, remake
 
-VERSION = "4"
+VERSION = "5"
 
 SCHEMA = pa.schema(
     [
@@ -44,6 +44,7 @@ SCHEMA = pa.schema(
         pa.field("optimizer", pa.string(), nullable=False),
         pa.field("precision", pa.string(), nullable=False),  # of training: fp32, bf16 or fp16
         pa.field("seed", pa.int64(), nullable=False),
+        pa.field("experiments", pa.list_(pa.string())),  # that ask for it, once a study has collected it
         pa.field(
             "lr_tried", pa.list_(pa.float64())
         ),  # all that this study tries for this run; see `selection`
@@ -100,15 +101,17 @@ def table(rows: list[dict[str, Any]]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=SCHEMA)
 
 
-def read(path: Path) -> pa.Table:
-    """A measurements file; refuses one that is damaged or in another schema."""
+def read(path: Path, source: str | None = None) -> pa.Table:
+    """A measurements file; refuses one that is damaged or in another schema.
+
+    source: what to call it, if it is not a result of this study that could be made again.
+    """
+    name, remedy = source or path, "Ask whoever made it for a whole one." if source else remake(path)
     try:
         found = pq.read_table(path)
     except (OSError, pa.ArrowInvalid) as error:
-        raise UserError(f"{path}: not a readable Parquet file ({error}). {remake(path)}") from error
+        raise UserError(f"{name}: not a readable Parquet file ({error}). {remedy}") from error
     version = (found.schema.metadata or {}).get(b"measurements", b"none").decode()
     if version != VERSION or not found.schema.equals(SCHEMA):
-        raise UserError(
-            f"{path}: not measurements of version {VERSION}, which this code reads. {remake(path)}"
-        )
+        raise UserError(f"{name}: not measurements of version {VERSION}, which this code reads. {remedy}")
     return found

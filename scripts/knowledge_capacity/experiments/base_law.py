@@ -1,9 +1,17 @@
-"""Results 1 and 4 (figure 1): bits learned from bioS by GPT-2 against parameters, by exposures."""
+"""Result 1 (figures 1 and 9): bits learned from bioS by GPT-2 against parameters, by exposures."""
+
+import math
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from . import laws
+from ..capacity.seeds import Interval, over_units
+from ..specs import FULL_PRECISION
+from . import claims, laws
+from .claims import TOLERANCE, Claim, Missing, Reading
+
+RESULT = 1
+ALIKE = 1.15  # models whose sizes differ by less count as equally large
 
 
 def points(rows: pd.DataFrame) -> pd.DataFrame:
@@ -14,3 +22,63 @@ def points(rows: pd.DataFrame) -> pd.DataFrame:
 def figure(points: pd.DataFrame) -> Figure:
     """One panel per number of exposures, most first."""
     return laws.by_exposures(points, "bioS, {} exposures")
+
+
+def peak(rows: pd.DataFrame) -> Reading:
+    """The highest R of GPT-2 after 1000 exposures."""
+    found, _ = claims.peak(rows, kind="bioS", design="gpt2", exposures=1000, variant=FULL_PRECISION)
+    return found
+
+
+def shape(rows: pd.DataFrame) -> Reading:
+    """R of the deeper over R of the shallower of two equally large models, over all such pairs of a dataset.
+
+    Pairs share people by seed. Data-limited models are left out, as are those of one layer.
+    """
+    rows = claims.where(rows, kind="bioS", design="gpt2", exposures=1000, variant=FULL_PRECISION)
+    free = rows[(rows.layers >= 2) & ~rows.data_limited.astype(bool) & (rows.capacity_ratio > 0)]
+    models = [group.set_index("seed") for _, group in free.groupby(claims.MODEL)]
+    models.sort(key=lambda model: float(model.layers.iloc[0]))
+    logs, used = [], []
+    for i, one in enumerate(models):
+        for other in models[i + 1 :]:
+            sizes = sorted(float(model.n_parameters.mean()) for model in (one, other))
+            seeds = list(one.index.intersection(other.index))
+            same = one.dataset.iloc[0] == other.dataset.iloc[0] and one.layers.iloc[0] < other.layers.iloc[0]
+            if same and seeds and sizes[1] < ALIKE * sizes[0]:
+                both = zip(other.capacity_ratio[seeds], one.capacity_ratio[seeds], strict=True)
+                logs.append([math.log(deep / shallow) for deep, shallow in both])
+                used += [one, other]
+    if not logs:
+        raise Missing("two models of the same size and of different depth, neither data-limited")
+    readings = [claims.model(model.reset_index()) for model in used]
+    value = over_units(logs, [[0.0] * len(unit) for unit in logs])
+    return Reading(
+        Interval(*map(math.exp, value)),
+        min(map(len, logs)),
+        claims.spanned(readings),
+        min(reading.n_people for reading in readings),
+        False,
+        False,
+        f"{len(logs)} pairs of models",
+    )
+
+
+CLAIMS = [
+    Claim(
+        "GPT-2 stores 2 bits per parameter after 1000 exposures",
+        "peak R of 2 or more, and no R above 2.3",
+        "highest R on bioS",
+        2 / TOLERANCE,
+        2.3 * TOLERANCE,
+        peak,
+    ),
+    Claim(
+        "From two layers on, depth and width do not matter",
+        "models of equal size have equal R",
+        "R of the deeper over R of the shallower of equally large models",
+        1 / TOLERANCE,
+        TOLERANCE,
+        shape,
+    ),
+]

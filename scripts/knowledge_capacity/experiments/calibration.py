@@ -8,9 +8,9 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from ..specs import FULL_PRECISION
 from . import plots, style
-from .precisions import of_models, summary, with_specs
+from .precisions import caption, of_models, summary, with_specs
 
-__all__ = ["figure", "points", "summary"]
+__all__ = ["caption", "figure", "points", "summary"]
 
 GRID = ["bits", "group_size", "zero_point", "matrices"]
 KEY = "bars: 95 % intervals over seeds and people.  dotted: round to nearest.  dashed: as trained"

@@ -5,6 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..capacity import families
 from ..capacity.compare import capacity_ratio
 from ..specs import FULL_PRECISION
 from . import plots, style
@@ -18,7 +19,7 @@ KEY = (
 
 def points(rows: pd.DataFrame) -> pd.DataFrame:
     """All models at full precision, the best first, with R of each seed and the interval of their mean."""
-    rows = rows[rows.variant == FULL_PRECISION]
+    rows = families.named(rows[rows.variant == FULL_PRECISION])
     spread = rows.groupby(plots.SPEC, dropna=False).apply(_spread).reset_index()
     joined = plots.over_seeds(rows).merge(spread, on=plots.SPEC)
     return joined.sort_values([*PANEL, "ratio"], ascending=False, ignore_index=True)
@@ -45,6 +46,11 @@ def figure(points: pd.DataFrame) -> Figure:
     ax.set_xlabel("bits per parameter")
     figure.supxlabel(KEY, fontsize=6, color="0.45")
     return figure
+
+
+def caption(points: pd.DataFrame) -> str:
+    """What the figure shows, in numbers."""
+    return plots.caption(points, "Bits per parameter of models beside each other")
 
 
 def _spread(rows: pd.DataFrame) -> pd.Series:

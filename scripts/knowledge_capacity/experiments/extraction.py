@@ -1,6 +1,7 @@
 """Extraction (figure 10): what models answer to questions about people, beside what they have memorised."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -9,9 +10,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..capacity import families
 from ..capacity.seeds import Interval, over_seeds, standard_error
 from ..specs import FULL_PRECISION, BioD, Biography, dataset_from
-from . import plots, style
+from . import claims, plots, style
+from .claims import TOLERANCE, Claim, Missing, Reading
 
 SHOWS_ANSWERS = True  # of the experiments, this one alone is given rows of extraction
 MODEL = [column for column in plots.SPEC if column != "variant"]
@@ -31,6 +34,7 @@ def points(rows: pd.DataFrame) -> pd.DataFrame:
     interval; chance: of a guesser; commonest: the share of the answer that is given most often.
     of_seeds, right_of_seeds: extracted and accuracy of each seed.
     """
+    rows = families.named(rows)
     asked = rows[rows.accuracy_by_attribute.notna()]
     stored = rows[rows.variant == FULL_PRECISION].set_index("run")
     stored = stored[~stored.index.duplicated()]
@@ -182,3 +186,45 @@ def _accuracy(ax: Axes, points: pd.DataFrame, colours: style.Colours) -> None:
     ax.set_ylim(len(names) - 0.5, -0.5)
     ax.set_xlim(-0.02, 1.04)
     ax.set_xlabel("share of right answers")
+
+
+def extracted_of_memorised(rows: pd.DataFrame) -> Reading:
+    """Bits that can be asked for over bits memorised, both of values, of the model of bioS that was asked most."""
+    asked = claims.where(rows[rows.accuracy_by_attribute.notna()], kind="bioS")
+    best = max(
+        (group for _, group in asked.groupby(claims.MODEL)), key=lambda group: group.bits_learned.mean()
+    )
+    trained = rows[(rows.variant == FULL_PRECISION) & rows.run.isin(best.run)].set_index("run").bits_value
+    shares = [row.bits_learned / trained[row.run] for row in best.itertuples() if trained.get(row.run, 0) > 0]
+    errors = [
+        float(standard_error(row.bits_learned_low, row.bits_learned_high)) / trained[row.run]
+        for row in best.itertuples()
+        if trained.get(row.run, 0) > 0
+    ]
+    if not shares:
+        raise Missing("bits memorised by a model that was asked")
+    return replace(claims.model(best), value=over_seeds(shares, errors), more=False)
+
+
+CLAIMS = [
+    Claim(
+        "What is memorised of bioS can be asked for",
+        "a LoRA fine-tune on questions about half of the people extracts about the memorised amount about the others",
+        "extractable over memorised bits of values, of the model that answers best",
+        0.8 / TOLERANCE,
+        TOLERANCE,
+        extracted_of_memorised,
+    )
+]
+
+
+def caption(points: pd.DataFrame) -> str:
+    """What the figure shows, in numbers."""
+    lines = [
+        f"{row.architecture} on {row.dataset}: {row.extracted:.2f} of {row.memorised:.2f} bits per parameter in values "
+        f"can be asked for; {row.accuracy:.0%} of answers are right, where chance is {row.chance:.1%}."
+        for row in points[points.attribute == ALL].itertuples()
+    ]
+    return " ".join(
+        ["What is memorised and what can be asked for, of people whom teaching left out.", *lines]
+    )

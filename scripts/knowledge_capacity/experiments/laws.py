@@ -1,5 +1,7 @@
 """A figure with one capacity panel for each value of a column: what most experiments draw."""
 
+import math
+
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
@@ -7,7 +9,13 @@ from matplotlib.figure import Figure
 from ..specs import FULL_PRECISION
 from . import plots, style
 
+MOST = 4  # panels side by side
 KEY = "labels: layers-heads, d: width.  bars: the 95 % intervals of all seeds.  hollow: data-limited"
+
+
+def as_given(rows: pd.DataFrame) -> pd.DataFrame:
+    """The points of all runs at full precision."""
+    return plots.over_seeds(rows[rows.variant == FULL_PRECISION])
 
 
 def as_trained(rows: pd.DataFrame, kind: str) -> pd.DataFrame:
@@ -21,24 +29,37 @@ def by_exposures(points: pd.DataFrame, title: str) -> Figure:
     return panels(points, "exposures", title, sorted(points.exposures.unique(), reverse=True))
 
 
+def by_panel(points: pd.DataFrame) -> Figure:
+    """A panel for each text in the column `panel`, in the order of the points."""
+    return panels(points, "panel", "{}", list(points.panel.unique()))
+
+
 def panels(points: pd.DataFrame, column: str, title: str, values: list[int] | list[str]) -> Figure:
-    """Panels side by side, one for each of `values` in `column`; title has a {} for the value."""
+    """Panels beside each other, one for each of `values` in `column`; title has a {} for the value."""
     style.use()
     colours = style.colours(sorted(points.n_people.unique()))
-    figure, axes = plt.subplots(
-        1,
-        len(values),
-        figsize=(style.COLUMN * len(values), style.COLUMN),
+    across = len(values) if len(values) <= MOST else math.ceil(len(values) / math.ceil(len(values) / MOST))
+    down = math.ceil(len(values) / across)
+    figure, grid = plt.subplots(
+        down,
+        across,
+        figsize=(style.COLUMN * across, style.COLUMN * down),
         squeeze=False,
         sharex=True,
         sharey=True,
     )
+    axes = list(grid.flat)
+    for ax in axes[len(values) :]:
+        ax.set_visible(False)
     if not (points.bits_learned > 0).any():
-        axes[0][0].text(0.5, 0.5, "no model is above zero bits", ha="center", transform=axes[0][0].transAxes)
+        axes[0].text(0.5, 0.5, "no model is above zero bits", ha="center", transform=axes[0].transAxes)
         return figure
-    for ax, value in zip(axes[0], values, strict=True):
+    for i, (ax, value) in enumerate(zip(axes, values, strict=False)):
         plots.capacity(ax, points[points[column] == value], points, colours)
         ax.set_title(title.format(value))
-    axes[0][0].set_ylabel("learned knowledge (bits)")
+        ax.set_xlabel("parameters" if i + across >= len(values) else "")
+        ax.xaxis.set_tick_params(labelbottom=i + across >= len(values))
+    for row in grid:
+        row[0].set_ylabel("learned knowledge (bits)")
     figure.supxlabel(KEY, fontsize=6, color="0.45")
     return figure

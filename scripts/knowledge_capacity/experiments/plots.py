@@ -3,6 +3,7 @@
 import pandas as pd
 from matplotlib.axes import Axes
 
+from ..capacity import families
 from . import style
 
 SPEC = [
@@ -11,6 +12,7 @@ SPEC = [
     "n_people",
     "architecture",
     "family",
+    "design",
     "layers",
     "heads",
     "width",
@@ -41,7 +43,8 @@ def over_seeds(rows: pd.DataFrame) -> pd.DataFrame:
     The number of used tokens, and with it P, can differ a little between seeds; P and the ratios are means.
     """
     return (
-        rows.groupby(SPEC, sort=True, dropna=False)  # models from elsewhere have no layers, heads, width
+        families.named(rows)
+        .groupby(SPEC, sort=True, dropna=False)  # models from elsewhere have no layers, heads, width
         .agg(
             seeds=("seed", "nunique"),
             n_parameters=("n_parameters", "mean"),
@@ -124,6 +127,26 @@ def capacity(ax: Axes, points: pd.DataFrame, limits: pd.DataFrame, colours: styl
             0.99, 0.01, f"below zero: {sizes}", transform=ax.transAxes, ha="right", fontsize=6, color="0.3"
         )
     ax.set_xlabel("parameters")
+
+
+def caption(points: pd.DataFrame, what: str = "Learned bits against parameters") -> str:
+    """What a figure of `over_seeds` shows, in numbers."""
+    models, seeds = len(points), sorted({int(n) for n in points.seeds})
+    sizes = points.n_parameters
+    people = ", ".join(
+        f"{kind} of {' and '.join(map(style.rounded, sorted(group.n_people.unique())))}"
+        for kind, group in points.groupby("kind")
+    )
+    best = points.loc[points.ratio.idxmax()]
+    said = (
+        f"{what}: {models} {'dot' if models == 1 else 'dots'}, of models of "
+        f"{sizes.min():,.0f} to {sizes.max():,.0f} parameters on {people}, "
+        f"{' to '.join(map(str, dict.fromkeys([seeds[0], seeds[-1]])))} {'seed' if seeds == [1] else 'seeds'} each. "
+        f"Most bits per parameter: {best.ratio:.2f} ({best.architecture}, {best.kind}, {best.exposures} exposures, "
+        f"{best.variant}; {best.ratio_lowest:.2f} to {best.ratio_highest:.2f} by seed), of {best.ratio_max:.2f}."
+    )
+    limited = int((points.data_limited == points.seeds).sum())
+    return said + (f" Data-limited: {limited} of {models}." if limited else "")
 
 
 def summary(points: pd.DataFrame) -> pd.DataFrame:

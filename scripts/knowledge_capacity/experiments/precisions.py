@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 
 import pandas as pd
 
+from ..capacity import families
 from ..capacity.seeds import over_seeds, standard_error
 from . import plots
 
@@ -20,6 +21,7 @@ def with_specs(rows: pd.DataFrame) -> pd.DataFrame:
     trained), low and high, the 95 % interval of the mean R over seeds, and per_stored_bit, the bits of
     knowledge for each bit that stores the model.
     """
+    rows = families.named(rows)
     spread = rows.groupby(plots.SPEC, dropna=False).apply(_spread, include_groups=False).reset_index()
     points = plots.over_seeds(rows).merge(spread, on=plots.SPEC)
     points = points.merge(of_variants(rows), on="variant")
@@ -31,6 +33,15 @@ def with_specs(rows: pd.DataFrame) -> pd.DataFrame:
             ["best", *MODEL, "bits_per_weight", "variant"], ascending=[False, *[True] * 3, False, True]
         )
         .reset_index(drop=True)
+    )
+
+
+def caption(points: pd.DataFrame) -> str:
+    """What the figure shows, in numbers."""
+    most = points.loc[points.per_stored_bit.idxmax()]
+    return (
+        f"{plots.caption(points, 'Bits of knowledge against stored bits')} Most bits of knowledge per stored bit: "
+        f"{most.per_stored_bit:.3f} ({most.architecture}, {most.variant}, {most.bits_per_weight:.1f} bits a weight)."
     )
 
 

@@ -88,6 +88,18 @@ def figure(points: pd.DataFrame) -> Figure:
     return figure
 
 
+def caption(points: pd.DataFrame) -> str:
+    """What the figure shows, in numbers: for each number of bits, the best of each way, layers alone."""
+    shown = points[(points.way != FULL_PRECISION) & (points.matrices == "layers")]
+    lines = []
+    for bits, group in shown.groupby("bits", sort=False):
+        best = group.groupby("way").ratio.max().sort_values(ascending=False)
+        lines.append(f"{bits:.0f} bits: " + ", ".join(f"{way} {ratio:.2f}" for way, ratio in best.items()))
+    trained = points[points.way == FULL_PRECISION].ratio.max()
+    said = f"Bits per parameter of weights stored in few bits; as trained, up to {trained:.2f}."
+    return f"{said} The best of each way with {'; '.join(lines)}."
+
+
 def summary(points: pd.DataFrame) -> pd.DataFrame:
     """The numbers behind the figure."""
     ratio = "{:.2f}".format

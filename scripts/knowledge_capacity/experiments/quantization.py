@@ -1,18 +1,23 @@
 """Result 8 (figures 6, 14 and 15): bits left after quantisation against parameters, by precision."""
 
+from functools import partial
+
 import pandas as pd
 from matplotlib.figure import Figure
 
-from . import laws, plots
+from ..specs import FULL_PRECISION
+from . import claims, laws, plots
+from .claims import TOLERANCE, Claim, Missing, Reading
 from .precisions import of_variants
 
+RESULT = 8
 MOST = 6  # panels side by side
 
 
 def points(rows: pd.DataFrame) -> pd.DataFrame:
     """All runs of GPT-2 without junk at every precision; the table shows them all."""
     rows = plots.of_gpt2(rows)
-    return plots.over_seeds(rows).merge(of_variants(rows)[["variant", "bits"]], on="variant")
+    return plots.over_seeds(rows).merge(of_variants(rows)[["variant", "method", "bits"]], on="variant")
 
 
 def figure(points: pd.DataFrame) -> Figure:
@@ -32,3 +37,46 @@ def figure(points: pd.DataFrame) -> Figure:
         variants = variants.sort_values("stored", ascending=False)
     title = f"{shown.kind.iloc[0]}, {shown.exposures.iloc[0]} exposures, {{}}"
     return laws.panels(shown, "variant", title, list(variants.variant))
+
+
+def best(rows: pd.DataFrame, bits: int) -> tuple[Reading, pd.DataFrame]:
+    """The highest R on bioS after 1000 exposures at so many bits, by GPTQ, or else rounded to nearest."""
+    rows = plots.of_gpt2(claims.where(rows, kind="bioS", exposures=1000))
+    stored = of_variants(rows)
+    stored = stored[(stored.bits == bits) & (stored.matrices == "layers")]
+    for method in ("gptq", "rtn"):
+        names = stored[stored.method == method].variant
+        if len(names):
+            return claims.peak(rows[rows.variant.isin(names)])
+    raise Missing(f"a variant of {bits} bits")
+
+
+def kept(bits: int, rows: pd.DataFrame) -> Reading:
+    """The highest R at so many bits over that at full precision."""
+    trained = plots.of_gpt2(claims.where(rows, kind="bioS", exposures=1000, variant=FULL_PRECISION))
+    return claims.ratio(best(rows, bits), claims.peak(trained))
+
+
+def at(bits: int, rows: pd.DataFrame) -> Reading:
+    """The highest R at so many bits."""
+    return best(rows, bits)[0]
+
+
+CLAIMS = [
+    Claim(
+        "8 bits a weight lose nothing",
+        "int8 by GPTQ stores as much as 16 bits",
+        "highest R of int8 over that as trained, bioS at 1000 exposures",
+        1 / TOLERANCE,
+        TOLERANCE,
+        partial(kept, 8),
+    ),
+    Claim(
+        "4 bits a weight leave about 0.7 bits per parameter",
+        "int4 by GPTQ drops to about 0.7",
+        "highest R of int4, bioS at 1000 exposures",
+        0.7 / TOLERANCE,
+        0.7 * TOLERANCE,
+        partial(at, 4),
+    ),
+]

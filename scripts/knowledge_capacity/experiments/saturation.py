@@ -25,6 +25,17 @@ def points(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(fit=fits).sort_values([*PANEL, "design", "n_parameters", "seed"], ignore_index=True)
 
 
+def caption(points: pd.DataFrame) -> str:
+    """What the figure shows, in numbers."""
+    lines = []
+    for _, line in summary(points).iterrows():
+        interval = f" ({line['95 % interval']})" if line["95 % interval"] else ""
+        lines.append(
+            f"{line['data']}, {line['model']}, {line['exposures']} exposures: {line['bits per parameter']}{interval}"
+        )
+    return f"Capacity in bits per parameter, from all runs of a kind of model. {'; '.join(lines)}."
+
+
 def summary(points: pd.DataFrame) -> pd.DataFrame:
     """The fits, a line each."""
     lines = []

@@ -7,9 +7,9 @@ from matplotlib.figure import Figure
 
 from ..specs import FULL_PRECISION
 from . import plots, style
-from .precisions import MODEL, of_models, summary, with_specs
+from .precisions import MODEL, caption, of_models, summary, with_specs
 
-__all__ = ["figure", "points", "summary"]
+__all__ = ["caption", "figure", "points", "summary"]
 
 METHODS = ("rtn", "gptq", "hqq", "nf4", "fp8")
 LINE = ["method", "group_size", "zero_point", "matrices"]

@@ -1,5 +1,6 @@
 """How every figure looks: colours, sizes, axes with numbers people read."""
 
+import math
 from collections.abc import Iterable
 
 import matplotlib as mpl
@@ -9,7 +10,7 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 COLUMN = 3.4  # inches: the width of a journal's column
 Colours = dict[int | str, tuple[float, float, float]]
@@ -45,10 +46,22 @@ def colours(keys: Iterable[int | str]) -> Colours:
 
 def rounded(value: float, _: int = 0) -> str:
     """12000 → 12K."""
-    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "K")):
+    for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "K")):
         if value >= size:
             return f"{value / size:g}{letter}"
     return f"{value:g}"
+
+
+def figures(value: float) -> str:
+    """0.123, 1.23, 12.3, 1.23K: three figures, for tables."""
+    if not math.isfinite(value):
+        return "∞" if value > 0 else "-∞"
+    return short(value) if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def short(value: float) -> str:
+    """14160 → 14.2K: three figures at most."""
+    return rounded(float(f"{value:.3g}"))
 
 
 def log_axes(ax: Axes) -> None:
@@ -59,6 +72,15 @@ def log_axes(ax: Axes) -> None:
         axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axis.set_major_formatter(FuncFormatter(rounded))
         axis.set_minor_formatter(NullFormatter())
+
+
+def log_parameters(ax: Axes) -> None:
+    """Parameters along x, logarithmic, with ticks a person would choose within a decade or two."""
+    ax.set_xscale("log")
+    ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 5.0, 7.0)))
+    ax.xaxis.set_major_formatter(FuncFormatter(rounded))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.set_xlabel("parameters")
 
 
 def guides(ax: Axes, ratios: Iterable[float] = GUIDES) -> None:

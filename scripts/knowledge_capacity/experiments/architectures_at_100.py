@@ -1,0 +1,54 @@
+"""Result 6 (figure 4): other architectures than GPT-2 after 100 exposures, a panel for each."""
+
+import math
+from functools import partial
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from . import designs, laws
+from .claims import TOLERANCE, Claim
+
+RESULT = 6
+EXPOSURES = 100
+
+
+def points(rows: pd.DataFrame) -> pd.DataFrame:
+    """All models on bioS after so many exposures, GPT-2 first."""
+    return designs.points(rows, EXPOSURES)
+
+
+def figure(points: pd.DataFrame) -> Figure:
+    """A panel for each architecture."""
+    return laws.by_panel(points)
+
+
+CLAIMS = [
+    *(
+        Claim(
+            f"{said} stores less than GPT-2 after 100 exposures",
+            "up to 1.3 times less, at the best learning rate",
+            f"highest R of gpt2 over that of {design}",
+            1.0,
+            1.3 * TOLERANCE,
+            partial(designs.gpt2_against, design, EXPOSURES),
+        )
+        for design, said in (("llama", "LLaMA"), ("mistral", "Mistral"))
+    ),
+    Claim(
+        "A quarter of the MLP does not matter after 100 exposures",
+        "a negligible loss",
+        "highest R of gpt2-quarter-mlp over that of gpt2",
+        1 / TOLERANCE,
+        TOLERANCE,
+        partial(designs.against_gpt2, "gpt2-quarter-mlp", EXPOSURES),
+    ),
+    Claim(
+        "Without MLP, GPT-2 stores far less after 100 exposures",
+        "more than 1.5 times less",
+        "highest R of gpt2 over that of gpt2-no-mlp",
+        1.5 / TOLERANCE,
+        math.inf,
+        partial(designs.gpt2_against, "gpt2-no-mlp", EXPOSURES),
+    ),
+]

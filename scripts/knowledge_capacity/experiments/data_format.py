@@ -1,0 +1,54 @@
+"""Result 2 (figure 11): the same facts in other words: one wording for ever, free prose, or a language model's."""
+
+from functools import partial
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ..specs import FULL_PRECISION
+from . import claims, laws, plots
+from .claims import TOLERANCE, Claim, Reading
+
+RESULT = 2
+KINDS = {
+    "bioS": "bioS: wording drawn anew each time",
+    "bioS_simple": "bioS_simple: one wording",
+    "bioR": "bioR: texts of a language model",
+    "bioG": "bioG: prose of a grammar",
+}
+
+
+def points(rows: pd.DataFrame) -> pd.DataFrame:
+    """GPT-2 on every kind of biography, at the most exposures there are."""
+    found = plots.over_seeds(plots.of_gpt2(rows[rows.variant == FULL_PRECISION]))
+    found = found[found.kind.isin(KINDS) & (found.exposures == found.exposures.max())]
+    found = found.assign(panel=found.kind.map(KINDS), order=found.kind.map(list(KINDS).index))
+    return found.sort_values(["order", "n_people", "n_parameters"], ignore_index=True)
+
+
+def figure(points: pd.DataFrame) -> Figure:
+    """A panel for each kind."""
+    return laws.by_panel(points)
+
+
+def against_bios(kind: str, rows: pd.DataFrame) -> Reading:
+    """The highest R of a kind over that of bioS, after 1000 exposures."""
+    same = {"design": "gpt2", "exposures": 1000, "variant": FULL_PRECISION}
+    return claims.ratio(claims.peak(rows, kind=kind, **same), claims.peak(rows, kind="bioS", **same))
+
+
+CLAIMS = [
+    Claim(
+        f"{said} is stored about as well as wording drawn anew",
+        "also about 2 bits per parameter, slightly less than bioS",
+        f"highest R on {kind} over that on bioS, at 1000 exposures",
+        0.8 / TOLERANCE,
+        TOLERANCE,
+        partial(against_bios, kind),
+    )
+    for kind, said in (
+        ("bioS_simple", "The same text 1000 times"),
+        ("bioR", "Prose of a language model"),
+        ("bioG", "Prose of a grammar (in place of a language model's)"),
+    )
+]

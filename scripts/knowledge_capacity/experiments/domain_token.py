@@ -1,0 +1,43 @@
+"""Result 12 (figure 8): a token before each useful biography tells the model what to remember."""
+
+from functools import partial
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from . import laws, mixtures
+from .claims import TOLERANCE, Claim
+
+RESULT = 12
+FACTOR = 1.5
+
+
+def points(rows: pd.DataFrame) -> pd.DataFrame:
+    """GPT-2 on bioS with unrepetitive junk, with a domain token and without, and without junk."""
+    found = mixtures.points(rows, token=True)
+    return found if len(found) and (found.domain_token != "none").any() else found.iloc[:0]
+
+
+def figure(points: pd.DataFrame) -> Figure:
+    """A panel for each mixture and number of exposures."""
+    return laws.by_panel(points)
+
+
+CLAIMS = [
+    Claim(
+        "With a domain token, facts among junk seen 100 times lose far less",
+        "2 times less than without junk, in place of 20 times",
+        "highest R without junk over that with junk and a domain token, both at 100 exposures",
+        2 / FACTOR,
+        2 * FACTOR,
+        partial(mixtures.loss, 100, False, True),
+    ),
+    Claim(
+        "With a domain token, facts among junk seen 300 times lose nothing",
+        "no loss against 100 exposures without junk",
+        "highest R without junk at 100 exposures over that with junk and a domain token at 300",
+        0.0,
+        TOLERANCE,
+        partial(mixtures.loss, 300, False, True),
+    ),
+]

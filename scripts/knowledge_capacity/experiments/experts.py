@@ -1,0 +1,36 @@
+"""Result 9 (figures 7, 16 and 17): a mixture of 32 experts, of which a token sees one."""
+
+from functools import partial
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from . import designs, laws
+from .claims import TOLERANCE, Claim
+
+RESULT = 9
+LOSSES = {1000: 1.3, 100: 1.5}  # by exposures
+
+
+def points(rows: pd.DataFrame) -> pd.DataFrame:
+    """GPT-2 and its mixtures of experts on bioS, most exposures first."""
+    found = designs.points(rows)
+    return found[found.design.str.match(r"gpt2(-moe.*|.*experts.*)?$")].reset_index(drop=True)
+
+
+def figure(points: pd.DataFrame) -> Figure:
+    """A panel for each architecture and number of exposures."""
+    return laws.by_panel(points)
+
+
+CLAIMS = [
+    Claim(
+        f"With 32 experts, of which one is used, capacity falls little after {exposures} exposures",
+        f"by a factor of {loss}, with 8.8 % of parameters active",
+        "highest R of gpt2 over that of gpt2-moe",
+        1 / TOLERANCE,
+        loss * TOLERANCE,
+        partial(designs.gpt2_against, "gpt2-moe", exposures),
+    )
+    for exposures, loss in LOSSES.items()
+]

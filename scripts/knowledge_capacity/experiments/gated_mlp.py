@@ -1,0 +1,45 @@
+"""Result 7 (figure 5): what in LLaMA costs capacity after 100 exposures: its gated MLP, and not the rest."""
+
+from functools import partial
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from . import designs, laws
+from .claims import TOLERANCE, Claim
+
+RESULT = 7
+EXPOSURES = 100
+
+
+def points(rows: pd.DataFrame) -> pd.DataFrame:
+    """GPT-2 and the variations of LLaMA on bioS after so many exposures."""
+    found = designs.points(rows, EXPOSURES)
+    return found[found.design.str.startswith("llama") | (found.design == "gpt2")].reset_index(drop=True)
+
+
+def figure(points: pd.DataFrame) -> Figure:
+    """A panel for each architecture."""
+    return laws.by_panel(points)
+
+
+CLAIMS = [
+    Claim(
+        "With a standard MLP, LLaMA stores as much as GPT-2 after 100 exposures",
+        "a standard MLP in place of the gated one restores it; tiny models need tied weights as well",
+        "highest R of llama with a standard MLP, tied or not, over that of gpt2",
+        1 / TOLERANCE,
+        TOLERANCE,
+        partial(
+            designs.best_against, ("llama-standard-mlp", "llama-tied-standard-mlp"), ("gpt2",), EXPOSURES
+        ),
+    ),
+    Claim(
+        "LLaMA's activation does not matter",
+        "silu and gelu are alike",
+        "highest R of llama-gelu over that of llama",
+        1 / TOLERANCE,
+        TOLERANCE,
+        partial(designs.best_against, ("llama-gelu",), ("llama",), EXPOSURES),
+    ),
+]

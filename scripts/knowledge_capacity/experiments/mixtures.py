@@ -1,0 +1,58 @@
+"""What the experiments on junk share: their points, and what is left of the law without junk."""
+
+import pandas as pd
+
+from ..specs import FULL_PRECISION
+from . import claims, plots
+from .claims import Reading
+
+MIXED = ["junk_people", "junk_share", "domain_token"]
+
+
+def points(rows: pd.DataFrame, repetitive: bool = False, token: bool = False) -> pd.DataFrame:
+    """GPT-2 on bioS with one kind of junk, and without, with `panel`, which says the mixture.
+
+    repetitive: whether its people are seen at least as often as the useful ones. token: whether a domain token
+    tells it apart; without it, only mixtures without one are shown.
+    """
+    rows = _of_gpt2(rows)
+    wanted = (rows.junk_share == 0) | (_repeats(rows) == repetitive)
+    rows = rows[wanted & (token | (rows.domain_token == "none"))]
+    if rows.empty or not (rows.junk_share > 0).any():
+        return rows.iloc[:0]
+    mixed = rows.drop_duplicates(plots.SPEC)[[*plots.SPEC, *MIXED]]
+    found = plots.over_seeds(rows).merge(mixed, on=plots.SPEC)
+    found = found.assign(panel=[_said(row) for _, row in found.iterrows()])
+    return found.sort_values(
+        ["junk_share", "domain_token", "exposures", "n_people", "n_parameters"], ignore_index=True
+    )
+
+
+def loss(exposures: int, repetitive: bool, token: bool, rows: pd.DataFrame) -> Reading:
+    """How many times less is stored with junk than without it after 100 exposures: the ratio of the highest R."""
+    rows = _of_gpt2(rows)
+    junk = rows[(rows.junk_share > 0) & (_repeats(rows) == repetitive)]
+    junk = junk[(junk.domain_token != "none") == token]
+    if junk.empty:
+        raise claims.Missing(
+            f"{'repetitive ' if repetitive else ''}junk{' with a domain token' if token else ''}"
+        )
+    plain = claims.peak(rows, junk_share=0.0, exposures=100)
+    return claims.ratio(plain, claims.peak(junk, exposures=exposures))
+
+
+def _of_gpt2(rows: pd.DataFrame) -> pd.DataFrame:
+    plain = (rows.family == "gpt2") & (rows.optimizer == "adamw") & plots.qat(rows.recipe).isna()
+    return rows[plain & (rows.kind == "bioS") & (rows.variant == FULL_PRECISION)]
+
+
+def _repeats(rows: pd.DataFrame) -> pd.Series:
+    """Whether a person of the junk is seen at least as often as a useful one."""
+    return rows.junk_people * (1 - rows.junk_share) <= rows.n_people * rows.junk_share
+
+
+def _said(row: pd.Series) -> str:
+    if not row.junk_share:
+        return f"no junk, {row.exposures} exposures"
+    token = "" if row.domain_token == "none" else f", token on {row.domain_token}"
+    return f"{row.junk_share:.1%} junk{token}, {row.exposures} exposures"

@@ -1,0 +1,33 @@
+"""Result 11 (figure 8): facts among junk about few people, seen again and again."""
+
+from functools import partial
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from . import laws, mixtures
+from .claims import TOLERANCE, Claim
+
+RESULT = 11
+
+
+def points(rows: pd.DataFrame) -> pd.DataFrame:
+    """GPT-2 on bioS with repetitive junk and without."""
+    return mixtures.points(rows, repetitive=True)
+
+
+def figure(points: pd.DataFrame) -> Figure:
+    """A panel for each mixture and number of exposures."""
+    return laws.by_panel(points)
+
+
+CLAIMS = [
+    Claim(
+        "Junk that repeats itself costs nothing",
+        "no loss after 100 exposures with 7/8 junk about 1000 people",
+        "highest R without junk over that with repetitive junk, both at 100 exposures",
+        0.0,
+        TOLERANCE,
+        partial(mixtures.loss, 100, True, False),
+    )
+]

@@ -1,0 +1,1 @@
+"""Reports on a whole study: pages for people to look at."""
