@@ -1,5 +1,7 @@
 """Result 4, and what lies between: R against how often each fact was seen, a line for each model."""
 
+import math
+
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
@@ -73,11 +75,11 @@ def peak(rows: pd.DataFrame) -> Reading:
 
 CLAIMS = [
     Claim(
-        "After 100 exposures, it is 1 bit per parameter",
+        "After 100 exposures, it is still 1 bit per parameter",
         "peak R of 1 or more",
         "highest R on bioS",
         1 / TOLERANCE,
-        2 / TOLERANCE,
+        math.inf,
         peak,
     )
 ]
