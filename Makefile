@@ -1,8 +1,11 @@
 # make study        set up .venv and run the study to its figures (STUDY=smoke, longer, gpu or paper for another one)
 # make test         set up .venv and run every check and test
 # make plan         what `make study` would run, without running it
+# make watch        how far a study is, on a page for the browser: results/explorer.html, made again every half minute
+# make report       figures, numbers, scorecard and workflow in one file: results/report.zip
 # make bits         bits per parameter of your own model: MODEL=path/to/file.py:function (docs/your-own-model.md)
-# make compare      whether A stores more than B: OPTIONS="--a architecture=NAME --b architecture=NAME" (docs/comparing.md)
+# make compare      whether A stores more than B: OPTIONS="--a architecture=NAME --b architecture=NAME" (docs/comparing.md);
+#                   without OPTIONS, which names there are
 # make capacity     the capacity of each architecture, in bits per parameter, from all of its runs
 # make search       the same by as few runs as will do: OPTIONS="--architectures NAME NAME …"
 # make estimate     how many parameters hold English Wikipedia and textbooks, by the capacity measured
@@ -25,7 +28,17 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 SNAKEMAKE = snakemake --workflow-profile envs/$(PROFILE) --cores $(CORES)
 OVERLAY = $(if $(STUDY),--configfile studies/$(STUDY).yaml)
 
-.PHONY: study plan bits compare capacity search estimate calibrate cards benchmark test publish lock help
+ # Snakemake passes over a profile that is not there, and ends in a traceback without its study.
+ifneq ($(STUDY),)
+ifeq ($(wildcard studies/$(STUDY).yaml),)
+$(error there is no study $(STUDY); there are: $(sort $(notdir $(basename $(wildcard studies/*.yaml)))))
+endif
+endif
+ifeq ($(and $(PROFILE),$(wildcard envs/$(PROFILE)/*.yaml)),)
+$(error there is no envs/$(PROFILE); PROFILE may be: $(sort $(notdir $(patsubst %/,%,$(dir $(wildcard envs/*/*.yaml))))))
+endif
+
+.PHONY: study plan watch report bits compare capacity search estimate calibrate cards benchmark test publish lock help
 .DEFAULT_GOAL := help
 
 help:
@@ -36,6 +49,12 @@ study: .venv/ready
 
 plan: .venv/ready
 	$(SNAKEMAKE) --dry-run --quiet host reason rules $(OVERLAY)
+
+watch: .venv/ready
+	@python scripts/explorer.py --watch 30 --configfile config.yaml $(if $(STUDY),studies/$(STUDY).yaml)
+
+report: .venv/ready
+	$(SNAKEMAKE) --report results/report.zip $(OVERLAY)
 
 bits: .venv/ready
 	@python scripts/bits.py "$(MODEL)" --profile $(PROFILE) --cores $(CORES) $(OPTIONS)

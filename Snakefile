@@ -23,6 +23,10 @@ include: "rules/quantize.smk"
 include: "rules/extraction.smk"
 include: "rules/capacity.smk"
 include: "rules/figures.smk"
+include: "rules/report.smk"
+
+
+report: "rules/captions/workflow.rst"
 
 
 # Everything the study asks for: the figures of its experiments, the scorecard, and the error budget of one of its runs.
@@ -31,6 +35,7 @@ rule all:
     input:
         drawn,
         "results/scorecard.md",
+        "results/explorer.html",
         [] if study.sources else "results/conventions.md",
     localrule: True
 

@@ -39,7 +39,13 @@ rule conventions:
         texts=run_texts(example),
         tokenizer=run_tokenizer(example),
     output:
-        multiext("results/conventions", ".md", ".json", ".png"),
+        multiext("results/conventions", ".md", ".json"),
+        report(
+            "results/conventions.png",
+            caption="captions/conventions.rst",
+            category="Error budget",
+            labels={"shows": "change of R with each convention"},
+        ),
     log:
         "results/logs/conventions.log",
     conda:

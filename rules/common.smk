@@ -164,9 +164,17 @@ def method_code(wildcards):
     return code("quantize.py", f"knowledge_capacity/quantization/{wildcards.method}.py")
 
 
+def result_named(wildcards):
+    """Under which heading of the report an experiment stands."""
+    numbers = [n for n, name in paper_results().items() if name == wildcards.experiment]
+    return f"Result {numbers[0]:02}: {wildcards.experiment}" if numbers else "Further experiments"
+
+
 def figure_files(experiments):
     return collect(
-        "results/figures/{experiment}.{ending}", experiment=experiments, ending=["pdf", "svg", "png", "md"]
+        "results/figures/{experiment}.{ending}",
+        experiment=experiments,
+        ending=["pdf", "svg", "png", "md", "html"],
     )
 
 

@@ -5,7 +5,19 @@ rule figure:
     input:
         "results/measurements.parquet",
     output:
-        multiext("results/figures/{experiment}", ".pdf", ".svg", ".png", ".md"),
+        multiext("results/figures/{experiment}", ".pdf", ".png", ".md"),
+        report(
+            "results/figures/{experiment}.svg",
+            caption="captions/figure.rst",
+            category=result_named,
+            labels={"experiment": "{experiment}", "shows": "figure"},
+        ),
+        report(
+            "results/figures/{experiment}.html",
+            caption="captions/numbers.rst",
+            category=result_named,
+            labels={"experiment": "{experiment}", "shows": "numbers"},
+        ),
     log:
         "results/logs/figure/{experiment}.log",
     localrule: True
@@ -22,7 +34,13 @@ rule scorecard:
     input:
         "results/measurements.parquet",
     output:
-        multiext("results/scorecard", ".md", ".json", ".html"),
+        multiext("results/scorecard", ".md", ".json"),
+        report(
+            "results/scorecard.html",
+            caption="captions/scorecard.rst",
+            category="Scorecard",
+            labels={"shows": "every claim, with its verdict"},
+        ),
     log:
         "results/logs/scorecard.log",
     localrule: True

@@ -1,15 +1,16 @@
 """Whether one architecture, recipe or quantizer stores more bits per parameter than another.
 
-Measurements of the same seed, all else equal, are paired. Fields are those of the measurements, such as
-architecture, family, recipe, exposures, optimizer, dataset, kind, n_people, variant and seed.
-docs/comparing.md says what is counted and how it is decided.
+Measurements of the same seed, all else equal, are paired. Without --a and --b it says what there is to
+compare. docs/comparing.md says what is counted and how it is decided.
 """
 
 import argparse
 
+import pandas as pd
 from knowledge_capacity import console
-from knowledge_capacity.capacity import compare, measurement, pairing
+from knowledge_capacity.capacity import compare, conditions, pairing
 from knowledge_capacity.files import UserError
+from knowledge_capacity.specs import FULL_PRECISION
 
 
 def job(arguments: argparse.Namespace, log: console.Log) -> None:
@@ -17,27 +18,42 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
         raise UserError(
             f"--margin {arguments.margin:g}: this is no ratio worth telling from 1. Write one above 1."
         )
-    where = pairing.conditions(arguments.where, "--where")
-    rows = pairing.select(measurement.read(arguments.measurements).to_pandas(), where, "--where")
-    a, b = pairing.conditions(arguments.a, "--a"), pairing.conditions(arguments.b, "--b")
-    variant = {key: value for key, value in where.items() if key == "variant"}
-    units = pairing.pairs(rows, {**variant, **a}, {**variant, **b})
-    names = [
-        " ".join(value if field in pairing.ASPECTS else f"{field} {value}" for field, value in side.items())
-        for side in (a, b)
+    if bool(arguments.a) != bool(arguments.b):
+        raise UserError("a comparison has two sides: give both --a and --b, or neither to see what there is.")
+    where = conditions.parse(arguments.where, "--where")
+    rows = conditions.select(conditions.measurements(arguments.measurements), where, "--where")
+    print(compared(rows, where, arguments) if arguments.a else conditions.choices(rows))
+
+
+def compared(rows: pd.DataFrame, where: conditions.Conditions, arguments: argparse.Namespace) -> str:
+    """The table of pairs, and what it says."""
+    named = [
+        conditions.parse(words, option) for option, words in (("--a", arguments.a), ("--b", arguments.b))
     ]
-    print(f"R: bits per parameter; a: {names[0]}; b: {names[1]}\n\n{compare.table(units)}")
-    print(f"\n{compare.verdict(units, names[0], names[1], arguments.margin)}")
+    common = {key: value for key, value in where.items() if key == "variant"}
+    sides = [{**common, **side} for side in named]
+    units = pairing.pairs(rows, *sides)
+    variants = [side.get("variant", FULL_PRECISION) for side in sides]
+    if variants[0] != variants[1]:  # a side that does not say so is named as well
+        named = [{**side, "variant": variant} for side, variant in zip(named, variants, strict=True)]
+    a, b = (
+        " ".join(
+            value if field in conditions.ASPECTS else f"{field} {value}" for field, value in side.items()
+        )
+        for side in named
+    )
+    table, verdict = compare.table(units), compare.verdict(units, a, b, arguments.margin)
+    return f"R: bits per parameter; a: {a}; b: {b}\n\n{table}\n\n{verdict}"
 
 
 if __name__ == "__main__":
     formatter = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(prog="compare", description=__doc__, formatter_class=formatter)
-    pairing.add_measurements(parser)
+    parser = argparse.ArgumentParser(
+        prog="compare", description=__doc__, formatter_class=formatter, epilog=conditions.FIELDS_HELP
+    )
+    conditions.add_measurements(parser)
     for side in ("a", "b"):
-        parser.add_argument(
-            f"--{side}", nargs="+", required=True, metavar="FIELD=VALUE", help=f"what {side} is"
-        )
+        parser.add_argument(f"--{side}", nargs="+", default=[], metavar="FIELD=VALUE", help=f"what {side} is")
     parser.add_argument("--where", nargs="+", default=[], metavar="FIELD=VALUE", help="what holds of both")
     parser.add_argument(
         "--margin",

@@ -6,73 +6,124 @@ Allen-Zhu & Li 2024 amounts to, 14 billion bits in 20.5 billion words.
 """
 
 import argparse
+import math
 
+import pandas as pd
 from knowledge_capacity import console
-from knowledge_capacity.capacity import extrapolation, families, measurement, pairing
-from knowledge_capacity.capacity.extrapolation import BITS_PER_WORD, DENSITIES, WORDS
+from knowledge_capacity.capacity import conditions, extrapolation, families
+from knowledge_capacity.capacity.extrapolation import BITS_PER_WORD, WORDS, Corpus
 from knowledge_capacity.capacity.seeds import Interval
 from knowledge_capacity.files import UserError
 from knowledge_capacity.specs import FULL_PRECISION
 
 DEFAULTS = {"kind": "bioS", "family": "gpt2", "variant": FULL_PRECISION}
+JUNK = {"junk_share", "junk_people", "junk_windows", "domain_token"}
+TELLING = ["kind", "family", "optimizer", "exposures", "variant", *sorted(JUNK), "recipe", "architecture"]
 
 
 def job(arguments: argparse.Namespace, log: console.Log) -> None:
-    for option in ("bits", "words", "bits_per_word"):
-        value = getattr(arguments, option)
-        if value is not None and not value > 0:
-            raise UserError(f"--{option.replace('_', '-')} {value:g}: write a number above 0.")
+    check(arguments)
+    density = arguments.bits_per_word or BITS_PER_WORD
     if arguments.bits:
-        corpus = extrapolation.Corpus("corpus", arguments.bits)
+        corpus = Corpus("The corpus", arguments.bits)
     else:
         words = arguments.words or sum(WORDS.values())
-        name = "corpus" if arguments.words else " and ".join(WORDS)
-        corpus = extrapolation.Corpus(name, words * arguments.bits_per_word, words)
-    low, high = sorted(arguments.range)
-    if not low > 0:
-        raise UserError(f"--range {low:g} {high:g}: bits a word are above 0.")
-    capacity, sizes, remarks = chosen(arguments)
-    print(extrapolation.headline(corpus, (low, high), capacity, sizes))
-    print("\n".join(remarks))
-
-
-def chosen(arguments: argparse.Namespace) -> tuple[Interval, tuple[float, float] | None, list[str]]:
-    """The capacity to reckon with, the sizes it was measured at, and what speaks against it."""
+        corpus = Corpus("The corpus" if arguments.words else " and ".join(WORDS), words * density, words)
+    low, high = arguments.range or (density / 2, density * 2)
     if given := arguments.capacity:
-        if len(given) not in (1, 3) or min(given) <= 0:
-            raise UserError("--capacity: write one number above 0, or three: the value and its interval.")
-        ends = sorted(given)
-        return Interval(given[0], ends[0], ends[-1]), None, []
-    where = {**DEFAULTS, **pairing.conditions(arguments.where, "--where")}
-    rows = families.usable(measurement.read(arguments.measurements).to_pandas())
-    rows = pairing.select(rows, where, "--where")
+        capacity = Interval(*given) if len(given) == 3 else Interval(*given * 3)
+        print(extrapolation.headline(corpus, (low, high), capacity, None))
+        return
+    capacity, sizes, remarks = measured(arguments)
+    print("\n".join([extrapolation.headline(corpus, (low, high), capacity, sizes), *remarks]))
+
+
+def check(arguments: argparse.Namespace) -> None:
+    """Refuse numbers that make no sense, and options that another one leaves without effect."""
+    for option in ("bits", "words", "bits_per_word", "range", "capacity"):
+        value = getattr(arguments, option)
+        numbers = value if isinstance(value, list) else [value]
+        for number in numbers if value is not None else ():
+            if not 0 < number < math.inf:
+                name = f"--{option.replace('_', '-')}"
+                raise UserError(f"{name} {number:g}: this is no amount. Write a number above 0.")
+    for option, others in (
+        ("bits", ("words", "bits_per_word", "range")),
+        ("capacity", ("where",)),
+    ):
+        for other in others:
+            if getattr(arguments, option) and getattr(arguments, other):
+                name = f"--{other.replace('_', '-')}"
+                raise UserError(f"{name} has no effect beside --{option}. Leave one of them out.")
+    if arguments.range and arguments.range[0] > arguments.range[1]:
+        raise UserError("--range {:g} {:g}: write the lower one first.".format(*arguments.range))
+    if given := arguments.capacity:
+        value, low, high = given if len(given) == 3 else (given[0],) * 3
+        if len(given) not in (1, 3) or not low <= value <= high:
+            raise UserError(
+                f"--capacity {' '.join(f'{one:g}' for one in given)}: write one number, or three: the value, "
+                "and the lower and the upper end of its interval around it."
+            )
+
+
+def measured(arguments: argparse.Namespace) -> tuple[Interval, tuple[float, float], list[str]]:
+    """The capacity to reckon with, the sizes it was measured at, and what speaks against it."""
+    where = conditions.parse(arguments.where, "--where")
+    rows = conditions.some(families.usable(conditions.measurements(arguments.measurements)))
+    rows = plain(conditions.select(rows, where, "--where", DEFAULTS), where)
     if "exposures" not in where:
         rows = rows[rows.exposures == rows.exposures.max()]
     found = families.fits(rows)
     if len(found) > 1:
         names = "; ".join(", ".join(map(str, key)) for key in found)
-        raise UserError(f"--where leaves several capacities: {names}. Add conditions until there is one.")
+        raise UserError(f"--where leaves several capacities: {names}. {telling(rows)}")
     ((key, one),) = found.items()
+    name = ", ".join(map(str, key))
     if isinstance(one, str):
-        raise UserError(f"{', '.join(map(str, key))}: {one}")
-    capacity = one.capacity
+        raise UserError(f"{name}: there is no capacity. {one}")
     if one.bound == "low":
-        raise UserError(f"{', '.join(map(str, key))}: {one.warnings[0]}")
-    basis = f"The capacity is that of {', '.join(map(str, key))}, by {one.runs} runs."
-    sizes = rows.n_parameters.min(), rows.n_parameters.max()
-    return capacity, sizes, [basis, *one.warnings]
+        raise UserError(f"{name}: there is no capacity to reckon with. {one.warnings[0]}")
+    basis = f"The capacity is that of {name}, by {one.runs} runs."
+    return one.capacity, (rows.n_parameters.min(), rows.n_parameters.max()), [basis, *one.warnings]
+
+
+def plain(rows: pd.DataFrame, where: conditions.Conditions) -> pd.DataFrame:
+    """The rows without those of junk and of training at few bits, unless conditions speak of such things."""
+    kept = rows
+    if "recipe" not in where:
+        kept = rows[~rows.recipe.str.contains("-qat-")]
+        kept = kept if JUNK & where.keys() else kept[kept.junk_share == 0]
+    if kept.empty:
+        names = ", ".join(sorted(set(rows.recipe)))
+        raise UserError(
+            f"all of these were trained with junk or at few bits. Add recipe=NAME to --where: {names}."
+        )
+    return kept
+
+
+def telling(rows: pd.DataFrame) -> str:
+    """A remedy: the conditions of the first field that tells the capacities apart."""
+    groups = [group for _, group in rows.groupby(families.GROUP, sort=True)]
+    for field in TELLING:
+        values = [sorted(set(group[field].map(conditions.text))) for group in groups]
+        if sum(map(len, values)) == len({value for one in values for value in one}):
+            return f"Add one of: {', '.join(f'{field}={one[0]}' for one in values)}."
+    return "Add conditions until there is one."
 
 
 if __name__ == "__main__":
     formatter = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(prog="estimate", description=__doc__, formatter_class=formatter)
-    pairing.add_measurements(parser)
+    parser = argparse.ArgumentParser(
+        prog="estimate", description=__doc__, formatter_class=formatter, epilog=conditions.FIELDS_HELP
+    )
+    conditions.add_measurements(parser)
     parser.add_argument(
         "--where",
         nargs="+",
         default=[],
         metavar="FIELD=VALUE",
-        help="which measurements (default: kind=bioS family=gpt2 variant=fp32, at most exposures)",
+        help="which measurements (default: kind=bioS family=gpt2 variant=fp32, at most exposures, with neither "
+        "junk nor qat)",
     )
     parser.add_argument(
         "--capacity",
@@ -86,7 +137,6 @@ if __name__ == "__main__":
     parser.add_argument(
         "--bits-per-word",
         type=float,
-        default=BITS_PER_WORD,
         metavar="N",
         help="an assumption (default: 0.68, what the paper's claim amounts to)",
     )
@@ -94,8 +144,7 @@ if __name__ == "__main__":
         "--range",
         type=float,
         nargs=2,
-        default=DENSITIES,
         metavar=("LOW", "HIGH"),
-        help="bits a word to reckon with as well (default: half and twice 0.68)",
+        help="bits a word to reckon with as well (default: half of and twice --bits-per-word)",
     )
     console.main(job, parser)

@@ -8,19 +8,21 @@ what speaks against one C. docs/comparing.md says how it is found.
 import argparse
 
 from knowledge_capacity import console
-from knowledge_capacity.capacity import families, measurement, pairing
+from knowledge_capacity.capacity import conditions, families
 
 
 def job(arguments: argparse.Namespace, log: console.Log) -> None:
-    where = pairing.conditions(arguments.where, "--where")
-    rows = pairing.select(measurement.read(arguments.measurements).to_pandas(), where, "--where")
-    print(families.table(families.fits(families.usable(rows))))
+    where = conditions.parse(arguments.where, "--where")
+    rows = conditions.select(conditions.measurements(arguments.measurements), where, "--where")
+    print(families.table(families.fits(conditions.some(families.usable(rows)))))
 
 
 if __name__ == "__main__":
     formatter = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(prog="fit", description=__doc__, formatter_class=formatter)
-    pairing.add_measurements(parser)
+    parser = argparse.ArgumentParser(
+        prog="fit", description=__doc__, formatter_class=formatter, epilog=conditions.FIELDS_HELP
+    )
+    conditions.add_measurements(parser)
     parser.add_argument(
         "--where", nargs="+", default=[], metavar="FIELD=VALUE", help="which measurements: kind=bioS …"
     )

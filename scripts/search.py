@@ -1,12 +1,14 @@
 """The capacity of an architecture, as exactly as wanted, with as few and as cheap runs as will do.
 
 Makes one run after another, each chosen by what is known so far, until the interval of C is narrow enough.
-Runs are those of any study: what is there is not made again, and the same command goes on where it stopped.
+Runs are those of any study: those that are there are read first, and the same command goes on where it stopped.
 With --replay, nothing is run: the search picks among the runs of a measurements file, and is held against
 their full grid. docs/comparing.md says how runs are chosen.
 """
 
 import argparse
+import math
+import tempfile
 from itertools import product
 from pathlib import Path
 
@@ -14,32 +16,108 @@ import pandas as pd
 import yaml
 from knowledge_capacity import console
 from knowledge_capacity.bits import request
-from knowledge_capacity.bits.workflow import snakemake
-from knowledge_capacity.capacity import families, measurement, pairing, search
+from knowledge_capacity.bits.workflow import snakemake, up_to_date
+from knowledge_capacity.capacity import conditions, families, measurement, search
 from knowledge_capacity.capacity.compare import decimals
 from knowledge_capacity.capacity.saturation import Fit, Observation
+from knowledge_capacity.config import did_you_mean
 from knowledge_capacity.data.lengths import training_words
 from knowledge_capacity.files import UserError, replacing
+from knowledge_capacity.fingerprint import fingerprint
 from knowledge_capacity.specs import FULL_PRECISION, Run
+from knowledge_capacity.study import Study
+
+RUNS = Path("results/runs")
+LIVE = {"datasets": ["bioS-tiny"], "recipe": "bioS-1000", "seeds": 10}  # defaults
+CHOICE = ("architectures", *LIVE, "runs", "budget", "configfile")  # options that say what may be run
+
+Names = dict[search.Candidate, tuple[Run, str]]  # what each would be, with the name of its dataset
 
 
 def job(arguments: argparse.Namespace, log: console.Log) -> None:
-    if not arguments.within > 0:
-        raise UserError(f"--within {arguments.within:g}: the interval has a width. Write a number above 0.")
-    if not arguments.replay and not arguments.architectures:
-        raise UserError("nothing to choose from. Give --architectures NAME …, or --replay FILE.")
+    check(arguments)
     if arguments.replay:
         replay(arguments)
     else:
+        for option, value in LIVE.items():
+            if getattr(arguments, option) is None:
+                setattr(arguments, option, value)
         live(arguments, log)
+
+
+def check(arguments: argparse.Namespace) -> None:
+    """Refuse numbers that make no sense, and options that another one leaves without effect."""
+    if not 0 < arguments.within <= 1:
+        raise UserError(
+            f"--within {arguments.within:g}: this is a share of C, above 0 and at most 1. Write 0.3 for 30 %."
+        )
+    for option, least in (("seeds", 1), ("runs", 1), ("budget", math.ulp(0.0))):
+        value = getattr(arguments, option)
+        if value is not None and not value >= least:
+            wanted = f"of at least {least}" if least == 1 else "above 0"
+            raise UserError(f"--{option} {value:g}: write a number {wanted}.")
+    if not arguments.replay and not arguments.architectures:
+        raise UserError("nothing to choose from. Give --architectures NAME …, or --replay FILE.")
+    if arguments.replay:
+        for option in CHOICE:
+            if getattr(arguments, option):
+                raise UserError(
+                    f"--{option} has no effect beside --replay, which runs nothing. Leave it out."
+                )
+    elif arguments.where:
+        raise UserError("--where has no effect without --replay. Leave it out.")
 
 
 def live(arguments: argparse.Namespace, log: console.Log) -> None:
     """Make runs until C is known, or what was allowed is spent."""
     config, sources = request.configuration(arguments.configfile)
-    study = request.study_of(config, sources)
-    candidates: dict[search.Candidate, tuple[Run, str, str]] = {}
-    for dataset_name, name in product(arguments.datasets, arguments.architectures):
+    candidates = candidates_of(request.study_of(config, sources), arguments)
+    if len({one.size for one in candidates}) == 1:
+        log.say(
+            "search: there is one size alone to choose from, and C counts as known by two at least, so the "
+            "search goes on until the runs, FLOPs or seeds are spent. Give more --architectures or --datasets."
+        )
+    measured = there(candidates, config, arguments)
+    before, spent = len(measured), 0.0
+    if before:
+        log.say(f"search: {before} of {len(candidates)} runs are there already, and are read first")
+    while chosen := search.next_run(
+        list(measured.values()), [one for one in candidates if one not in measured], arguments.within
+    ):
+        new = len(measured) - before
+        if new == arguments.runs or (arguments.budget and spent + chosen.cost > arguments.budget):
+            log.say(f"search: the runs or FLOPs allowed are spent; the next run would be {chosen.name}")
+            break
+        log.say(f"search: {said(search.known(list(measured.values())))}; run {new + 1}: {chosen.name}")
+        run, dataset = candidates[chosen]
+        file = Path("results/search") / run.slug / "study.yaml"
+        with replacing(file) as aside:
+            aside.write_text(overlay(config, [run], [dataset], arguments.recipe))
+        made([*arguments.configfile, file], arguments, [chosen])
+        measured[chosen] = observed(measurement.read(file_of(chosen)).to_pandas(), chosen)
+        spent += chosen.cost
+    runs = list(measured.values())
+    found = search.known(runs)
+    why = search.missed(found, runs, arguments.within)
+    counts = f"{len(runs)} of {len(candidates)} runs ({len(runs) - before} of them new)"
+    outcome = "as narrow as asked" if why is None else why
+    known = said(found)
+    lines = [
+        f"{known[0].upper()}{known[1:]}, by {counts}; {console.amount(spent)} FLOPs of training",
+        f"--within {arguments.within:g}: {outcome}",
+        *(found.warnings if found else []),
+    ]
+    print("\n".join(lines))
+
+
+def candidates_of(study: Study, arguments: argparse.Namespace) -> Names:
+    """All runs that there are to choose from."""
+    found: Names = {}
+    for name in arguments.datasets:
+        if name not in study.config.datasets:
+            remedy = did_you_mean(name, study.config.datasets)
+            raise UserError(f"--datasets {name}: the configuration has no such dataset. {remedy}")
+    for dataset_name, name in product(dict.fromkeys(arguments.datasets), arguments.architectures):
         architecture = request.named(study, name)
         dataset, recipe = request.chosen(study, dataset_name, arguments.recipe, architecture)
         size = request.size_of(architecture, request.texts_of(dataset, recipe, architecture), recipe.window)
@@ -49,33 +127,66 @@ def live(arguments: argparse.Namespace, log: console.Log) -> None:
             one = search.Candidate(
                 run.slug, f"{dataset.slug}/{architecture.slug}", seed, size, dataset.bits_max, cost
             )
-            candidates[one] = run, dataset_name, name
-    made: dict[search.Candidate, Observation] = {}
-    spent = 0.0
-    while chosen := search.next_run(
-        list(made.values()), [one for one in candidates if one not in made], arguments.within
-    ):
-        if len(made) == arguments.runs or (arguments.budget and spent + chosen.cost > arguments.budget):
-            log.say(f"search: the runs or FLOPs allowed are spent; the next run would be {chosen.name}")
-            break
-        log.say(f"search: {said(search.known(list(made.values())))}; run {len(made) + 1}: {chosen.name}")
-        run, dataset_name, name = candidates[chosen]
-        overlay = request.overlay(
-            config, [run.architecture], dataset_name, arguments.recipe, None, [run.seed]
+            found[one] = run, dataset_name
+    return found
+
+
+def there(
+    candidates: Names, config: request.Values, arguments: argparse.Namespace
+) -> dict[search.Candidate, Observation]:
+    """What the runs show that were trained before, and that Snakemake would not train again.
+
+    They are measured anew only if the code that measures is another one now.
+    """
+    records = {str(RUNS / one.name / "run.json"): one for one in candidates}
+    trained = [record for record in records if Path(record).is_file()]
+    if not trained:
+        return {}
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "study.yaml"
+        runs = [candidates[records[record]] for record in trained]
+        file.write_text(
+            overlay(config, [run for run, _ in runs], [name for _, name in runs], arguments.recipe)
         )
-        file = Path("results/search") / run.slug / "study.yaml"
-        with replacing(file) as aside:
-            aside.write_text(yaml.safe_dump(overlay, sort_keys=False))
-        target = f"results/runs/{run.slug}/measurements.parquet"
-        if snakemake([*arguments.configfile, file], arguments.profile, arguments.cores, [target]):
-            raise UserError(f"{run.slug} came to no end (see above). The same command goes on from there.")
-        made[chosen] = observed(measurement.read(Path(target)).to_pandas(), chosen)
-        spent += chosen.cost
-    found = search.known(list(made.values()))
-    print(
-        f"{said(found)}, by {len(made)} of {len(candidates)} runs; {console.amount(spent)} FLOPs of training"
-    )
-    print("\n".join(found.warnings if found else []))
+        overlays = [*arguments.configfile, file]
+        current = up_to_date(overlays, arguments.profile, trained)
+        found = [records[record] for record in trained if record in current]
+        code = fingerprint(Path(__file__).parent, "capacity.py")
+        if stale := [one for one in found if not is_measured(file_of(one), code)]:
+            made(overlays, arguments, stale)
+    return {one: observed(measurement.read(file_of(one)).to_pandas(), one) for one in found}
+
+
+def is_measured(path: Path, code: str) -> bool:
+    """Whether a run's measurements are there, whole, and made by this code."""
+    try:
+        codes = set(measurement.read(path)["capacity_code"].to_pylist())
+    except UserError:
+        return False
+    return codes == {code}
+
+
+def made(overlays: list[Path], arguments: argparse.Namespace, runs: list[search.Candidate]) -> None:
+    """Train and measure these runs, as far as that is not done."""
+    targets = [str(file_of(one)) for one in runs]
+    if snakemake(overlays, arguments.profile, arguments.cores, targets):
+        raise UserError(
+            f"{', '.join(one.name for one in runs)} came to no end (see above). The same command goes on from there."
+        )
+
+
+def file_of(run: search.Candidate) -> Path:
+    return RUNS / run.name / "measurements.parquet"
+
+
+def overlay(config: request.Values, runs: list[Run], datasets: list[str], recipe: str) -> str:
+    """The YAML of a study that has these runs, of datasets of these names."""
+    architectures = list({run.architecture.slug: run.architecture for run in runs}.values())
+    seeds = sorted({run.seed for run in runs})
+    found = request.overlay(config, architectures, datasets[0], recipe, None, seeds)
+    (grid,) = found["experiments"][request.EXPERIMENT]["grids"]
+    grid["datasets"] = list(dict.fromkeys(datasets))
+    return yaml.safe_dump(found, sort_keys=False)
 
 
 def observed(rows: pd.DataFrame, candidate: search.Candidate) -> Observation:
@@ -89,9 +200,9 @@ def observed(rows: pd.DataFrame, candidate: search.Candidate) -> Observation:
 
 def replay(arguments: argparse.Namespace) -> None:
     """Search among runs that are there, and make their full grid as well."""
-    where = pairing.conditions(arguments.where, "--where")
-    rows = families.usable(measurement.read(arguments.replay).to_pandas())
-    rows = pairing.select(rows, {"variant": FULL_PRECISION, **where}, "--where")
+    where = conditions.parse(arguments.where, "--where")
+    rows = conditions.some(families.usable(conditions.measurements(arguments.replay)))
+    rows = conditions.select(rows, where, "--where", {"variant": FULL_PRECISION})
     for key, group in rows.groupby(families.GROUP, sort=True):
         outcomes = dict(zip(group.run, families.observations(group), strict=True))
         candidates = [
@@ -105,12 +216,13 @@ def replay(arguments: argparse.Namespace) -> None:
         print(", ".join(map(str, key)))
         for name, way in (("search", search.searched), ("full grid", search.gridded)):
             made = way(candidates, outcome, arguments.within)
-            found = search.known([outcomes[one.name] for one in made])
-            reached = search.narrow(found, [outcomes[one.name] for one in made], arguments.within)
+            shown = [outcomes[one.name] for one in made]
+            found = search.known(shown)
+            why = search.missed(found, shown, arguments.within)
             share = sum(one.cost for one in made) / sum(one.cost for one in candidates)
             print(
                 f"  {name}: {len(made)} of {len(candidates)} runs, {100 * share:.0f} % of all FLOPs, "
-                f"{said(found)}{'' if reached else '; wider than asked'}"
+                f"{said(found)}{f'; {why}' if why else ''}"
             )
 
 
@@ -125,13 +237,13 @@ def said(found: Fit | None) -> str:
 
 if __name__ == "__main__":
     formatter = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(prog="search", description=__doc__, formatter_class=formatter)
-    parser.add_argument("--architectures", nargs="+", default=[], metavar="NAME", help="sizes to choose from")
-    parser.add_argument(
-        "--datasets", nargs="+", default=["bioS-tiny"], metavar="NAME", help="default: bioS-tiny"
+    parser = argparse.ArgumentParser(
+        prog="search", description=__doc__, formatter_class=formatter, epilog=conditions.FIELDS_HELP
     )
-    parser.add_argument("--recipe", default="bioS-1000", metavar="NAME", help="default: bioS-1000")
-    parser.add_argument("--seeds", type=int, default=10, metavar="N", help="at most so many (default: 10)")
+    parser.add_argument("--architectures", nargs="+", default=[], metavar="NAME", help="sizes to choose from")
+    parser.add_argument("--datasets", nargs="+", metavar="NAME", help="default: bioS-tiny")
+    parser.add_argument("--recipe", metavar="NAME", help="default: bioS-1000")
+    parser.add_argument("--seeds", type=int, metavar="N", help="at most so many (default: 10)")
     parser.add_argument(
         "--within",
         type=float,
@@ -139,8 +251,10 @@ if __name__ == "__main__":
         metavar="SHARE",
         help="how far the ends of the interval may lie from C (default: 0.1, ten per cent)",
     )
-    parser.add_argument("--runs", type=int, metavar="N", help="make no more runs than this")
-    parser.add_argument("--budget", type=float, metavar="FLOPS", help="train for no more than this")
+    parser.add_argument("--runs", type=int, metavar="N", help="make no more new runs than this")
+    parser.add_argument(
+        "--budget", type=float, metavar="FLOPS", help="train for no more than this, new runs together"
+    )
     parser.add_argument("--replay", type=Path, metavar="FILE", help="measurements to search among")
     parser.add_argument(
         "--where", nargs="+", default=[], metavar="FIELD=VALUE", help="with --replay: which measurements"

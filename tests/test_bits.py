@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
-from knowledge_capacity.bits import answer, request
+from knowledge_capacity.bits import answer, request, workflow
 from knowledge_capacity.capacity.compare import ratio
 from knowledge_capacity.capacity.pairing import Unit
 from knowledge_capacity.files import UserError
@@ -26,7 +26,7 @@ from knowledge_capacity.specs import (
 )
 from workflow import ROOT, copy_tree
 
-SMALL = "--configfile studies/smoke.yaml --dataset bioS-smoke --recipe smoke-20 --cores 2".split()
+SMALL = "--configfile studies/smoke.yaml --dataset bioS-smoke --recipe smoke-100 --cores 2".split()
 TEXTS = request.Texts(vocabulary=200, used=199, shortest=36, longest=36)
 
 
@@ -191,6 +191,43 @@ def test_texts_are_those_of_the_dataset_or_of_the_checkpoint(tmp_path: Path) -> 
     (tmp_path / "tokenizer.json").write_text(json.dumps({"version": "1.0", "model": model}))
     with pytest.raises(UserError, match=r"cannot write the texts of this dataset .* Name the dataset"):
         request.texts_of(dataset, recipe, Checkpoint(str(tmp_path)))
+
+
+def test_a_profile_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(UserError, match=r"--profile lokal: there is no envs/lokal\. Did you mean 'local'\?"):
+        workflow.snakemake([], "lokal", "1")
+    with pytest.raises(UserError, match=r"--profile nope: there is no envs/nope\. Known: gpu, local\."):
+        workflow.up_to_date([], "nope", [])
+
+
+@pytest.mark.parametrize("target", ["study", "plan", "cards", "publish"])
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("STUDY=smoek", "there is no study smoek; there are: "),
+        ("STUDY=smoke.yaml", "there is no study smoke.yaml; there are: "),
+        ("PROFILE=nope", "there is no envs/nope; PROFILE may be: gpu local."),
+        ("PROFILE=", "there is no envs/; PROFILE may be: gpu local."),
+    ],
+)
+def test_make_names_a_study_or_profile_that_is_not_there(target: str, setting: str, said: str) -> None:
+    done = make("--dry-run", target, setting)
+    assert done.returncode != 0
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not done.stdout  # before anything is set up
+
+
+def test_make_takes_the_studies_and_profiles_that_there_are() -> None:
+    for setting in ("STUDY=smoke", "PROFILE=gpu", "STUDY="):
+        assert make("--dry-run", "plan", setting).returncode == 0
+    # what stands at the top of the Makefile is its help, and nothing else
+    assert make("help").stdout.splitlines()[-1].startswith("CORES=4 limits")
+
+
+def make(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["make", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 def rows(*ratios: tuple[str, float], limited: bool = False, error: float = 0.01) -> pd.DataFrame:

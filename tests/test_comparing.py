@@ -26,4 +26,4 @@ def test_the_page_shows_what_its_commands_print(command: str, output: str) -> No
 
 
 def test_there_is_something_to_show() -> None:
-    assert len(SHOWN) == 5
+    assert len(SHOWN) == 6

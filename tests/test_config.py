@@ -56,9 +56,7 @@ experiments:
     grids:
       - {datasets: [people], architectures: [narrow], recipes: [short]}
 """
-SECTIONS = (
-    "Known: architectures, datasets, experiments, extractions, quantizers, recipes, scored_people, source."
-)
+SECTIONS = "Known: architectures, datasets, experiments, extractions, only, quantizers, recipes, scored_people, source."
 
 # an overlay, and the line that it gives
 OVERLAYS: dict[str, tuple[str, str]] = {
@@ -557,3 +555,24 @@ def test_junk_that_a_dataset_cannot_have_is_named() -> None:
             ", strings]", "]"
         )
     )
+
+
+def test_qat_is_asked_for_the_quantizers_that_its_recipes_train_with() -> None:
+    def lines(qat: str, variants: str) -> list[str]:
+        base = BASE.replace("weight_decay: 0.01}", f"weight_decay: 0.01, qat: {qat}}}")
+        base = base.replace("  quantization:", "  qat:").replace("variants: [fp32, int8, int4]", variants)
+        Path("config.yaml").write_text(base)
+        try:
+            Study(load_configfile("config.yaml"), ["config.yaml"], [*EXPERIMENTS, "qat"])
+        except ConfigError as error:
+            return str(error).splitlines()
+        return []
+
+    where = "config.yaml: experiments.qat.grids[0].recipes[0] = 'short': qat needs the recipe's own quantizer"
+    assert lines("{bits: 4}", "variants: [fp32, int4]") == []
+    assert lines("{bits: 4}", "variants: [fp32, int8]") == [
+        f"{where} (int4-rtn) among its variants. Add int4 there."
+    ]
+    assert lines("{bits: 3}", "variants: [fp32, int8, int4]") == [
+        f"{where} (int3-rtn) among its variants. Name it among quantizers, and add that name there."
+    ]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 TREE = ("Snakefile", "config.yaml", "rules", "scripts", "envs", "studies")
-TIMEOUT = 240
+TIMEOUT = 600
 
 
 def snakemake(folder: Path, *arguments: str, ok: bool = True) -> str:

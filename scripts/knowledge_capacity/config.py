@@ -27,7 +27,7 @@ COMMAND_LINE = "--config"
 ABSENT = object()
 
 MAPPING = "keys with values"
-WANTED = {int: "a whole number", float: "a number", str: "a name", list: "a list"}
+WANTED = {bool: "true or false", int: "a whole number", float: "a number", str: "a name", list: "a list"}
 FOUND = {
     NoneType: "empty",
     bool: "true or false",
@@ -208,7 +208,7 @@ def _instead(value: Any, wanted: str) -> str:
     if wanted == WANTED[int] and isinstance(value, float) and value.is_integer():
         return f"Write {int(value)}."
     with suppress(TypeError, ValueError):
-        if isinstance(value, str) and math.isfinite(float(value)):
+        if wanted in (WANTED[int], WANTED[float]) and isinstance(value, str) and math.isfinite(float(value)):
             return "Remove the quotes."
     return f"Write {wanted}."
 

@@ -46,6 +46,8 @@ def problems_of(config: Config, experiments: set[str]) -> Iterator[Problem]:
         if recipe.qat and recipe.qat.method != "rtn":
             reason = "training rounds its weights to nearest, anew at every step"
             yield Problem(("recipes", name, "qat", "method"), reason, "Write rtn, or leave it out.")
+        elif recipe.qat:
+            yield from _quantizer(("recipes", name, "qat"), recipe.qat, others=False)
         if name in paper.NAMES:
             yield Problem(
                 ("recipes", name), "this is the name of a recipe of the paper's", "Choose another name."
@@ -57,6 +59,12 @@ def problems_of(config: Config, experiments: set[str]) -> Iterator[Problem]:
         if file and not file.is_file():
             remedy = "Name results that there are: published, a file or folder of measurements, or an https address."
             yield Problem(("source",), f"there is no file {file}", remedy)
+    for i, name in enumerate(config.only or []):
+        if not config.experiments.get(name):
+            known = [name for name, experiment in config.experiments.items() if experiment]
+            yield Problem(("only", i), "this study has no such experiment", did_you_mean(name, known))
+    if config.only == []:
+        yield Problem(("only",), "this list is empty", "Name an experiment in it, or write null for all.")
     if not any(config.experiments.values()):
         yield Problem(("experiments",), "there is no experiment", "Add one, or set one that is not null.")
     for name, experiment in config.experiments.items():
@@ -178,8 +186,8 @@ def _decoder(key: Key, architecture: Architecture) -> Iterator[Problem]:
         yield Problem((*key, which), reason, "Remove one of them.")
 
 
-def _quantizer(key: Key, quantizer: Quantizer) -> Iterator[Problem]:
-    """Fields that the method has no use for."""
+def _quantizer(key: Key, quantizer: Quantizer, others: bool = True) -> Iterator[Problem]:
+    """Fields that the method has no use for. others: whether it could be another method."""
     method = quantizer.method
     bits = FORMATS.get(method, quantizer.bits)
     if quantizer.bits != bits:
@@ -190,7 +198,8 @@ def _quantizer(key: Key, quantizer: Quantizer) -> Iterator[Problem]:
         yield Problem((*key, "zero_point"), reason, "Remove it, or write rtn or gptq as method.")
     if quantizer.calibration_people != Quantizer.calibration_people and method != "gptq":
         reason = f"{method} looks at no data"
-        yield Problem((*key, "calibration_people"), reason, "Remove it, or write gptq as method.")
+        remedy = "Remove it, or write gptq as method." if others else "Remove it."
+        yield Problem((*key, "calibration_people"), reason, remedy)
     if quantizer.group_size == 1:
         reason = "a scale for each weight takes more bits than the weight"
         yield Problem((*key, "group_size"), reason, "Write 0 for one scale a row, or a size such as 32.")
@@ -207,11 +216,14 @@ def _experiment(key: Key, experiment: Experiment, config: Config) -> Iterator[Pr
             yield from _asked((*key, "variants", i), name, experiment, config)
     for g, grid in enumerate(experiment.grids):
         yield from _together((*key, "grids", g), grid, config)
+        if key[-1] == "qat":
+            yield from _unlike_trained((*key, "grids", g), grid, experiment, config)
         for section in ("datasets", "architectures", "recipes"):
             known, names = getattr(config, section), getattr(grid, section)
             yield from _repeats((*key, "grids", g, section), names)
             for i, name in enumerate(names):
-                if section == "architectures" and standard_architecture(name):
+                if section == "architectures" and (standard := standard_architecture(name)):
+                    yield from _decoder((*key, "grids", g, section, i), standard)
                     continue
                 if section == "recipes" and name in paper.NAMES:
                     continue
@@ -220,7 +232,8 @@ def _experiment(key: Key, experiment: Experiment, config: Config) -> Iterator[Pr
                     if section == "architectures":
                         families = ", ".join(FAMILIES)
                         remedy += (
-                            f" FAMILY-LAYERS-HEADS, such as gpt2-2-1, needs no entry (families: {families})."
+                            " FAMILY-LAYERS-HEADS, such as gpt2-2-1 or gpt2-2-1-d16, needs no entry "
+                            f"(families: {families})."
                         )
                     where = (*key, "grids", g, section, i)
                     yield Problem(where, f"there is no such {section.removesuffix('s')}", remedy)
@@ -236,6 +249,18 @@ def _asked(key: Key, name: str, experiment: Experiment, config: Config) -> Itera
         elif dataset and dataset.n_people < FEWEST_ASKED:
             reason = f"half of {dataset.n_people} people, as dataset {d} has, is too few to teach and to ask"
             yield Problem(key, reason, f"Use a dataset of at least {FEWEST_ASKED} people, or remove it.")
+
+
+def _unlike_trained(key: Key, grid: Grid, experiment: Experiment, config: Config) -> Iterator[Problem]:
+    """Recipes that train with a quantizer by which the experiment qat, which shows just that, stores nothing."""
+    stored = {config.quantizers[name] for name in experiment.variants if name in config.quantizers}
+    for i, name in enumerate(grid.recipes):
+        own = config.recipes[name].qat if name in config.recipes else None
+        if own and own not in stored:
+            reason = f"qat needs the recipe's own quantizer ({own.slug}) among its variants"
+            known = next((name for name, one in config.quantizers.items() if one == own), None)
+            remedy = f"Add {known} there." if known else "Name it among quantizers, and add that name there."
+            yield Problem((*key, "recipes", i), reason, remedy, ((*key[:2], "variants"),))
 
 
 def _together(key: Key, grid: Grid, config: Config) -> Iterator[Problem]:

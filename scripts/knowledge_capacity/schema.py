@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field, fields
+from itertools import product
 from typing import Annotated, Any
 
 from annotated_types import Ge, Lt, MinLen
@@ -22,7 +23,7 @@ from .specs import (
     Recipe,
 )
 
-STANDARD_ARCHITECTURE = re.compile(rf"({'|'.join(FAMILIES)})-([1-9][0-9]*)-([1-9][0-9]*)")
+STANDARD_ARCHITECTURE = re.compile(rf"({'|'.join(FAMILIES)})-([1-9][0-9]*)-([1-9][0-9]*)(?:-d([1-9][0-9]*))?")
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ class Recipes(Recipe):
 class Config:
     """The configuration, key by key. An experiment set to null in an overlay is left out.
 
+    only: the experiments that count, where not all do.
     source: where measurements that were made before are, if these take the place of the study's own runs.
     scored_people: at most so many people of each dataset are scored and stand for all; null scores all.
     """
@@ -76,6 +78,7 @@ class Config:
     experiments: dict[str, Experiment | None]
     scored_people: Count | None = None
     source: str | None = None
+    only: list[str] | None = None
     extractions: dict[str, Questions] = field(default_factory=dict)
 
     def architecture(self, name: str) -> AnyArchitecture | None:
@@ -94,11 +97,29 @@ class Config:
         return entry.each() if entry else paper.recipes(name, dataset, architecture)
 
 
+def spread_families(tree: Any) -> None:
+    """Put the architectures of grids that name `families` and `sizes` in their place, in a configuration as read.
+
+    families: [llama, mistral] with sizes: [2-2, 4-2] are llama-2-2, llama-4-2, mistral-2-2 and mistral-4-2.
+    """
+    experiments = tree.get("experiments") if isinstance(tree, dict) else None
+    for experiment in experiments.values() if isinstance(experiments, dict) else ():
+        grids = experiment.get("grids") if isinstance(experiment, dict) else None
+        for grid in grids if isinstance(grids, list) else ():
+            if isinstance(grid, dict) and all(
+                isinstance(grid.get(key), list) for key in ("families", "sizes")
+            ):
+                named = [
+                    f"{family}-{size}" for family, size in product(grid.pop("families"), grid.pop("sizes"))
+                ]
+                grid["architectures"] = [*(grid.get("architectures") or []), *named]
+
+
 def standard_architecture(name: str) -> Architecture | None:
-    """FAMILY-ℓ-h, such as gpt2-2-1: ℓ layers and h heads of 64 dimensions; None for any other name."""
+    """FAMILY-ℓ-h or FAMILY-ℓ-h-dWIDTH: ℓ layers, h heads, of 64 dimensions without WIDTH; None for any other name."""
     match = STANDARD_ARCHITECTURE.fullmatch(name)
     if not match:
         return None
     layers, heads = int(match[2]), int(match[3])
     family: Any = match[1]
-    return Architecture(layers=layers, heads=heads, width=64 * heads, family=family)
+    return Architecture(layers=layers, heads=heads, width=int(match[4] or 64 * heads), family=family)

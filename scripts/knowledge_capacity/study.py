@@ -15,7 +15,7 @@ from .console import amount
 from .data.lengths import training_words
 from .experiments import experiment_modules
 from .problems import problems_of
-from .schema import Config, Experiment
+from .schema import Config, Experiment, spread_families
 from .specs import WORD_LEVEL, Architecture, Dataset, Quantizer, Questions, Run
 
 __all__ = ["Study", "experiment_modules"]
@@ -31,6 +31,8 @@ class Study:
     def __init__(self, config: Any, files: Iterable[str | Path], experiments: Iterable[str]) -> None:
         sources = Sources(config, files)
         sources.default("architectures", "kind", Architecture.kind)
+        for tree in (sources.config, *sources.trees):
+            spread_families(tree)
         parsed, problems = parse(Config, sources)
         if parsed:
             problems = list(problems_of(parsed, set(experiments)))
@@ -38,7 +40,8 @@ class Study:
             raise ConfigError("\n".join(dict.fromkeys(sources.line(problem) for problem in problems)))
         self.config: Config = parsed
         self.sources = places.names(parsed.source)
-        self.experiments = {name: e for name, e in parsed.experiments.items() if e is not None}
+        wanted = parsed.experiments if parsed.only is None else parsed.only
+        self.experiments = {name: e for name in wanted if (e := parsed.experiments[name]) is not None}
         self.runs: dict[str, Run] = {}
         self._quantizers: dict[str, dict[str, Quantizer]] = {}
         self._extractions: dict[str, dict[str, Questions]] = {}

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from knowledge_capacity.capacity import compare, pairing
+from knowledge_capacity.capacity import compare, conditions, measurement, pairing
 from knowledge_capacity.capacity.measurement import SCHEMA
 from knowledge_capacity.capacity.seeds import student
 from knowledge_capacity.files import UserError, write_parquet
@@ -33,19 +33,37 @@ FAMILIES = ({"family": "gpt2"}, {"family": "llama"})
 
 
 def test_conditions_name_what_there_is() -> None:
-    assert pairing.conditions(["family=gpt2", "lr=1e-3"], "--a") == {"family": "gpt2", "lr": "1e-3"}
+    assert conditions.parse(["family=gpt2", "lr=1e-3"], "--a") == {"family": "gpt2", "lr": "1e-3"}
     with pytest.raises(UserError, match=r"--a gpt2: this is no condition\. Write FIELD=VALUE"):
-        pairing.conditions(["gpt2"], "--a")
+        conditions.parse(["gpt2"], "--a")
     with pytest.raises(UserError, match=r"there is no field famly\. Did you mean 'family'\?"):
-        pairing.conditions(["famly=gpt2"], "--a")
+        conditions.parse(["famly=gpt2"], "--a")
     with pytest.raises(UserError, match="family stands here twice"):
-        pairing.conditions(["family=a", "family=b"], "--a")
+        conditions.parse(["family=a", "family=b"], "--a")
     rows = both((0.5,), (0.4,))
-    assert len(pairing.select(rows, {"lr": "0.001", "width": "8.0"}, "--a")) == 2
+    assert len(conditions.select(rows, {"lr": "0.001", "width": "8.0"}, "--a")) == 2
     with pytest.raises(UserError, match=r"--a family=lama: no measurement. Did you mean 'llama'\?"):
-        pairing.select(rows, {"family": "lama"}, "--a")
+        conditions.select(rows, {"family": "lama"}, "--a")
     with pytest.raises(UserError, match=r"--a width=9: .* Known: 8."):
-        pairing.select(rows, {"width": "9"}, "--a")
+        conditions.select(rows, {"width": "9"}, "--a")
+    with pytest.raises(UserError, match=r"--a width=9: no measurement with family=gpt2\. Known: 8"):
+        conditions.select(rows, {"family": "gpt2", "width": "9"}, "--a")
+    with pytest.raises(UserError, match=r"--a kind=bioD \(the default\): no measurement with family=gpt2\. "):
+        conditions.select(rows, {"family": "gpt2"}, "--a", {"family": "llama", "kind": "bioD"})
+
+
+def test_what_there_is_can_be_asked_for_as_the_example_says() -> None:
+    rows = table(*(row(r, GPT2(8), variant=v) for v, r in (("fp32", 0.5), ("int4-rtn", 0.4))))
+    said = conditions.choices(rows).splitlines()
+    assert said[said.index("variant") + 1 :] == [
+        "  fp32",
+        "  int4-rtn",
+        "seed",
+        "  0",
+        "",
+        "For example: --a variant=int4-rtn --b variant=fp32",
+    ]
+    assert set(conditions.FIELDS) <= set(conditions.FIELDS_HELP.replace(",", "").split())
 
 
 def test_sizes_of_families_are_paired_by_seed() -> None:
@@ -85,6 +103,14 @@ def test_what_else_differs_is_said() -> None:
     units = pairing.pairs(rows, {"exposures": "1000"}, {"exposures": "100"})
     assert units[0].apart == {"batch_size": ("192", "12")}
     assert "They differ in batch_size (192 and 12) as well." in compare.verdict(units, "a", "b")
+    other = BioS(n_people=100)
+    more = table(
+        row(0.5, GPT2(8), dataset=other),
+        row(0.4, GPT2(8), recipe=Recipe(100, 1e-3, batch_size=9), dataset=other),
+    )
+    units = pairing.pairs(pd.concat([rows, more]), {"exposures": "1000"}, {"exposures": "100"})
+    # once for the field, whatever the number of its pairs of values
+    assert "They differ in batch_size (192 and 9; 192 and 12) as well." in compare.verdict(units, "a", "b")
 
 
 def test_selections_that_cannot_be_compared() -> None:
@@ -92,8 +118,16 @@ def test_selections_that_cannot_be_compared() -> None:
     with pytest.raises(UserError, match="ask for the same measurements"):
         pairing.pairs(rows, {"family": "gpt2"}, {"architecture": "gpt2-2-1-d8"})
     other = table(row(0.5, GPT2(8)), row(0.4, LLAMA(8), recipe=MUON))
-    with pytest.raises(UserError, match="share no recipe"):
+    with pytest.raises(UserError, match="share no recipe: optimizer is adamw in --a and muon in --b"):
         pairing.pairs(other, *FAMILIES)
+    crossed = table(
+        row(0.5, GPT2(8)),
+        row(0.5, GPT2(8), recipe=MUON, dataset=BioS(100)),
+        row(0.4, LLAMA(8), recipe=MUON),
+        row(0.4, LLAMA(8), dataset=BioS(100)),
+    )
+    with pytest.raises(UserError, match="no measurement of --a has a partner in --b"):
+        pairing.pairs(crossed, *FAMILIES)
     with pytest.raises(UserError, match=r"no seed of --a \(0\) is one of --b \(1\)"):
         pairing.pairs(table(row(0.5, GPT2(8), 0), row(0.4, LLAMA(8), 1)), *FAMILIES)
     several = table(row(0.5, GPT2(8)), row(0.5, Architecture(2, 1, 8, tied=False)), row(0.4, LLAMA(8)))
@@ -101,6 +135,50 @@ def test_selections_that_cannot_be_compared() -> None:
         UserError, match=r"--a leaves architecture open: there are gpt2-2-1-d8, gpt2-2-1-d8-un"
     ):
         pairing.pairs(several, *FAMILIES)
+
+
+def test_only_the_fields_that_differ_are_named() -> None:
+    fast = [Recipe(exposures, 2e-3, batch_size=4) for exposures in (100, 50)]
+    rows = table(*(row(0.5, GPT2(8), recipe=recipe) for recipe in (*fast, Recipe(1000, 1e-3))))
+    with pytest.raises(UserError) as error:
+        pairing.pairs(rows, {"lr": "2e-3"}, {"lr": "1e-3"})
+    assert str(error.value) == (
+        "--a and --b share no recipe: exposures is 50, 100 in --a and 1000 in --b; batch_size is 4 in --a and 192 in "
+        "--b. Name the recipe of each, if it may differ: recipe=NAME."
+    )
+
+
+def test_sides_that_are_no_question_are_refused() -> None:
+    rows = table(
+        row(0.5, GPT2(8)),
+        row(0.4, GPT2(8), variant="int4-rtn"),
+        row(0.3, GPT2(8), dataset=BioS(100)),
+        row(0.2, GPT2(8), variant="int4-rtn", dataset=BioS(100)),
+    )
+    with pytest.raises(
+        UserError, match=r"--a n_people=100: --b leaves n_people open\. Write n_people=… for --b"
+    ):
+        pairing.pairs(rows, {"n_people": "100"}, {"variant": "int4-rtn"})
+    with pytest.raises(UserError, match="--b family=gpt2: --a leaves family open"):
+        pairing.pairs(rows, {"width": "8"}, {"family": "gpt2", "width": "8"})
+    assert len(pairing.pairs(rows, {"variant": "int4-rtn"}, {"variant": "fp32"})) == 2
+    with pytest.raises(UserError, match=r"--a seed=0: seeds are what is paired, so they cannot be compared"):
+        pairing.pairs(rows, {"seed": "0"}, {"seed": "1"})
+    with pytest.raises(UserError, match=r"--b seed=0: seeds are what is paired"):
+        pairing.pairs(rows, {"variant": "int4-rtn"}, {"variant": "fp32", "seed": "0"})
+
+
+def test_answers_are_compared_with_answers_alone() -> None:
+    asked = {"accuracy_by_attribute": [("major", 0.5)]}
+    rows = table(
+        row(0.5, GPT2(8)),
+        {**row(0.4, GPT2(8), variant="questions"), **asked},
+        {**row(0.3, GPT2(8), variant="questions-rank2"), **asked},
+    )
+    with pytest.raises(UserError, match=r"--a variant=questions: answers to questions tell of values alone"):
+        pairing.pairs(rows, {"variant": "questions"}, {"variant": "fp32"})
+    assert len(pairing.pairs(rows, {"variant": "questions"}, {"variant": "questions-rank2"})) == 1
+    assert "For example" not in conditions.choices(rows[rows.variant != "questions"])  # of fp32 and answers
 
 
 def test_the_verdict_is_a_rule() -> None:
@@ -131,8 +209,37 @@ def test_limited_and_empty_pairs_do_not_count() -> None:
     assert said.startswith("ratio of a to b: 2.000, ")
     assert "Left out: 1 pair that the dataset limits." in said
     assert "Left out: 1 pair where b learned nothing." in said
+    nothing = both((-0.1, 0.5), (-0.1, 0.5), 64)
+    said = compare.verdict(pairing.pairs(pd.concat([rows, nothing]), *FAMILIES), "a", "b")
+    assert "Left out: 1 pair where b learned nothing." in said  # a pair counts once
+    assert "Left out: 1 pair where each of them learned nothing." in said
     mixed = pd.concat([both((0.5, 0.51), (0.5, 0.51)), both((0.9, 0.92), (0.3, 0.31), 16)])
     assert "differs from pair to pair" in compare.verdict(pairing.pairs(mixed, *FAMILIES), "a", "b")
+
+
+@pytest.mark.parametrize(
+    ("ratio", "shown"),
+    [
+        (0.9996, "0.9996"),
+        (1.00003, "1.00003"),
+        (0.99951, "0.9995"),
+        (1.0, "1.000"),
+        (0.5, "0.500"),
+        (18.04, "18.0"),
+    ],
+)
+def test_on_which_side_of_1_an_end_lies_is_shown(ratio: float, shown: str) -> None:
+    assert compare.beside_one(ratio) == shown
+
+
+def test_a_verdict_shows_the_interval_that_it_rests_on() -> None:
+    rows = both((0.4998, 0.49985, 0.4999), (0.5, 0.5, 0.5))
+    rows["bits_learned_low"] = rows["bits_learned_high"] = rows["bits_learned"]
+    units = pairing.pairs(rows, *FAMILIES)
+    said = compare.verdict(units, "a", "b")
+    assert "a stores fewer bits" in said
+    assert "interval 0.999 to 0.9999 (" in said
+    assert "[0.999, 0.9999]" in compare.table(units)
 
 
 def test_variants_of_one_run_share_their_people() -> None:
@@ -179,6 +286,65 @@ def test_as_many_seeds_as_are_needed_find_the_margin_four_times_in_five() -> Non
     assert compare.seeds_needed(pairing.pairs(both((0.5,), (0.4,)), *FAMILIES), 1.1) is None
 
 
+def write(file: Path, rows: pa.Table) -> Path:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_parquet(file, rows)
+    return file
+
+
+def test_a_file_is_called_what_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def said(path: str | Path) -> str:
+        with pytest.raises(UserError) as error:
+            measurement.read(Path(path))
+        return str(error.value)
+
+    monkeypatch.chdir(tmp_path)
+    missing = (
+        "results/measurements.parquet: there is no such file. Run `make study` first, or name another file."
+    )
+    assert said("results/measurements.parquet") == missing
+    Path("results").mkdir()
+    folder = "results: this is a folder. Name a file, such as results/measurements.parquet."
+    assert said("results") == folder
+
+    # what the workflow makes may be deleted, and nothing else
+    made = [
+        "results/measurements.parquet",
+        "results/runs/a/b/c/seed0/measurements.parquet",
+        "results/runs/a/b/c/seed0/extraction.parquet",
+    ]
+    sound = ["results/conventions.json", "results/published/measurements.parquet", "elsewhere.txt"]
+    old = pa.table({"seed": [0]})
+    for name in [*made, *sound]:
+        write(Path(name), old.replace_schema_metadata({"measurements": "4"}))
+        version = said(name)
+        assert "not measurements of version 5, which this code reads, but of version 4." in version
+        write(Path(name), old)
+        other = said(name)
+        assert "a Parquet file that was not written as measurements" in other
+        Path(name).write_text("no Parquet")
+        damaged = said(name)
+        assert "not a readable Parquet file" in damaged
+        for message in (version, other, damaged):
+            assert ("Delete it and make it again: snakemake" in message) == (name in made)
+    training = "results/runs/a/b/c/seed0/training.parquet"
+    write(Path(training), old)
+    assert "Delete" not in said(training)
+    assert said(tmp_path / made[0]).endswith(f"snakemake --cores 1 {made[0]}")  # by its whole path, too
+
+
+def test_a_file_without_a_row_is_the_same_to_every_command(tmp_path: Path) -> None:
+    file = str(write(tmp_path / "none.parquet", SCHEMA.empty_table()))
+    expected = f"{file}: there is not one measurement in it. Run `make study`, or name another file.\n"
+    sides = ("--a", "family=gpt2", "--b", "family=llama")
+    for script, *arguments in (("fit", file), ("estimate", file), ("compare", file, *sides)):
+        assert command(script, *arguments, ok=False) == f"{script}: {expected}"
+    assert command("search", "--replay", file, ok=False) == f"search: {expected}"
+    asked = {**row(0.4, GPT2(8), variant="questions"), "accuracy_by_attribute": [("major", 0.5)]}
+    file = str(write(tmp_path / "answers.parquet", measurement.table([asked])))
+    assert "none of these measurements tells of a capacity" in command("fit", file, ok=False)
+
+
 def command(script: str, *arguments: str, ok: bool = True) -> str:
     """What a script prints: its output, or its one line of error."""
     done = subprocess.run(
@@ -194,7 +360,6 @@ def command(script: str, *arguments: str, ok: bool = True) -> str:
 
 
 def test_the_commands_say_what_the_measurements_say(tmp_path: Path) -> None:
-    file = tmp_path / "measurements.parquet"
     other = BioS(n_people=100)
     rows = [
         row(ratio + 0.01 * seed, make(8 * size), seed, dataset=dataset, n_parameters=500 * size)
@@ -203,15 +368,19 @@ def test_the_commands_say_what_the_measurements_say(tmp_path: Path) -> None:
         for size in (1, 2)
         for dataset in (DATASET, other)
     ]
-    write_parquet(file, pa.Table.from_pandas(table(*rows), schema=SCHEMA, preserve_index=False))
+    made = pa.Table.from_pandas(table(*rows), schema=SCHEMA, preserve_index=False)
+    file = write(tmp_path / "measurements.parquet", made)
     said = command(
         "compare", str(file), "--a", "family=gpt2", "--b", "family=llama", "--where", "n_people=50"
     )
     assert "In this setting family gpt2 stores more bits per parameter than family llama." in said
-    assert (
-        "did you mean"
-        in command("compare", str(file), "--a", "family=gpt", "--b", "seed=1", ok=False).lower()
-    )
+    lopsided = command("compare", str(file), "--a", "family=gpt2", "--b", "variant=fp32", ok=False)
+    assert "--b leaves family open" in lopsided
+    unknown = command("compare", str(file), "--a", "family=gpt", "--b", "family=llama", ok=False)
+    assert "Did you mean 'gpt2'?" in unknown
+    assert "give both --a and --b" in command("compare", str(file), "--a", "family=gpt2", ok=False)
+    assert "For example: --a architecture=" in command("compare", str(file))
+    assert "  recipe, exposures, lr," in command("compare", "--help")
     fitted = command("fit", str(file))
     assert "bioS, gpt2, 1000, fp32" in fitted
     assert "bioS, llama, 1000, fp32" in fitted

@@ -1,6 +1,8 @@
 """The capacity of an architecture, recovered from runs whose capacity was planted."""
 
 import math
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,9 +12,10 @@ from knowledge_capacity.capacity import extrapolation, families, measurement, se
 from knowledge_capacity.capacity.saturation import Fit, Observation, fit, learned, own_capacity
 from knowledge_capacity.capacity.seeds import Interval, over_seeds
 from knowledge_capacity.experiments import output, saturation
-from knowledge_capacity.files import UserError
-from knowledge_capacity.specs import Architecture, BioS, Recipe
+from knowledge_capacity.files import UserError, write_parquet
+from knowledge_capacity.specs import Architecture, BioS, Junk, Quantizer, Recipe
 from tables import row, table
+from workflow import ROOT
 
 BITS = 24_000.0
 
@@ -186,7 +189,8 @@ def test_the_headline_is_a_division_and_says_how_far_it_goes() -> None:
     said = extrapolation.headline(corpus, extrapolation.DENSITIES, Interval(2.0, 2.0, 2.0), (1e5, 7e6))
     assert "20.5 billion words" in said
     assert "At 2 bits per parameter, 7 billion parameters would hold them." in said
-    assert "The answer lies 1,000 times beyond the largest." in said
+    assert "The answer lies about 1,000 times beyond the largest." in said
+    assert "Measured were models of 100,000 to 7,000,000 parameters." in said
     assert "assumed, not measured" in said
     near = extrapolation.headline(
         extrapolation.Corpus("mine", 1e6), extrapolation.DENSITIES, Interval(2.0, 1.0, 4.0), (1e5, 7e6)
@@ -194,3 +198,108 @@ def test_the_headline_is_a_division_and_says_how_far_it_goes() -> None:
     assert "500,000 (250,000 to 1 million) parameters" in near
     assert "beyond" not in near
     assert "assumed" not in near
+
+
+@pytest.mark.parametrize(
+    ("largest", "said"), [(4089, "1.7 million"), (7e8, "10"), (5.6e9, "1.2"), (3e5, "23,000")]
+)
+def test_how_far_beyond_is_told_in_two_figures(largest: float, said: str) -> None:
+    one = Interval(2.0, 2.0, 2.0)
+    text = extrapolation.headline(
+        extrapolation.Corpus("The corpus", 14e9), (1.0, 1.0), one, (largest, largest)
+    )
+    assert f"lies about {said} times beyond" in text
+    assert f"Measured were models of {largest:,.0f} parameters." in text  # one size, told once
+    assert text.startswith("The corpus: 14 billion")
+
+
+def test_one_size_is_said_to_be_one() -> None:
+    single = fit([run(1e3, seed, 2.0 + 0.1 * seed) for seed in (0, 1)])
+    assert single.warnings == ["One size only: whether C is the same at others, these runs cannot tell."]
+    assert not fit([run(size, 0, 2.0) for size in (1e3, 1.5e3)]).warnings
+    limited = fit([run(4e4, seed, 2.0) for seed in (0, 1)])
+    assert len(limited.warnings) == 1  # a lower bound has its own remark
+
+
+def estimate(*arguments: str, ok: bool = True) -> str:
+    """What the command prints: its output, or its line of error."""
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "scripts/estimate.py"), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode == 0) == ok, done.stderr
+    return done.stdout if ok else done.stderr
+
+
+def test_the_estimate_is_of_plain_training_and_says_what_else_there_is(tmp_path: Path) -> None:
+    gpt2 = Architecture(2, 1, 8)
+    muon = Recipe(1000, 1e-3, optimizer="muon")
+    others = [
+        row(0.3, gpt2, seed, recipe=recipe)
+        for seed in (0, 1)
+        for recipe in (
+            Recipe(1000, 1e-3, qat=Quantizer(3)),
+            Recipe(1000, 1e-3, junk=Junk(people=9)),
+        )
+    ]
+    rounded = [row(0.2, gpt2, seed, variant="int4-rtn") for seed in (0, 1)]
+    file = tmp_path / "measurements.parquet"
+
+    def write(rows: list[dict[str, Any]]) -> None:
+        write_parquet(file, selection.marked(measurement.table(rows)))
+
+    write([*ROWS, *others, *rounded])
+    said = estimate(str(file))
+    assert "The capacity is that of bioS, gpt2, 1000, fp32, by 8 runs." in said
+    assert not said.endswith("\n\n")
+    recipe = Recipe(1000, 1e-3, qat=Quantizer(3)).slug
+    assert "gpt2 qat-int3-rtn" in estimate(str(file), "--where", f"recipe={recipe}")
+    assert "gpt2 junk 9 0.875 pure" in estimate(str(file), "--where", "junk_people=9")
+
+    write([*ROWS, *(row(0.4, gpt2, seed, recipe=muon) for seed in (0, 1))])
+    several = estimate(str(file), ok=False)
+    assert "leaves several capacities: bioS, gpt2, 1000, fp32; bioS, gpt2 muon, 1000, fp32." in several
+    assert "Add one of: optimizer=adamw, optimizer=muon." in several
+    assert "gpt2 muon" in estimate(str(file), "--where", "optimizer=muon")
+    unmet = estimate(str(file), "--where", "optimizer=muon", "family=llama", ok=False)
+    assert "family=llama: no measurement with optimizer=muon. Known: gpt2." in unmet
+    missing = estimate(str(file), "--where", "kind=bioS", "variant=int4-rtn", ok=False)
+    assert "variant=int4-rtn: no measurement with kind=bioS. Known: fp32." in missing
+
+    write(others)
+    assert "all of these were trained with junk or at few bits" in estimate(str(file), ok=False)
+    write([others[0]])
+    alone = estimate(str(file), "--where", f"recipe={others[0]['recipe']}", ok=False)
+    assert "fp32: there is no capacity. A capacity takes two runs" in alone
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("--capacity inf", "--capacity inf: this is no amount"),
+        ("--bits nan", "--bits nan: this is no amount"),
+        ("--range 0 1", "--range 0: this is no amount"),
+        ("--capacity 2 3 4", "--capacity 2 3 4: write one number, or three"),
+        ("--capacity 2 2.3 1.8", "--capacity 2 2.3 1.8: write one number, or three"),
+        ("--capacity 2 3", "--capacity 2 3: write one number, or three"),
+        ("--capacity 2 --range 2 1", "--range 2 1: write the lower one first"),
+        ("--bits 5 --words 2", "--words has no effect beside --bits"),
+        ("--bits 5 --bits-per-word 2", "--bits-per-word has no effect beside --bits"),
+        ("--bits 5 --range 1 2", "--range has no effect beside --bits"),
+        ("--capacity 2 --where kind=bioS", "--where has no effect beside --capacity"),
+    ],
+)
+def test_an_estimate_of_nonsense_is_refused(arguments: str, said: str) -> None:
+    assert said in estimate(*arguments.split(), ok=False)
+
+
+def test_the_range_follows_the_bits_of_a_word_and_the_end_is_the_end() -> None:
+    said = estimate("--capacity", "2", "1.8", "2.3", "--words", "30", "--bits-per-word", "100")
+    assert said.startswith("The corpus: 30 words, taken to hold 100.00 bits")
+    assert "At 2 (1.8 to 2.3) bits per parameter, 1,500 " in said
+    assert "At 50.00 bits a word" in said
+    assert "at 200.00, " in said
+    assert said.endswith("parameters.\n")

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from knowledge_capacity.capacity.saturation import Observation, learned
-from knowledge_capacity.capacity.search import Candidate, gridded, known, narrow, next_run, searched
-from workflow import copy_tree
+from knowledge_capacity.capacity.search import Candidate, gridded, known, missed, narrow, next_run, searched
+from workflow import ROOT, copy_tree
 
 SIZES = [1e3 * 1.7**i for i in range(6)]
 Outcome = Callable[[Candidate], Observation]
@@ -103,30 +103,82 @@ def test_runs_near_the_corner_are_worth_less_than_runs_far_from_it() -> None:
     assert 2.0 * chosen.n_parameters / chosen.bits_max < 0.5
 
 
-def test_the_command_makes_the_runs_it_chooses_and_none_twice(tmp_path: Path) -> None:
-    folder = copy_tree(tmp_path / "a clone")
-    arguments = "--configfile studies/smoke.yaml --datasets bioS-smoke --recipe smoke-20 --runs 2 --cores 2"
-    architectures = ("--architectures", "gpt2-2-1-d8", "gpt2-2-1-d10", "gpt2-2-1-d12")
+def test_why_a_capacity_does_not_count_as_known_is_said() -> None:
+    candidates, outcome = world(0)
+    measured = [outcome(one) for one in searched(candidates, outcome, 0.15)]
+    assert missed(known(measured), measured, 0.15) is None
+    assert missed(known(measured), measured, 0.001) == "wider than asked"
+    assert missed(None, [], 0.15) == "there is no interval yet"
+    single = [outcome(one) for one in candidates if one.size == "1000"]
+    assert missed(known(single), single, 1.0) == "one size only, and C counts as known by two at least"
 
-    def search() -> tuple[str, str]:
-        done = subprocess.run(
-            [sys.executable, "scripts/search.py", *arguments.split(), *architectures],
-            cwd=folder,
-            env={**os.environ, "PYTHONWARNINGS": "ignore"},
-            capture_output=True,
-            text=True,
-            timeout=240,
-            check=True,
-        )
-        return done.stdout, done.stderr
 
-    said, progress = search()
-    assert "by 2 of 30 runs" in said
-    made = sorted(
-        str(path.parent.parent.parent.name) for path in folder.glob("results/runs/*/*/*/*/run.json")
+def search(folder: Path, *arguments: str, ok: bool = True) -> tuple[str, str]:
+    """What the command prints in a folder, to standard output and to standard error."""
+    done = subprocess.run(
+        [sys.executable, "scripts/search.py", *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONWARNINGS": "ignore"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
     )
-    assert made == ["gpt2-2-1-d10", "gpt2-2-1-d8"]  # the two smallest
+    assert (done.returncode == 0) == ok, done.stderr
+    return done.stdout, done.stderr
+
+
+SMALL = "--configfile studies/smoke.yaml --datasets bioS-smoke --recipe smoke-100 --cores 2".split()
+
+
+def test_the_command_makes_the_runs_it_chooses_and_reads_those_that_are_there(tmp_path: Path) -> None:
+    folder = copy_tree(tmp_path / "a clone")
+    names = ["gpt2-2-1-d8", "gpt2-2-1-d10", "gpt2-2-1-d12"]
+    arguments = (*SMALL, "--architectures", *names, "--seeds", "1")
+    said, progress = search(folder, *arguments, "--runs", "2")
+    assert "by 2 of 3 runs (2 of them new)" in said
+    assert "the runs or FLOPs allowed are spent" in progress
+    assert "--within 0.1: " in said
+    assert not said.endswith("\n\n")
+    records = {path.parents[2].name: path for path in folder.glob("results/runs/*/*/*/*/run.json")}
+    assert sorted(records) == ["gpt2-2-1-d10", "gpt2-2-1-d8"]  # the two smallest
     assert progress.count("Finished jobid") > 0 or "done in" in progress
-    again, progress = search()
-    assert again == said
-    assert progress.count("Nothing to be done") == 2
+
+    # runs that are there are free; one whose measurement is missing is measured, and not trained
+    records["gpt2-2-1-d8"].with_name("measurements.parquet").unlink()
+    times = {name: path.stat().st_mtime_ns for name, path in records.items()}
+    said, progress = search(folder, *arguments, "--runs", "1")
+    assert "2 of 3 runs are there already" in progress
+    assert "by 3 of 3 runs (1 of them new)" in said
+    assert {name: path.stat().st_mtime_ns for name, path in records.items()} == times
+
+    # what the training code made before it was edited is not there
+    edited = folder / "scripts/knowledge_capacity/training/schedule.py"
+    edited.write_text(edited.read_text().replace("FLOOR = 0.1", "FLOOR = 0.2"))
+    said, progress = search(folder, *SMALL, "--architectures", names[0], "--seeds", "1")
+    assert "there is one size alone to choose from" in progress
+    assert "are there already" not in progress
+    assert "by 1 of 1 runs (1 of them new)" in said
+    assert "--within 0.1: there is no interval yet" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("--architectures gpt2-2-1 --seeds 0", "--seeds 0: write a number of at least 1"),
+        ("--architectures gpt2-2-1 --runs -1", "--runs -1: write a number of at least 1"),
+        ("--architectures gpt2-2-1 --budget 0", "--budget 0: write a number above 0"),
+        ("--architectures gpt2-2-1 --within 30", "--within 30: this is a share of C, above 0 and at most 1"),
+        ("--architectures gpt2-2-1 --within nan", "--within nan: this is a share"),
+        (
+            "--architectures gpt2-2-1 --datasets nope",
+            "--datasets nope: the configuration has no such dataset",
+        ),
+        ("--architectures gpt2-2-1 --where kind=bioS", "--where has no effect without --replay"),
+        ("--replay none --architectures gpt2-2-1", "--architectures has no effect beside --replay"),
+        ("--replay none --runs 3", "--runs has no effect beside --replay"),
+        ("--replay none", "none: there is no such file. Run `make study` first"),
+    ],
+)
+def test_options_without_sense_or_effect_are_refused(arguments: str, said: str) -> None:
+    assert said in search(ROOT, *arguments.split(), ok=False)[1]

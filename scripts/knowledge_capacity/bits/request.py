@@ -89,13 +89,18 @@ def configuration(overlays: Sequence[Path]) -> tuple[Values, list[Path]]:
     Raises UserError for files that cannot be read.
     """
     files = [Path("config.yaml"), *(path.resolve() for path in overlays)]
+    return merged(files), files
+
+
+def merged(files: Sequence[Path]) -> Values:
+    """Files of configuration merged, the last one on top. Raises UserError for those that cannot be read."""
     config: Values = {}
     for file in files:
         try:
             config = _merged(config, Sources.of_file(file).config)
         except ConfigError as error:
             raise UserError(str(error)) from error
-    return config, files
+    return config
 
 
 def study_of(config: Values, files: Sequence[Path]) -> Study:
@@ -214,7 +219,7 @@ def overlay(
     grid = {"datasets": [dataset], "architectures": list(entries), "recipes": [recipe]}
     wanted = {"seeds": seeds, "variants": [FULL_PRECISION], "grids": [grid]}
     experiments = {**dict.fromkeys(config["experiments"]), EXPERIMENT: wanted}
-    return {"architectures": entries, "recipes": recipes, "experiments": experiments}
+    return {"architectures": entries, "recipes": recipes, "experiments": experiments, "only": None}
 
 
 def _merged(below: Any, above: Any) -> Any:

@@ -1,7 +1,7 @@
 """Whether one side stores more bits per parameter than another: a ratio, its interval, a stated rule."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -50,16 +50,21 @@ def verdict(units: Sequence[Unit], a: str, b: str, margin: float = MARGIN) -> st
         return "There is no ratio: one of them learned nothing. Train longer, or make the model larger."
     seeds = max(unit.seeds for unit in used or learned)
     number = _count(seeds, "seed") + (f", {len(used)} pairs of models" if len(used) > 1 else "")
-    interval = f"95 % interval {decimals(found.low)} to {decimals(found.high)}"
-    lines = [f"ratio of {a} to {b}: {decimals(found.mean)}, {interval} ({number})"]
-    differ = {f"{f} ({' and '.join(values)})" for unit in units for f, values in unit.apart.items()}
+    mean, low, high = map(beside_one, found)
+    lines = [f"ratio of {a} to {b}: {mean}, 95 % interval {low} to {high} ({number})"]
+    differ: dict[str, dict[str, None]] = {}  # by field, the pairs of values in order
+    for unit in units:
+        for one, values in unit.apart.items():
+            differ.setdefault(one, {})[" and ".join(values)] = None
     if differ:
-        lines.append(f"They differ in {', '.join(sorted(differ))} as well.")
+        said = ", ".join(f"{one} ({'; '.join(values)})" for one, values in sorted(differ.items()))
+        lines.append(f"They differ in {said} as well.")
     if used and len(learned) > len(used):
         lines.append(f"Left out: {_count(len(learned) - len(used), 'pair')} that the dataset limits.")
-    for name, others in ((a, [u.a for u in units]), (b, [u.b for u in units])):
-        if nothing := sum(side.capacity_ratio.min() <= 0 for side in others):
-            lines.append(f"Left out: {_count(nothing, 'pair')} where {name} learned nothing.")
+    empty = [(_empty(unit.a), _empty(unit.b)) for unit in units]
+    for which, who in (((True, False), a), ((False, True), b), ((True, True), "each of them")):
+        if nothing := empty.count(which):
+            lines.append(f"Left out: {_count(nothing, 'pair')} where {who} learned nothing.")
     if apart(_logs(used)) < 1 - LEVEL:
         lines.append(
             "The ratio differs from pair to pair by more than seeds do: it is their mean, and no law."
@@ -138,7 +143,8 @@ def table(units: Sequence[Unit]) -> str:
         limited = [side for side, rows in (("a", unit.a), ("b", unit.b)) if _limited(rows)]
         note = "learned nothing" if not found else f"data-limited: {' and '.join(limited)}" if limited else ""
         both = [_shown(capacity_ratio(side)) for side in (unit.a, unit.b)]
-        cells.append([name, sizes, *both, _shown(found) if found else "none", str(unit.seeds), note])
+        shown = _shown(found, beside_one) if found else "none"
+        cells.append([name, sizes, *both, shown, str(unit.seeds), note])
     return aligned(cells)
 
 
@@ -155,6 +161,14 @@ def aligned(cells: list[list[str]]) -> str:
 def decimals(value: float) -> str:
     """0.004, 0.543, 12.3, 1230: three figures or three decimals, whichever is shorter."""
     return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}" if abs(value) < 100 else f"{value:.0f}"
+
+
+def beside_one(ratio: float) -> str:
+    """As `decimals`, but with as many as tell a ratio from 1, since on which side it lies decides."""
+    shown, places = decimals(ratio), 4
+    while float(shown) == 1 != ratio and places < 16:
+        shown, places = f"{ratio:.{places}f}", places + 1
+    return shown
 
 
 def _names(units: Sequence[Unit]) -> list[str]:
@@ -196,12 +210,17 @@ def _limited(*sides: pd.DataFrame) -> bool:
 
 
 def _nothing(unit: Unit) -> bool:
-    return bool(min(unit.a.capacity_ratio.min(), unit.b.capacity_ratio.min()) <= 0)
+    return _empty(unit.a) or _empty(unit.b)
+
+
+def _empty(side: pd.DataFrame) -> bool:
+    """Whether some seed of it learned nothing, so that there is no logarithm."""
+    return bool(side.capacity_ratio.min() <= 0)
 
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _shown(found: Interval) -> str:
-    return f"{decimals(found.mean)} [{decimals(found.low)}, {decimals(found.high)}]"
+def _shown(found: Interval, show: Callable[[float], str] = decimals) -> str:
+    return f"{show(found.mean)} [{show(found.low)}, {show(found.high)}]"

@@ -59,11 +59,12 @@ def headline(
         lines.append(f"At {densities[0]:.2f} bits a word, {ends[0]}; at {densities[1]:.2f}, {ends[1]}.")
     if sizes:
         far = wanted.mean / sizes[1]
-        lines.append(f"Measured were models of {sizes[0]:,.0f} to {sizes[1]:,.0f} parameters.")
+        span = " to ".join(dict.fromkeys(f"{size:,.0f}" for size in sizes))
+        lines.append(f"Measured were models of {span} parameters.")
         if far > 1:
             lines.append(
-                f"The answer lies {far:,.0f} times beyond the largest. Its interval is that of the measured "
-                "capacity, and does not cover whether the capacity stays the same so far out."
+                f"The answer lies about {_roughly(far)} times beyond the largest. Its interval is that of the "
+                "measured capacity, and does not cover whether the capacity stays the same so far out."
             )
     return "\n".join(lines)
 
@@ -84,3 +85,9 @@ def _large(count: float) -> str:
         if count >= size:
             return f"{count / size:.3g} {word}"
     return f"{count:,.0f}"
+
+
+def _roughly(factor: float) -> str:
+    """1711790 → 1.7 million, 23456 → 23,000, 1.53 → 1.5: two figures."""
+    rounded = float(f"{factor:.2g}")
+    return _large(rounded) if rounded >= 10 else f"{rounded:g}"

@@ -15,12 +15,12 @@ from ..files import UserError, remake
 from ..specs import FULL_PRECISION, Architecture, Biography, Dataset, RandomStrings, Run, to_json
 from . import losses as scoring
 from .intervals import bootstrap_total
+from .measurement import DATA_LIMITED
 from .metric import Losses, biod_bits, bios_bits, random_bits
 
 # what a run's run.json has to say
 RECORDED = ["precision", "used_tokens", "steps", "tokens", "seconds", "device", "engine", "code"]
 RECORDED += ["python", "torch", "trained_at"]
-DATA_LIMITED = 0.9  # a run with R at or above this share of R_max measures its dataset, not its capacity
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ Units: losses in nats per person, summed over tokens (for bioD's values: per per
 bits per dataset; ratios in bits per parameter; seconds on `device`.
 """
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pyarrow.parquet as pq
 from ..files import UserError, remake
 
 VERSION = "5"
+DATA_LIMITED = 0.9  # a run with R at or above this share of R_max measures its dataset, not its capacity
 
 SCHEMA = pa.schema(
     [
@@ -102,16 +104,42 @@ def table(rows: list[dict[str, Any]]) -> pa.Table:
 
 
 def read(path: Path, source: str | None = None) -> pa.Table:
-    """A measurements file; refuses one that is damaged or in another schema.
+    """A measurements file; refuses one that is missing, damaged or in another schema.
 
     source: what to call it, if it is not a result of this study that could be made again.
     """
-    name, remedy = source or path, "Ask whoever made it for a whole one." if source else remake(path)
+    name = source or path
+    if not source and path.is_dir():
+        raise UserError(f"{name}: this is a folder. Name a file, such as {path / 'measurements.parquet'}.")
+    if not source and not path.is_file():
+        raise UserError(f"{name}: there is no such file. Run `make study` first, or name another file.")
+    if source:
+        whole = current = "Ask whoever made it for a whole one."
+    elif _is_made_here(path):
+        whole = current = remake(Path(os.path.relpath(path)))
+    else:
+        whole = "This is no file of measurements; name one that is."
+        current = "Make them again with this code, or read them with the code that made them."
     try:
         found = pq.read_table(path)
     except (OSError, pa.ArrowInvalid) as error:
-        raise UserError(f"{name}: not a readable Parquet file ({error}). {remedy}") from error
-    version = (found.schema.metadata or {}).get(b"measurements", b"none").decode()
+        raise UserError(f"{name}: not a readable Parquet file ({error}). {whole}") from error
+    version = (found.schema.metadata or {}).get(b"measurements", b"").decode()
+    if not version:
+        raise UserError(f"{name}: a Parquet file that was not written as measurements. {whole}")
     if version != VERSION or not found.schema.equals(SCHEMA):
-        raise UserError(f"{name}: not measurements of version {VERSION}, which this code reads. {remedy}")
+        kind = f"but of version {version}" if version != VERSION else "for its columns are others"
+        raise UserError(
+            f"{name}: not measurements of version {VERSION}, which this code reads, {kind}. {current}"
+        )
     return found
+
+
+def _is_made_here(path: Path) -> bool:
+    """Whether the workflow makes this file, so that a damaged one may be deleted."""
+    match Path(os.path.relpath(path)).parts:
+        case ("results", "measurements.parquet"):
+            return True
+        case ("results", "runs", *_, "measurements.parquet" | "extraction.parquet"):
+            return True
+    return False

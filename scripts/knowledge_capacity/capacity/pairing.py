@@ -1,42 +1,16 @@
 """Which measurements are compared with which: by seed, so that both have the same people, all else equal."""
 
-import argparse
 import json
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable
 from dataclasses import dataclass, field
-from itertools import chain
-from pathlib import Path
 
 import pandas as pd
 
-from ..config import did_you_mean
 from ..files import UserError
 from ..specs import FULL_PRECISION
+from .conditions import ASPECTS, Conditions, select, text
 
-Conditions = Mapping[str, str]
 Keys = dict[str, tuple[str, ...]]  # by aspect, the fields that must be equal
-
-# what a measurement is of, and the fields that describe each; the lr of a recipe may be tuned for each side
-ASPECTS = {
-    "dataset": ("kind", "n_people"),
-    "architecture": ("family", "layers", "heads", "width"),
-    "recipe": (
-        "exposures",
-        "lr",
-        "weight_decay",
-        "batch_size",
-        "window",
-        "warmup_steps",
-        "junk_share",
-        "junk_people",
-        "junk_windows",
-        "domain_token",
-        "optimizer",
-        "precision",
-    ),
-    "variant": (),
-}
-FIELDS = ["seed", *chain.from_iterable((aspect, *fields) for aspect, fields in ASPECTS.items())]
 
 
 @dataclass(frozen=True)
@@ -56,44 +30,6 @@ class Unit:
         return len(self.a)
 
 
-def add_measurements(parser: argparse.ArgumentParser) -> None:
-    """The argument that says which measurements a command reads."""
-    parser.add_argument(
-        "measurements",
-        type=Path,
-        nargs="?",
-        default=Path("results/measurements.parquet"),
-        metavar="MEASUREMENTS",
-        help="default: results/measurements.parquet",
-    )
-
-
-def conditions(words: list[str], option: str) -> dict[str, str]:
-    """FIELD=VALUE … as a mapping. Raises UserError for other words and for unknown fields."""
-    found = {}
-    for word in words:
-        field, equals, value = word.partition("=")
-        if not equals or not value:
-            raise UserError(f"{option} {word}: this is no condition. Write FIELD=VALUE, such as family=gpt2.")
-        if field not in FIELDS:
-            raise UserError(f"{option} {word}: there is no field {field}. {did_you_mean(field, FIELDS)}")
-        if field in found:
-            raise UserError(f"{option} {word}: {field} stands here twice. Leave one of them.")
-        found[field] = value
-    return found
-
-
-def select(rows: pd.DataFrame, wanted: Conditions, option: str) -> pd.DataFrame:
-    """The measurements that meet all conditions. Raises UserError, with the values there are, for none."""
-    for column, value in wanted.items():
-        known = {_text(one) for one in rows[column]}
-        rows = rows[rows[column].map(_text) == _text(value)]
-        if rows.empty:
-            where = " that meets the conditions before it" if len(wanted) > 1 else ""
-            raise UserError(f"{option} {column}={value}: no measurement{where}. {did_you_mean(value, known)}")
-    return rows
-
-
 def pairs(rows: pd.DataFrame, a: Conditions, b: Conditions) -> list[Unit]:
     """The units in which both sides have measurements, smaller models first.
 
@@ -102,8 +38,10 @@ def pairs(rows: pd.DataFrame, a: Conditions, b: Conditions) -> list[Unit]:
     compared; all others must be equal, but for the lr. If a side still leaves several for one seed (such as
     all sizes of a family), those that agree in the other fields of what is compared are paired. Diverged runs
     have no partner.
-    Raises UserError where nothing pairs, and where a side has several measurements of one unit and seed.
+    Raises UserError where nothing pairs, where a side has several measurements of one unit and seed, and for
+    sides that are no question: one leaves open what the other names, or only one of them answers questions.
     """
+    _refuse_lopsided(a, b)
     compared = [
         aspect
         for aspect, fields in ASPECTS.items()
@@ -114,9 +52,10 @@ def pairs(rows: pd.DataFrame, a: Conditions, b: Conditions) -> list[Unit]:
     if usable.empty:
         raise UserError("the measurements hold no run with a result.")
     sides = {
-        name: select(usable, {"variant": FULL_PRECISION, **wanted}, name)
+        name: select(usable, wanted, name, {"variant": FULL_PRECISION})
         for name, wanted in (("--a", a), ("--b", b))
     }
+    _refuse_answers_beside_memory(sides)
     named = {*a, *b, "lr"}
     keys: Keys = {aspect: () if aspect in compared else (aspect,) for aspect in ASPECTS}
     groups = {name: _grouped(side, keys) for name, side in sides.items()}
@@ -138,9 +77,9 @@ def pairs(rows: pd.DataFrame, a: Conditions, b: Conditions) -> list[Unit]:
                 "--a and --b ask for the same measurements. Give them different values of a field."
             )
         first, second = one.iloc[0], other.iloc[0]
-        shared = {f: _text(first[f]) for fields in keys.values() for f in fields}
+        shared = {f: text(first[f]) for fields in keys.values() for f in fields}
         fields = [f for aspect in compared if aspect not in named for f in ASPECTS[aspect] if f not in named]
-        pair = {f: (_text(first[f]), _text(second[f])) for f in fields}
+        pair = {f: (text(first[f]), text(second[f])) for f in fields}
         apart = {f: values for f, values in pair.items() if values[0] != values[1]}
         units.append(Unit(shared, one, other, apart))
     if not units:
@@ -158,7 +97,7 @@ def _column(rows: pd.DataFrame, fields: tuple[str, ...]) -> list[str]:
     """What must be equal of one aspect, as one text for each row."""
     if fields == ("recipe",):
         return [_without_lr(text) for text in rows.recipe_spec]
-    return [", ".join(f"{f} {_text(row[f])}" for f in fields) for _, row in rows.iterrows()]
+    return [", ".join(f"{f} {text(row[f])}" for f in fields) for _, row in rows.iterrows()]
 
 
 def _refuse_several(group: pd.DataFrame, name: str) -> None:
@@ -174,28 +113,66 @@ def _refuse_several(group: pd.DataFrame, name: str) -> None:
     )
 
 
+def _refuse_lopsided(a: Conditions, b: Conditions) -> None:
+    """What one side names, the other must name as well: left open, it would be filled in unseen.
+
+    The variant alone may be left out, since that is as trained. Seeds are no side's own.
+    """
+    for (name, side), (other_name, other) in ((("--a", a), ("--b", b)), (("--b", b), ("--a", a))):
+        if "seed" in side and text(side["seed"]) != text(other.get("seed")):
+            raise UserError(
+                f"{name} seed={side['seed']}: seeds are what is paired, so they cannot be compared. "
+                f"Write --where seed={side['seed']} to look at one alone."
+            )
+        for aspect, fields in ASPECTS.items():
+            for one in (aspect, *fields) if fields else ():
+                enough = {aspect, *fields} if one == aspect else {aspect, one}
+                if one in side and not enough & other.keys():
+                    raise UserError(
+                        f"{name} {one}={side[one]}: {other_name} leaves {one} open. Write {one}=… for "
+                        f"{other_name} as well, or --where {one}={side[one]} for both."
+                    )
+
+
+def _refuse_answers_beside_memory(sides: dict[str, pd.DataFrame]) -> None:
+    """Bits in answers to questions and bits in biographies are not the same bits."""
+    answer = [name for name, side in sides.items() if side.accuracy_by_attribute.notna().any()]
+    if len(answer) == 1:
+        variant = sides[answer[0]].variant.iloc[0]
+        raise UserError(
+            f"{answer[0]} variant={variant}: answers to questions tell of values alone, and R of the other side "
+            "counts names as well. Compare answers with answers; what can be asked for, of what is stored, "
+            "is in the table of `make study STUDY=extraction`."
+        )
+
+
 def _nothing_pairs(sides: dict[str, pd.DataFrame], keys: Keys) -> str:
     """The first aspect, or the seeds, in which the sides have nothing in common."""
     a, b = sides.values()
     for aspect, fields in keys.items():
-        if not set(_column(a, fields)) & set(_column(b, fields)):
-            known = [set(s[aspect]) if fields == (aspect,) else set(_column(s, fields)) for s in (a, b)]
-            shown = ["; ".join(sorted(one)) for one in known]
+        columns = [pd.Series(_column(side, fields), index=side.index) for side in (a, b)]
+        common = set(columns[0]) & set(columns[1])
+        if not common:
             remedy = f"Name the {aspect} of each, if it may differ: {aspect}=NAME."
-            return f"--a and --b share no {aspect}: a has {shown[0]}; b has {shown[1]}. {remedy}"
+            return f"--a and --b share no {aspect}: {_differing(a, b, aspect)}. {remedy}"
+        a, b = a[columns[0].isin(common)], b[columns[1].isin(common)]
+    if set(a.seed) & set(b.seed):
+        return "no measurement of --a has a partner in --b with all else equal. Train what is missing."
     seeds = [", ".join(map(str, sorted(set(side.seed)))) for side in (a, b)]
     return f"no seed of --a ({seeds[0]}) is one of --b ({seeds[1]}) with all else equal. Train more seeds."
 
 
+def _differing(a: pd.DataFrame, b: pd.DataFrame, aspect: str) -> str:
+    """The fields of an aspect in which the sides have no value in common or, if there is none, its names."""
+    said = []
+    for one in [name for name in ASPECTS[aspect] if name != "lr"]:
+        values = [dict.fromkeys(side[one].sort_values().map(text)) for side in (a, b)]
+        if not values[0].keys() & values[1].keys():
+            shown = [", ".join(known) for known in values]
+            said.append(f"{one} is {shown[0]} in --a and {shown[1]} in --b")
+    names = ["; ".join(sorted(set(side[aspect]))) for side in (a, b)]
+    return "; ".join(said) or f"--a has {names[0]}; --b has {names[1]}"
+
+
 def _without_lr(recipe: str) -> str:
     return json.dumps({k: v for k, v in json.loads(recipe).items() if k != "lr"}, sort_keys=True)
-
-
-def _text(value: object) -> str:
-    """A value as text, numbers in one way: 2e-2, 0.02 and 0.020 are equal, as are 8 and 8.0."""
-    if value is None or value != value:
-        return "none"
-    try:
-        return f"{float(str(value)):.12g}"
-    except ValueError:
-        return str(value)

@@ -23,7 +23,7 @@ from scipy import optimize, special
 
 from ..files import UserError
 from .intervals import LEVEL
-from .measure import DATA_LIMITED
+from .measurement import DATA_LIMITED
 from .seeds import Interval, apart, over_seeds, student
 
 SHARPNESS = np.geomspace(1.0, 32.0, 64)  # k that are tried: from hardly a corner to a plain minimum
@@ -63,7 +63,8 @@ class Fit:
     bound: both ends of the interval, or low alone, where fewer than two runs are not data-limited.
     sharpness: k. spread: τ. drift: by what factor c changes from the smallest size to the largest one, with
     its 95 % interval; None where sizes do not differ. differ: whether sizes lie apart by more than seeds.
-    nothing: runs at or below zero bits, which have no logarithm and are left out.
+    nothing: runs at or below zero bits, which have no logarithm and are left out. sizes: how many different
+    ones the runs have that C rests on.
     """
 
     bound: Literal["both", "low"]
@@ -75,6 +76,7 @@ class Fit:
     nothing: int
     drift: Interval | None
     differ: bool
+    sizes: int
 
     @property
     def warnings(self) -> list[str]:
@@ -92,6 +94,8 @@ class Fit:
             )
         elif self.differ:
             said.append("Sizes lie apart by more than seeds do: one C does not describe them.")
+        if self.sizes == 1 and self.bound == "both":
+            said.append("One size only: whether C is the same at others, these runs cannot tell.")
         if self.nothing:
             said.append(f"Runs that learned nothing are left out ({self.nothing}): C is that of the others.")
         return said
@@ -109,7 +113,7 @@ def fit(observations: Sequence[Observation]) -> Fit:
     nothing = len(observations) - len(runs)
     if len(runs) < 2:
         raise UserError(
-            f"a capacity takes two runs at least that have learned something, and here is {len(runs)}. "
+            f"A capacity takes two runs at least that have learned something, and here is {len(runs)}. "
             "Add seeds or sizes."
         )
     free = [run for run in runs if not run.limited]
@@ -132,9 +136,8 @@ def fit(observations: Sequence[Observation]) -> Fit:
     ends = [_end(profile, log_capacity, most - threshold / 2, way) for way in (-1, 1)]
     capacity = Interval(*map(math.exp, (log_capacity, *ends)))
     limited = len(runs) - n
-    return Fit(
-        "both", capacity, sharpness, spread, len(runs), limited, nothing, _drift(free, sharpness), differ
-    )
+    drift = _drift(free, sharpness)
+    return Fit("both", capacity, sharpness, spread, len(runs), limited, nothing, drift, differ, len(values))
 
 
 def own_capacity(run: Observation, sharpness: float) -> tuple[float, float]:
@@ -193,7 +196,7 @@ def _lower_bound(runs: Sequence[Observation], nothing: int) -> Fit:
     best = max(found, key=lambda interval: interval.low)
     limited = sum(run.limited for run in runs)
     bound = Interval(best.mean, best.low, math.inf)
-    return Fit("low", bound, math.nan, math.nan, len(runs), limited, nothing, None, False)
+    return Fit("low", bound, math.nan, math.nan, len(runs), limited, nothing, None, False, len(found))
 
 
 def _sizes(runs: Sequence[Observation]) -> list[list[Observation]]:

@@ -15,7 +15,7 @@ import numpy as np
 from scipy import stats
 
 from ..files import UserError
-from .measure import DATA_LIMITED
+from .measurement import DATA_LIMITED
 from .saturation import Fit, Observation, fit, learned
 from .seeds import student
 
@@ -56,6 +56,17 @@ def narrow(found: Fit | None, measured: Sequence[Observation], within: float) ->
     sizes = {run.size for run in measured if run.bits > 0 and not run.limited}
     span = math.log(found.capacity.high / found.capacity.low)
     return len(sizes) > 1 and span <= 2 * math.log1p(within)
+
+
+def missed(found: Fit | None, measured: Sequence[Observation], within: float) -> str | None:
+    """Why C does not count as known yet, in a few words; None if it does. found: the fit of what is measured."""
+    if narrow(found, measured, within):
+        return None
+    if not found or found.bound == "low":
+        return "there is no interval yet"
+    if found.sizes == 1:
+        return "one size only, and C counts as known by two at least"
+    return "wider than asked"
 
 
 def next_run(

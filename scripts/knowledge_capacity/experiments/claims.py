@@ -95,21 +95,16 @@ def judge(claim: Claim, rows: pd.DataFrame) -> Finding:
     if not found:
         return Finding(claim, None, "open", "undecided", "not measured")
     here, why = _here(claim, found)
-    small = []
-    if found.n_parameters[0] < LEAST_PARAMETERS:
-        small.append(f"models from {style.rounded(LEAST_PARAMETERS)} parameters on")
-    if found.n_people < LEAST_PEOPLE:
-        small.append(f"{style.rounded(LEAST_PEOPLE)} people or more")
-    if small:
-        reasons = [why, f"scale too small: the paper speaks of {' and '.join(small)}"]
-        return Finding(claim, found, here, "undecided", "; ".join(filter(None, reasons)))
+    if found.n_parameters[0] < LEAST_PARAMETERS or found.n_people < LEAST_PEOPLE:
+        reasons = "; ".join(filter(None, [why, "scale too small"]))
+        return Finding(claim, found, here, "undecided", reasons)
     return Finding(claim, found, here, VERDICTS[here], why)
 
 
 def _here(claim: Claim, found: Reading) -> tuple[Here, str]:
     value = found.value
     if found.seeds < LEAST_SEEDS:
-        return "open", "too few seeds: one, so the interval covers people only"
+        return "open", "too few seeds: one"
     if value.low >= claim.low and value.high <= claim.high:
         if (found.more and not math.isinf(claim.high)) or (found.less and claim.low > 0):
             return "open", "data-limited: larger datasets could change it"

@@ -11,6 +11,7 @@ from ..specs import FULL_PRECISION
 from . import style
 
 SERIES = ["kind", "design", "exposures"]
+NOTHING = "No capacity has two ends yet, whatever runs are taken. More sizes or more seeds would give it."
 KEY = "runs are added seed by seed, small models first.  dots: where there are ends on both sides"
 
 

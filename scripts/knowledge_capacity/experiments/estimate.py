@@ -20,6 +20,7 @@ from . import claims, plots, style
 from .claims import TOLERANCE, Claim, Missing, Reading
 
 CLAIMED = 7e9
+NOTHING = "No capacity has two ends yet, so no number of parameters follows. More sizes or more seeds would give it."
 KEY = (
     f"dots: at {BITS_PER_WORD:.2f} bits a word, with the 95 % interval of the capacity.  pale: {DENSITIES[0]:.2f} to "
     f"{DENSITIES[1]:.2f} bits\na word, an assumption of ours.  arrows: no end, since the capacity could be zero"

@@ -1,6 +1,8 @@
 """Drawing an experiment: its figure in three formats and the table of its numbers."""
 
+import html
 import importlib
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -9,10 +11,11 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from matplotlib.figure import Figure
 
 from ..capacity import families
 from ..files import UserError, replacing
-from . import plots
+from . import plots, style
 
 # metadata that would otherwise hold the date, so that equal measurements give equal files
 UNDATED = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {"Software": None}}
@@ -21,23 +24,30 @@ UNDATED = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {"Softwa
 def write(
     experiment: str, measurements: pa.Table, output: Path, endings: Sequence[str] = tuple(UNDATED)
 ) -> None:
-    """Write the figure, `output`.pdf, .svg and .png, and its numbers, .md, for the experiment of that module name.
+    """Write the figure, `output`.pdf, .svg and .png, and its numbers, .md and .html, for the experiment of that name.
 
-    Raises UserError when the measurements hold nothing for it.
+    Where measurements do not tell what a figure is about, such as a capacity with two ends, it says so if its module
+    has words for that (NOTHING). Raises UserError where they hold nothing for the experiment.
     """
     module = module_of(experiment)
-    points = module.points(rows_of(experiment, measurements))
-    if points.empty:
+    rows = rows_of(experiment, measurements)
+    points = module.points(rows) if len(rows) else rows
+    nothing = getattr(module, "NOTHING", None) if len(rows) and points.empty else None
+    if points.empty and not nothing:
         remedy = "Every run is in the measurements; the experiment `comparison` shows models of any kind."
         raise UserError(f"{experiment}: there is no measurement of what this figure shows. {remedy}")
-    figure = module.figure(points)
+    if nothing:
+        figure, said, table = _text(nothing), nothing, pd.DataFrame()
+    else:
+        figure, said = module.figure(points), getattr(module, "caption", plots.caption)(points)
+        table = getattr(module, "summary", plots.summary)(points)
     for ending in endings:
         with replacing(output.with_suffix(f".{ending}")) as aside:
             figure.savefig(aside, format=ending, metadata=UNDATED[ending])
     plt.close(figure)
-    with replacing(output.with_suffix(".md")) as aside:
-        said = getattr(module, "caption", plots.caption)(points)
-        aside.write_text(f"{said}\n\n{_markdown(getattr(module, 'summary', plots.summary)(points))}")
+    for ending, text in ((".md", _markdown(said, table)), (".html", _page(experiment, said, table))):
+        with replacing(output.with_suffix(ending)) as aside:
+            aside.write_text(text, encoding="utf-8")
 
 
 def module_of(experiment: str) -> ModuleType:
@@ -59,6 +69,41 @@ def rows_of(experiment: str, measurements: pa.Table) -> pd.DataFrame:
     return families.named(rows.filter(pa.array(asked, pa.bool_())).to_pandas())
 
 
-def _markdown(table: pd.DataFrame) -> str:
+def _text(said: str) -> Figure:
+    """A figure of words."""
+    style.use()
+    figure = plt.figure(figsize=(style.COLUMN, 0.4 * style.COLUMN))
+    figure.text(0.5, 0.5, textwrap.fill(said, 50), ha="center", va="center")
+    return figure
+
+
+def _markdown(said: str, table: pd.DataFrame) -> str:
+    if table.empty:
+        return f"{said}\n"
     rows = [list(table.columns), ["---"] * len(table.columns), *table.astype(str).to_numpy().tolist()]
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    return f"{said}\n\n" + "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def _page(experiment: str, said: str, table: pd.DataFrame) -> str:
+    """The numbers as a page, for those who read no Markdown."""
+    shown = "" if table.empty else table.to_html(index=False, border=0)
+    return PAGE.format(title=html.escape(experiment), said=html.escape(said), table=shown)
+
+
+PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}: numbers</title>
+<style>
+body {{ font: 14px/1.45 system-ui, sans-serif; margin: 1.5rem; color: #222; background: #fff; }}
+p {{ max-width: 60rem; }}
+div {{ overflow-x: auto; }}
+table {{ border-collapse: collapse; }}
+th, td {{ text-align: left; padding: .3rem .6rem; border-bottom: 1px solid #ddd; white-space: nowrap; }}
+</style>
+<h1>{title}</h1>
+<p>{said}</p>
+<div>{table}</div>
+</html>
+"""

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from ..capacity.intervals import bootstrap_total
-from ..capacity.measure import DATA_LIMITED, described
+from ..capacity.measure import described
+from ..capacity.measurement import DATA_LIMITED
 from ..capacity.metric import biod_bits, bios_bits
 from ..specs import BioD, Biography, Run, to_json
 from ..specs import Questions as Spec

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 from transformers import AutoConfig, AutoModelForCausalLM, GenerationMixin, PretrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import CausalLMOutput
@@ -33,6 +34,7 @@ class DecoderForCausalLM(PreTrainedModel, GenerationMixin):
         spec = architecture_from(config.architecture or {})
         assert isinstance(spec, Architecture)
         self.decoder = Decoder(spec, config.vocab_size, config.max_position_embeddings)
+        self.decoder.initialise(torch.default_generator)
         self.post_init()
 
     @classmethod

@@ -36,7 +36,13 @@ class Norm(nn.Module):
 
 
 class Linear(nn.Linear):
-    """A linear layer that leaves its bias to what comes after it, which adds it in one pass over memory."""
+    """A linear layer that leaves its bias to what comes after it, which adds it in one pass over memory.
+
+    `Decoder.initialise` draws its weights, and nothing before, so that a model to be filled costs nothing to make.
+    """
+
+    def reset_parameters(self) -> None:
+        """Draw nothing."""
 
     def forward(self, input: Tensor) -> Tensor:
         return F.linear(input, self.weight)
@@ -116,10 +122,11 @@ class Decoder(nn.Module):
     def __init__(self, architecture: Architecture, vocabulary: int, window: int) -> None:
         super().__init__()
         self.architecture = architecture
-        self.embedding = nn.Embedding(vocabulary, architecture.width)
+        undrawn = torch.empty(vocabulary, architecture.width)
+        self.embedding = nn.Embedding.from_pretrained(undrawn, freeze=False)
         self.layers = nn.ModuleList(Layer(architecture) for _ in range(architecture.layers))
         self.final_norm = Norm(architecture)
-        self.head = None if architecture.parts.tied else nn.Linear(architecture.width, vocabulary, bias=False)
+        self.head = None if architecture.parts.tied else Linear(architecture.width, vocabulary, bias=False)
         self._set_angles(window)
 
     @property

@@ -117,13 +117,8 @@ def imported(architecture: Architecture, weights: dict[str, Tensor]) -> dict[str
     Raises ValueError where a weight is missing, left over, or of another shape.
     """
     embedding = next((t for name, t in weights.items() if "embed" in name), None)
-    with torch.device("meta"):
-        shapes = {
-            name: tensor.shape
-            for name, tensor in Decoder(architecture, 0 if embedding is None else len(embedding), 1)
-            .state_dict()
-            .items()
-        }
+    empty = Decoder(architecture, 0 if embedding is None else len(embedding), 1)
+    shapes = {name: tensor.shape for name, tensor in empty.state_dict().items()}
     sizes = [shape.numel() for shape in shapes.values()]
     # numbered places, sent the same way, tell where each number came from
     places = torch.arange(sum(sizes)).split(sizes)

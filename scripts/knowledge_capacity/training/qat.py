@@ -29,6 +29,8 @@ class AsStored(nn.Module):
         """loss_of: has the model as its `model`."""
         super().__init__()
         self.loss_of, self._quantizer = loss_of, quantizer
+        # compilers leave out the way by float16 that rounds scales; said here, since it takes a second to say
+        self._read_back = torch.compiler.disable(read_back)
         model: Any = loss_of.model
         own = dict(model.named_parameters())
         # matrices with rows of one length are rounded together: a small model is spared most of the calls
@@ -39,7 +41,7 @@ class AsStored(nn.Module):
     def forward(self, inputs: Tensor, targets: Tensor) -> Any:
         seen: dict[str, Tensor] = {}
         for alike in self._together.values():
-            stored = read_back(list(alike.values()), self._quantizer)
+            stored = self._read_back(list(alike.values()), self._quantizer)
             for (name, weight), value in zip(alike.items(), stored, strict=True):
                 seen[name] = value + (weight - weight.detach())  # exactly `value`, with a gradient of one
         return functional_call(self.loss_of, seen, (inputs, targets))
@@ -55,8 +57,6 @@ def stored_matrices(model: nn.Module, quantizer: Quantizer) -> list[str]:
     return found
 
 
-# compilers leave out the way by float16 that rounds scales
-@torch.compiler.disable  # type: ignore[untyped-decorator]
 @torch.no_grad()
 def read_back(weights: list[Tensor], quantizer: Quantizer) -> list[Tensor]:
     """Matrices as they read back from their codes; of (experts, rows, columns), each expert's.

@@ -1,0 +1,23 @@
+"""Reports: a page to explore all measurements with. Snakemake's own report (make report) puts all pages into one file."""
+
+
+rule explorer:
+    input:
+        measurements="results/measurements.parquet",
+        scorecard="results/scorecard.json",
+    output:
+        report(
+            "results/explorer.html",
+            caption="captions/explorer.rst",
+            category="Explorer",
+            labels={"shows": "all measurements"},
+        ),
+    log:
+        "results/logs/explorer.log",
+    localrule: True
+    conda:
+        "../envs/study.yaml"
+    params:
+        code=code("explorer.py"),
+    shell:
+        "python scripts/explorer.py --measurements {input.measurements:q} --output {output:q} --log {log:q}"

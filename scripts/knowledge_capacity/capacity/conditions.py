@@ -1,0 +1,134 @@
+"""Which measurements a command means: those of a file that meet conditions FIELD=VALUE."""
+
+import argparse
+from collections.abc import Mapping
+from itertools import chain
+from pathlib import Path
+from textwrap import fill
+
+import pandas as pd
+
+from ..config import did_you_mean
+from ..files import UserError
+from ..specs import FULL_PRECISION
+from . import measurement
+
+Conditions = Mapping[str, str]
+
+# what a measurement is of, and the fields that describe each; the lr of a recipe may be tuned for each side
+ASPECTS = {
+    "dataset": ("kind", "n_people"),
+    "architecture": ("family", "layers", "heads", "width"),
+    "recipe": (
+        "exposures",
+        "lr",
+        "weight_decay",
+        "batch_size",
+        "window",
+        "warmup_steps",
+        "junk_share",
+        "junk_people",
+        "junk_windows",
+        "domain_token",
+        "optimizer",
+        "precision",
+    ),
+    "variant": (),
+}
+FIELDS = ["seed", *chain.from_iterable((aspect, *fields) for aspect, fields in ASPECTS.items())]
+FIELDS_HELP = "FIELD is one of\n" + "\n".join(
+    fill(", ".join((aspect, *fields)), 100, initial_indent="  ", subsequent_indent="    ")
+    for aspect, fields in {**ASPECTS, "seed": ()}.items()
+)
+
+
+def add_measurements(parser: argparse.ArgumentParser) -> None:
+    """The argument that says which measurements a command reads."""
+    parser.add_argument(
+        "measurements",
+        type=Path,
+        nargs="?",
+        default=Path("results/measurements.parquet"),
+        metavar="MEASUREMENTS",
+        help="default: results/measurements.parquet",
+    )
+
+
+def measurements(path: Path) -> pd.DataFrame:
+    """The measurements in a file. Raises UserError for a file that has none."""
+    rows = measurement.read(path).to_pandas()
+    if rows.empty:
+        raise UserError(
+            f"{path}: there is not one measurement in it. Run `make study`, or name another file."
+        )
+    return rows
+
+
+def some(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows, if there are any. rows: those of runs that tell of a capacity."""
+    if rows.empty:
+        raise UserError(
+            "none of these measurements tells of a capacity: all runs diverged, or were asked questions, or "
+            "are not at the best of their learning rates. Train others, or change --where."
+        )
+    return rows
+
+
+def parse(words: list[str], option: str) -> dict[str, str]:
+    """FIELD=VALUE … as a mapping. Raises UserError for other words and for unknown fields."""
+    found = {}
+    for word in words:
+        field, equals, value = word.partition("=")
+        if not equals or not value:
+            raise UserError(f"{option} {word}: this is no condition. Write FIELD=VALUE, such as family=gpt2.")
+        if field not in FIELDS:
+            raise UserError(f"{option} {word}: there is no field {field}. {did_you_mean(field, FIELDS)}")
+        if field in found:
+            raise UserError(f"{option} {word}: {field} stands here twice. Leave one of them.")
+        found[field] = value
+    return found
+
+
+def select(
+    rows: pd.DataFrame, wanted: Conditions, option: str, defaults: Conditions | None = None
+) -> pd.DataFrame:
+    """The measurements that meet all conditions, and the defaults for fields that these do not name.
+
+    Raises UserError where none is left, with the values that there are.
+    """
+    met: list[str] = []
+    unnamed = {column: value for column, value in (defaults or {}).items() if column not in wanted}
+    for column, value in {**wanted, **unnamed}.items():
+        known = {text(one) for one in rows[column]}
+        rows = rows[rows[column].map(text) == text(value)]
+        if rows.empty:
+            unsaid = " (the default)" if column in unnamed else ""
+            others = f" with {' '.join(met)}" if met else ""
+            remedy = did_you_mean(value, known)
+            raise UserError(f"{option} {column}={value}{unsaid}: no measurement{others}. {remedy}")
+        met.append(f"{column}={value}")
+    return rows
+
+
+def choices(rows: pd.DataFrame) -> str:
+    """What there is to compare: the names of each aspect, and an example of how to ask."""
+    names = {aspect: sorted(set(rows[aspect])) for aspect in ASPECTS}
+    lines = [f"{aspect}\n  " + "\n  ".join(found) for aspect, found in names.items()]
+    lines.append("seed\n  " + ", ".join(map(str, sorted(set(rows.seed)))))
+    plain = rows[rows.accuracy_by_attribute.isna()]
+    for aspect in ("variant", "architecture", "recipe", "dataset"):
+        found = sorted(set(plain[aspect]), key=lambda name: (name == FULL_PRECISION, name))
+        if len(found) > 1:
+            lines.append(f"\nFor example: --a {aspect}={found[0]} --b {aspect}={found[-1]}")
+            break
+    return "\n".join(lines)
+
+
+def text(value: object) -> str:
+    """A value as text, numbers in one way: 2e-2, 0.02 and 0.020 are equal, as are 8 and 8.0."""
+    if value is None or value != value:
+        return "none"
+    try:
+        return f"{float(str(value)):.12g}"
+    except ValueError:
+        return str(value)

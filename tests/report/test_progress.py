@@ -1,0 +1,255 @@
+"""Progress: what real jobs left in a folder of results, and arithmetic on it that can be done by hand."""
+
+import datetime
+import itertools
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from knowledge_capacity.data import corpus, people, tokenizer
+from knowledge_capacity.data.stream import Stream, source_of
+from knowledge_capacity.models.build import build, n_parameters
+from knowledge_capacity.report import curves, explorer, progress
+from knowledge_capacity.report.progress import State, Work
+from knowledge_capacity.specs import Architecture, BioS, Recipe, Run, to_json
+from knowledge_capacity.study import Study, experiment_modules
+from knowledge_capacity.training.loop import Stopped, train
+
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+POOLS = {"first_names": 4, "middle_names": 4, "last_names": 8, "cities": 4, "universities": 4, "majors": 4}
+SHORT = {"exposures": 20, "lr": 2e-2, "batch_size": 2, "window": 64, "warmup_steps": 20}
+CONFIG: dict[str, Any] = {
+    "datasets": {"tiny": {"kind": "bioS", "n_people": 20, "templates": 1, "pools": POOLS}},
+    "architectures": {
+        "small": {"layers": 2, "heads": 1, "width": 8},
+        "large": {"layers": 2, "heads": 1, "width": 16},
+    },
+    "recipes": {"short": SHORT, "wild": {**SHORT, "lr": 1e6, "warmup_steps": 0}},
+    "quantizers": {},
+    "experiments": {
+        "base_law": {
+            "seeds": [0, 1],
+            "variants": ["fp32"],
+            "grids": [
+                {"datasets": ["tiny"], "architectures": ["small", "large"], "recipes": ["short"]},
+                {"datasets": ["tiny"], "architectures": ["small"], "recipes": ["wild"]},
+            ],
+        }
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def study() -> Study:
+    return Study(CONFIG, [], experiment_modules())
+
+
+def run_of(study: Study, architecture: str, recipe: str, seed: int) -> Run:
+    found = Run(
+        study.config.datasets["tiny"],
+        study.config.architectures[architecture],
+        study.config.recipes[recipe].each()[0],
+        seed,
+    )
+    assert found.slug in study.runs
+    return study.runs[found.slug]
+
+
+def script(name: str, results: Path, run: Run, *options: str) -> subprocess.CompletedProcess[str]:
+    """A job about a run, with the log file that rules give it."""
+    data = results / "data" / run.dataset.slug
+    log = results / "logs" / name / f"{run.slug}.log"
+    command = [sys.executable, str(SCRIPTS / f"{name}.py"), "--run", to_json(run), "--device", "cpu"]
+    command += ["--people", str(data / f"seed{run.seed}/people.parquet"), "--log", str(log)]
+    command += ["--tokenizer", str(data / "tokenizer/tokenizer.json"), *options]
+    return subprocess.run(command, check=False, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def results(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study under way: of six runs, one is measured, one is interrupted, one diverged, one failed."""
+    folder = tmp_path_factory.mktemp("study") / "results"
+    done, other = (run_of(study, "small", "short", seed) for seed in (0, 1))
+    wild, begun = run_of(study, "small", "wild", 0), run_of(study, "large", "short", 0)
+    data = folder / "data" / done.dataset.slug
+    tokens = tokenizer.word_level(corpus.texts(done.dataset))
+    tokenizer.write(data / "tokenizer", tokens)
+    people.write(data / "seed0/people.parquet", done.dataset, 0)
+    (data / "seed1").mkdir()
+    (data / "seed1/people.parquet").write_text("damaged")
+    for run in (done, wild):
+        trained = script("train", folder, run, "--output", str(folder / "runs" / run.slug))
+        assert trained.returncode == 0, trained.stderr
+    model, record = (str(folder / "runs" / done.slug / name) for name in ("model.safetensors", "run.json"))
+    output = str(folder / "runs" / done.slug / "measurements.parquet")
+    measured = script("capacity", folder, done, "--model", model, "--record", record, "--output", output)
+    assert measured.returncode == 0, measured.stderr
+    failed = script("train", folder, other, "--output", str(folder / "runs" / other.slug))
+    assert failed.returncode == 1
+
+    steps = itertools.count(1)
+    with pytest.raises(Stopped):
+        train(
+            begun,
+            Stream(source_of(begun.dataset, 0, people.table(begun.dataset, 0)), tokens),
+            vocabulary=tokens.get_vocab_size(),
+            save_to=folder / "runs" / begun.slug / "checkpoint.safetensors",
+            identity="",
+            stop=lambda: next(steps) > 40,
+        )
+    return folder
+
+
+def test_what_jobs_left_is_counted(study: Study, results: Path) -> None:
+    found = progress.progress(study.runs, progress.read(study, results))
+    assert (found.wanted, found.trained, found.measured, found.begun) == (6, 2, 1, 1)
+    assert not found.done
+    wild = run_of(study, "small", "wild", 0).slug
+    assert list(found.diverged) == [wild]
+    assert "loss" in found.diverged[wild]
+    (failure,) = found.failures
+    assert (failure.job, failure.of) == ("train", run_of(study, "small", "short", 1).slug)
+    assert failure.message.startswith(str(results / "data"))
+    assert "\n" not in failure.message
+    assert "Details" not in failure.message
+    assert failure.log == str(results / "logs/train" / f"{failure.of}.log")
+    page = explorer.html(explorer.Content(rows=[], made="now", progress=found))
+    assert "1 of 6 runs are measured, 2 are trained, 1 have begun." in page
+    assert "an estimate" in page
+    assert failure.of in page
+
+
+def test_the_page_is_made_again_until_all_is_measured(study: Study, results: Path, tmp_path: Path) -> None:
+    page = tmp_path / "explorer.html"
+    command = [sys.executable, str(SCRIPTS / "explorer.py"), "--results", str(results), "--output", str(page)]
+    command += ["--measurements", str(tmp_path / "none.parquet"), "--watch", "0.1"]
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG))
+    watching = [*command, "--configfile", str(tmp_path / "config.json")]
+    with subprocess.Popen(watching, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr
+        assert all("explorer: 1 measurements" in process.stderr.readline() for _ in range(3))
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
+    assert "1 of 6 runs are measured" in page.read_text(encoding="utf-8")
+
+    grid = {"datasets": ["tiny"], "architectures": ["small"], "recipes": ["short"]}
+    experiment = {"seeds": [0], "variants": ["fp32"], "grids": [grid]}
+    less = tmp_path / "less.json"
+    less.write_text(json.dumps({"experiments": {"base_law": experiment}}))
+    subprocess.run([*watching, str(less)], check=True, timeout=60)
+    assert "1 of 1 runs are measured, 1 are trained." in page.read_text(encoding="utf-8")
+
+
+def test_a_job_that_was_started_again_has_not_failed(study: Study, results: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "results"
+    shutil.copytree(results, copy)
+    (failure,) = progress.read(study, copy).failures
+    with open(failure.log, "a") as log:
+        log.write("12:00:00 scripts/train.py --run {}\n")
+    assert progress.read(study, copy).failures == []
+
+
+def test_what_is_left_takes_the_time_that_the_same_took(study: Study, results: Path) -> None:
+    state = progress.read(study, results)
+    done, begun = run_of(study, "small", "short", 0), run_of(study, "large", "short", 0)
+    seconds = {slug: work.seconds for slug, work in {**state.trained, **state.begun}.items()}
+    left = progress.seconds_left(study.runs, state)
+    assert left is not None
+    assert min(seconds.values()) < left * progress.pace(state) < 30 * max(seconds.values())  # four runs
+    header = curves.checkpoint(results / "runs" / begun.slug)
+    assert header
+    assert header["step"] == 41
+    assert state.begun[begun.slug].share == pytest.approx(
+        41 / state.trained[done.slug].tokens * 128, rel=0.05
+    )
+
+
+ENDED = datetime.datetime(2030, 1, 1, tzinfo=datetime.UTC)
+DATASET = BioS(n_people=100)
+RECIPE = Recipe(exposures=10, lr=1e-3)
+
+
+def some_runs(*widths: int) -> dict[str, Run]:
+    runs = [Run(DATASET, Architecture(2, 1, width), RECIPE, seed) for seed, width in enumerate(widths)]
+    return {run.slug: run for run in runs}
+
+
+def work(seconds: float, end: float = 0.0, tokens: int = 1000) -> Work:
+    return Work(tokens, seconds, 50, ENDED + datetime.timedelta(seconds=end))
+
+
+def state_of(trained: dict[str, Work], begun: dict[str, Work] | None = None) -> State:
+    return State(trained, begun or {}, {}, frozenset(), [])
+
+
+def test_estimates_by_hand() -> None:
+    runs = some_runs(8, 8, 8, 16)
+    a, b, c, large = runs
+    tokens = progress._tokens(DATASET, RECIPE)
+    one = state_of({a: work(100.0)})
+    small, big = (progress.parameters(runs[slug].architecture, 50) for slug in (a, large))
+    each = tokens * 100 / 1000
+    assert progress.seconds_left(runs, one) == pytest.approx(each * (2 + big / small))
+    half = state_of({a: work(100.0)}, {b: Work(500, 50.0, share=0.5)})
+    assert progress.seconds_left(runs, half) == pytest.approx(each * (1.5 + big / small))
+    assert progress.seconds_left(runs, state_of({})) is None
+    assert progress.seconds_left(runs, state_of(dict.fromkeys(runs, work(1.0)))) == 0
+    both = state_of({a: work(100.0), large: work(700.0)})
+    assert progress.seconds_left({s: runs[s] for s in (a, c, large)}, both) == pytest.approx(
+        each / progress.pace(both)
+    )
+
+
+@pytest.mark.parametrize(
+    ("spans", "pace"),
+    [
+        ([(100.0, 0.0)], 1),
+        ([(100.0, 0.0), (100.0, 0.0)], 2),  # at the same time
+        ([(100.0, 0.0), (100.0, 100.0)], 1),  # one after the other
+        ([(100.0, 0.0), (100.0, 200.0)], 200 / 300),  # with other work between
+        ([(100.0, 0.0), (100.0, 9999.0)], 1),  # the study was stopped between
+        ([(100.0, 0.0), (10.0, -50.0)], 1.1),  # one within another
+    ],
+)
+def test_how_fast_runs_share_the_clock(spans: list[tuple[float, float]], pace: float) -> None:
+    state = state_of({str(i): work(seconds, end) for i, (seconds, end) in enumerate(spans)})
+    assert progress.pace(state) == pytest.approx(pace)
+
+
+@pytest.mark.parametrize("family", ["gpt2", "gpt2-no-mlp", "llama-tied", "llama-tied-standard-mlp"])
+def test_parameters_are_about_those_of_the_model(family: Any) -> None:
+    model = Architecture(layers=3, heads=2, width=64, family=family)
+    exact = n_parameters(build(model, 200, 64, seed=0), 150)
+    assert progress.parameters(model, 150) == pytest.approx(exact, rel=0.05)
+
+
+def test_curves_are_those_of_trained_runs_and_of_one_under_way(study: Study, results: Path) -> None:
+    rows, drawn, there = curves.curves(curves.described([], study.runs), results / "runs")
+    done, begun = run_of(study, "small", "short", 0).slug, run_of(study, "large", "short", 0).slug
+    assert {done, begun} <= {row["run"] for row in rows}
+    assert there == 3
+    assert drawn >= 2  # the wild one may have had no finite loss
+    for slug in (done, begun):
+        points = [row for row in rows if row["run"] == slug]
+        log = curves.log(results / "runs" / slug)
+        assert 10 < len(points) <= curves.MOST_POINTS
+        assert [points[0]["step"], points[-1]["step"]] == [log[0]["step"], log[-1]["step"]]
+    json.dumps(rows, allow_nan=False)
+
+
+def test_of_too_many_runs_some_are_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, results: Path
+) -> None:
+    log = next(results.glob("runs/*/*/*/*/training.parquet"))
+    for i in range(7):
+        (tmp_path / f"run{i}").mkdir()
+        shutil.copy(log, tmp_path / f"run{i}")
+    monkeypatch.setattr(curves, "MOST_RUNS", 3)
+    rows, drawn, there = curves.curves({f"run{i}": {"run": f"run{i}"} for i in range(8)}, tmp_path)
+    assert (drawn, there) == (3, 7)
+    assert {row["run"] for row in rows} == {"run0", "run2", "run4"}
