@@ -90,13 +90,17 @@ def test_touching_every_file_runs_nothing(finished: tuple[Path, str]) -> None:
         (f"{LIBRARY}/training/loop.py", "LOG_POINTS = 200", "# how often\nLOG_POINTS = (\n    200\n)"),
         (f"{LIBRARY}/data/stream.py", '        """The tokens of', '        """All the tokens of'),
         (f"{LIBRARY}/quantization/rtn.py", '"""Round to nearest', '"""Rounding to nearest'),
-        (f"{LIBRARY}/problems.py", "there is no experiment", "no experiment is given"),
     ],
 )
 def test_prose_never_runs_anything(
     edited: Callable[[str, str, str], Path], file: str, old: str, new: str
 ) -> None:
     assert planned(edited(file, old, new), *SMOKE) == {}
+
+
+def test_words_about_a_bad_configuration_make_one_page_anew(edited: Callable[[str, str, str], Path]) -> None:
+    folder = edited(f"{LIBRARY}/problems.py", "there is no experiment", "no experiment is given")
+    assert planned(folder, *SMOKE) == {"explorer": 1}  # which can tell how far a study is, and so reads them
 
 
 def test_a_figure_module_edited_draws_that_figure(edited: Callable[[str, str, str], Path]) -> None:

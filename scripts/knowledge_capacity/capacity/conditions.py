@@ -35,10 +35,11 @@ ASPECTS = {
     ),
     "variant": (),
 }
-FIELDS = ["seed", *chain.from_iterable((aspect, *fields) for aspect, fields in ASPECTS.items())]
+EXPERIMENT = "experiment"  # no column: a measurement may be asked for by several
+FIELDS = ["seed", EXPERIMENT, *chain.from_iterable((aspect, *fields) for aspect, fields in ASPECTS.items())]
 FIELDS_HELP = "FIELD is one of\n" + "\n".join(
     fill(", ".join((aspect, *fields)), 100, initial_indent="  ", subsequent_indent="    ")
-    for aspect, fields in {**ASPECTS, "seed": ()}.items()
+    for aspect, fields in {**ASPECTS, "seed": (), EXPERIMENT: ()}.items()
 )
 
 
@@ -99,8 +100,12 @@ def select(
     met: list[str] = []
     unnamed = {column: value for column, value in (defaults or {}).items() if column not in wanted}
     for column, value in {**wanted, **unnamed}.items():
-        known = {text(one) for one in rows[column]}
-        rows = rows[rows[column].map(text) == text(value)]
+        if column == EXPERIMENT:
+            known = {name for names in rows.experiments if names is not None for name in names}
+            rows = rows[[names is not None and value in names for names in rows.experiments]]
+        else:
+            known = {text(one) for one in rows[column]}
+            rows = rows[rows[column].map(text) == text(value)]
         if rows.empty:
             unsaid = " (the default)" if column in unnamed else ""
             others = f" with {' '.join(met)}" if met else ""

@@ -37,7 +37,7 @@ def figure(points: pd.DataFrame) -> Figure:
     colours = style.colours(TERMS)
     for ax, many in zip(axes[0], exposures, strict=True):
         for _, group in points[points.exposures == many].groupby(["dataset", "recipe"]):
-            for term, said in TERMS.items():
+            for term, said in _told(group).items():
                 ax.plot(group.n_parameters, group[term], "-o", ms=4, lw=0.8, color=colours[term], label=said)
                 for _, row in group.iterrows():
                     each = row[f"{term}_of_seeds"]
@@ -57,7 +57,8 @@ def figure(points: pd.DataFrame) -> Figure:
 def caption(points: pd.DataFrame) -> str:
     """What the figure shows, in numbers."""
     best = points.loc[points.ratio.idxmax()]
-    said = ", ".join(f"{best[term]:.0%} of the bits in {words}" for term, words in TERMS.items())
+    told = _told(points[points.index == best.name])
+    said = ", ".join(f"{best[term]:.0%} of the bits in {words}" for term, words in told.items())
     return (
         f"What {len(points)} models know of each term of bioD. The one with most bits per parameter "
         f"({best.architecture}, {best.exposures} exposures, R = {best.ratio:.2f}) knows {said}."
@@ -67,9 +68,14 @@ def caption(points: pd.DataFrame) -> str:
 def summary(points: pd.DataFrame) -> pd.DataFrame:
     """The numbers behind the figure."""
     table = plots.summary(points)
-    for term, said in TERMS.items():
+    for term, said in _told(points).items():
         table[f"{said} known"] = points[term].map("{:.0%}".format)
     return table
+
+
+def _told(points: pd.DataFrame) -> dict[str, str]:
+    """The terms that hold any bits: sets hold none where they have all strings that there are."""
+    return {term: said for term, said in TERMS.items() if points[term].notna().any()}
 
 
 def _most(text: str) -> dict[str, float]:

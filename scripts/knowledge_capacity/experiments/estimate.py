@@ -101,7 +101,7 @@ def caption(points: pd.DataFrame) -> str:
         f"Fewest: {_large(row['mean'])} (interval {_large(row.low)} to {_large(row.high)}), by {row.design} after "
         f"{row.exposures} exposures, whose capacity is {row.capacity.mean:.2f} ({row.capacity.low:.2f} to "
         f"{row.capacity.high:.2f}) bits per parameter, measured on models of {row.smallest:,.0f} to "
-        f"{row.largest:,.0f} parameters: {row['mean'] / row.largest:,.0f} times smaller."
+        f"{row.largest:,.0f} parameters: {_large(row['mean'] / row.largest)} times smaller."
     )
 
 

@@ -25,11 +25,17 @@ def figure(points: pd.DataFrame) -> Figure:
     style.use()
     panels = list(points.groupby("dataset"))
     figure, axes = plt.subplots(
-        1, len(panels), figsize=(1.2 * style.COLUMN * len(panels), style.COLUMN), squeeze=False, sharey=True
+        1,
+        len(panels),
+        figsize=(1.2 * style.COLUMN * len(panels) + 0.9, style.COLUMN),
+        squeeze=False,
+        sharey=True,
     )
     colours = style.colours(sorted(points.n_parameters.round().unique()))
     for ax, (_, group) in zip(axes[0], panels, strict=True):
-        for _, line in group.groupby("architecture"):
+        for _, line in sorted(
+            group.groupby("architecture"), key=lambda one: float(one[1].n_parameters.mean())
+        ):
             line = line.sort_values("exposures")
             first, colour = line.iloc[0], colours[round(line.n_parameters.iloc[0])]
             ax.plot(line.exposures, line.ratio, "-", color=colour, lw=0.8, label=plots.size_label(first))
@@ -62,7 +68,16 @@ def figure(points: pd.DataFrame) -> Figure:
         ax.set_title(f"{group.kind.iloc[0]}, {style.rounded(group.n_people.iloc[0])} people")
     axes[0][0].set_ylabel("bits per parameter")
     axes[0][0].set_ylim(min(0.0, 1.1 * points.ratio.min()), 1.15 * max(1.0, points.ratio.max()))
-    axes[0][-1].legend(frameon=False, title="layers-heads, width", title_fontsize=7, loc="upper left")
+    by_label = {
+        label: handle for ax in axes[0] for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(
+        by_label.values(),
+        by_label.keys(),
+        loc="outside right upper",
+        frameon=False,
+        title="layers-heads, width",
+    )
     figure.supxlabel(KEY, fontsize=6, color="0.45")
     return figure
 

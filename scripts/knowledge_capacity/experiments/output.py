@@ -22,9 +22,9 @@ UNDATED = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {"Softwa
 
 
 def write(
-    experiment: str, measurements: pa.Table, output: Path, endings: Sequence[str] = tuple(UNDATED)
+    experiment: str, measurements: pa.Table, output: Path, endings: Sequence[str] = (*UNDATED, "html")
 ) -> None:
-    """Write the figure, `output`.pdf, .svg and .png, and its numbers, .md and .html, for the experiment of that name.
+    """Write the figure and its numbers for the experiment of that name: `output`.md, and the other endings asked for.
 
     Where measurements do not tell what a figure is about, such as a capacity with two ends, it says so if its module
     has words for that (NOTHING). Raises UserError where they hold nothing for the experiment.
@@ -41,13 +41,14 @@ def write(
     else:
         figure, said = module.figure(points), getattr(module, "caption", plots.caption)(points)
         table = getattr(module, "summary", plots.summary)(points)
-    for ending in endings:
+    for ending in UNDATED.keys() & set(endings):
         with replacing(output.with_suffix(f".{ending}")) as aside:
             figure.savefig(aside, format=ending, metadata=UNDATED[ending])
     plt.close(figure)
-    for ending, text in ((".md", _markdown(said, table)), (".html", _page(experiment, said, table))):
-        with replacing(output.with_suffix(ending)) as aside:
-            aside.write_text(text, encoding="utf-8")
+    texts = {"md": _markdown(said, table), "html": _page(experiment, said, table)}
+    for ending in {"md"} | (texts.keys() & set(endings)):
+        with replacing(output.with_suffix(f".{ending}")) as aside:
+            aside.write_text(texts[ending], encoding="utf-8")
 
 
 def module_of(experiment: str) -> ModuleType:
