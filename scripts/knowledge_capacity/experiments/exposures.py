@@ -41,22 +41,8 @@ def figure(points: pd.DataFrame) -> Figure:
             ax.plot(line.exposures, line.ratio, "-", color=colour, lw=0.8, label=plots.size_label(first))
             ax.plot(line.exposures, line.ratio_max, ":", color=colour, lw=0.7)
             for _, row in line.iterrows():
-                bar = [
-                    [row.ratio - row.bits_low / row.n_parameters],
-                    [row.bits_high / row.n_parameters - row.ratio],
-                ]
-                face = "white" if row.data_limited == row.seeds else colour
-                ax.errorbar(
-                    row.exposures,
-                    row.ratio,
-                    yerr=bar,
-                    fmt="o",
-                    ms=4,
-                    mfc=face,
-                    color=colour,
-                    capsize=2,
-                    lw=0.8,
-                )
+                ends = row.bits_low / row.n_parameters, row.bits_high / row.n_parameters
+                plots.dot(ax, row, row.exposures, row.ratio, *ends, colour)
         ax.set_xscale("log")
         ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 3.0, 6.0)))
         ax.xaxis.set_major_formatter(FuncFormatter(style.rounded))

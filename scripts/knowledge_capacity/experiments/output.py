@@ -41,12 +41,12 @@ def write(
     else:
         figure, said = module.figure(points), getattr(module, "caption", plots.caption)(points)
         table = getattr(module, "summary", plots.summary)(points)
-    for ending in UNDATED.keys() & set(endings):
+    for ending in (one for one in UNDATED if one in endings):  # in this order: each moves the layout a little
         with replacing(output.with_suffix(f".{ending}")) as aside:
             figure.savefig(aside, format=ending, metadata=UNDATED[ending])
     plt.close(figure)
     texts = {"md": _markdown(said, table), "html": _page(experiment, said, table)}
-    for ending in {"md"} | (texts.keys() & set(endings)):
+    for ending in (one for one in texts if one == "md" or one in endings):
         with replacing(output.with_suffix(f".{ending}")) as aside:
             aside.write_text(texts[ending], encoding="utf-8")
 

@@ -72,6 +72,22 @@ def size_label(row: pd.Series) -> str:
     return name if row.width == 64 * row.heads else f"{name} d{row.width:.0f}"
 
 
+def dot(
+    ax: Axes,
+    row: pd.Series,
+    x: float,
+    y: float,
+    low: float,
+    high: float,
+    colour: tuple[float, float, float],
+    label: str | None = None,
+) -> None:
+    """A model with its interval, hollow where all of its seeds are data-limited. row: of `over_seeds`."""
+    face = "white" if row.data_limited == row.seeds else colour
+    bar = [[y - low], [high - y]]
+    ax.errorbar(x, y, yerr=bar, fmt="o", ms=4, mfc=face, color=colour, capsize=2, lw=0.8, label=label)
+
+
 def capacity(ax: Axes, points: pd.DataFrame, limits: pd.DataFrame, colours: style.Colours) -> None:
     """Draw points of `over_seeds`: hollow where data-limited, bars over all seeds' intervals.
 
@@ -87,19 +103,7 @@ def capacity(ax: Axes, points: pd.DataFrame, limits: pd.DataFrame, colours: styl
         ax.plot(group.n_parameters, group.bits_learned, "-", color=colour, lw=0.8, alpha=0.5)
         for _, row in group.iterrows():
             low, high = max(row.bits_low, row.bits_learned / 100), row.bits_high
-            bar = [[row.bits_learned - low], [high - row.bits_learned]]
-            face = "white" if row.data_limited == row.seeds else colour
-            ax.errorbar(
-                row.n_parameters,
-                row.bits_learned,
-                yerr=bar,
-                fmt="o",
-                ms=4,
-                mfc=face,
-                color=colour,
-                capsize=2,
-                lw=0.8,
-            )
+            dot(ax, row, row.n_parameters, row.bits_learned, low, high, colour)
             ax.annotate(
                 size_label(row),
                 (row.n_parameters, row.bits_learned),

@@ -57,18 +57,7 @@ def figure(points: pd.DataFrame) -> Figure:
             ax.plot(group.n_parameters, group.ratio_max, "_", color=colour, ms=8)
             for _, row in group.iterrows():
                 ax.plot([row.n_parameters] * len(row.ratios), row.ratios, ".", color=colour, ms=3)
-                ax.errorbar(
-                    row.n_parameters,
-                    row.ratio,
-                    yerr=[[row.ratio - row.low], [row.high - row.ratio]],
-                    fmt="o",
-                    ms=4,
-                    mfc="white" if row.data_limited == row.seeds else colour,
-                    color=colour,
-                    capsize=2,
-                    lw=0.8,
-                    label=LABELS[kind],
-                )
+                plots.dot(ax, row, row.n_parameters, row.ratio, row.low, row.high, colour, LABELS[kind])
         for kind, claimed in CLAIMED.items():
             ax.axhline(claimed, color=colours[kind], lw=0.7, ls="--", zorder=0)
         style.log_parameters(ax)
