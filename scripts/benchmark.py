@@ -39,6 +39,7 @@ TRAINING = ["model", "parameters", "batch", "threads", "Trainer, tokens/s", "her
 TRAINING += ["matrix products alone, tokens/s", "memory over Trainer's", "losses apart"]
 MEASURING = ["model", "parameters", "people", "training, tokens/s", "scoring, tokens/s", "texts a person"]
 MEASURING += ["share of 1000 exposures", "of 100"]
+OVERLAP = 20  # times the steps of one run alone, for runs at once, so that all of them run most of the time
 ROUNDS = 3  # of each, in turn, so that whatever else the machine does falls on both
 
 
@@ -61,9 +62,9 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
 
 
 def _training(arguments: argparse.Namespace, log: console.Log) -> None:
-    from knowledge_capacity.training.benchmark import SHAPES
+    from knowledge_capacity.training.benchmark import GPU, SHAPES
 
-    threads = [n for n in (1, 2) if n <= (os.cpu_count() or 1)]
+    threads = [n for n in (1, 2) if n <= (os.cpu_count() or 1)][: 1 if GPU else None]
     found = []
     table = "| " + " | ".join(TRAINING) + " |\n|---" + "|---:" * (len(TRAINING) - 1) + "|\n"
     for i in range(len(SHAPES)):
@@ -91,7 +92,10 @@ def _training(arguments: argparse.Namespace, log: console.Log) -> None:
             table += f"| {' | '.join(cells)} |\n"
             log.say(" | ".join(cells))
         found.append(shape)
-    _write(arguments, log, found, f"Training in float32, medians of {ROUNDS} runs each in turn.\n\n{table}")
+    precision = "bf16" if GPU else "float32"
+    _write(
+        arguments, log, found, f"Training in {precision}, medians of {ROUNDS} runs each in turn.\n\n{table}"
+    )
 
 
 def _measuring(arguments: argparse.Namespace, log: console.Log) -> None:
@@ -119,7 +123,7 @@ def _concurrent(arguments: argparse.Namespace, log: console.Log) -> None:
     found = []
     table = "| runs at once | tokens/s of all | times one run |\n|---:|---:|---:|\n"
     for n in arguments.runs:
-        commands = [_command("training", "ours", 0, 1)] * n
+        commands = [_command("training", "ours", 0, 1, OVERLAP)] * n
         jobs = [subprocess.Popen(c, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) for c in commands]  # noqa: S603 (our own)
         seconds = [json.loads(job.communicate()[0].splitlines()[-1])["seconds"] for job in jobs]
         speed = sum(shape.batch_size * shape.window / one for one in seconds)
@@ -141,8 +145,8 @@ def _one(what: str, *options: Any) -> dict[str, Any]:
         from knowledge_capacity.capacity.benchmark import measure as measure_scoring
 
         return measure_scoring(benchmark.SHAPES[options[0]], options[1])
-    which, shape, threads = options
-    return getattr(benchmark, which)(benchmark.SHAPES[shape], threads)
+    which, shape, *others = options
+    return getattr(benchmark, which)(benchmark.SHAPES[shape], *others)
 
 
 def _command(what: str, *options: Any) -> list[str]:

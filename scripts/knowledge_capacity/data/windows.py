@@ -12,6 +12,7 @@ from .stream import Lane, Stream, n_junk
 IGNORED = -100  # the target that a loss leaves out (torch's default `ignore_index`)
 REFILL_TOKENS = 1 << 19  # in a buffer: fewer would spend their time on calls, more on memory
 MOST_BIOGRAPHIES = 1 << 13  # made at once: more would not fit the processor's cache
+GPU_TIMES = 8  # as many of both on a GPU, which waits for the host at every refill
 
 
 @dataclass(frozen=True)
@@ -160,9 +161,10 @@ class _Tape:
         spent = int(self._lengths[:whole].sum())
         tokens, lengths = [self._tokens[spent:]], [self._lengths[whole:]]
         self._first, self._used = self._first + whole, self._used - spent
-        have, enough = len(tokens[0]), self._used + max(size, REFILL_TOKENS)
+        times = GPU_TIMES if self._tokens.is_cuda else 1
+        have, enough = len(tokens[0]), self._used + max(size, times * REFILL_TOKENS)
         while have < enough and self._next != self.n_biographies:
-            many = min(MOST_BIOGRAPHIES, int((enough - have) / self.mean_length) + 1)
+            many = min(times * MOST_BIOGRAPHIES, int((enough - have) / self.mean_length) + 1)
             stop = self._next + many
             if self.n_biographies is not None:
                 stop = min(stop, self.n_biographies)

@@ -186,6 +186,7 @@ def _cross_entropy(
     losses = torch.where(counts, log_sum - values.gather(1, chosen)[:, 0], 0.0)
     if not differentiate:
         return logits, losses
-    gradient = (values - log_sum[:, None]).exp_()
-    gradient.scatter_add_(1, chosen, gradient.new_full(chosen.shape, -1.0))
+    # compared rather than scattered, so that a compiler makes one pass of it
+    hit = torch.arange(logits.shape[1], device=logits.device) == chosen
+    gradient = (values - log_sum[:, None]).exp() - hit.float()
     return torch.where(counts[:, None], gradient, 0.0).to(logits.dtype), losses
