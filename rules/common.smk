@@ -184,7 +184,7 @@ def drawn(wildcards):
         return figure_files(study.experiments)
     from knowledge_capacity.capacity.asked import experiments_in
 
-    found = experiments_in(checkpoints.collect_sources.get().output[0])
+    found = experiments_in(Path(checkpoints.collect_sources.get().output[0]))
     return figure_files([name for name in experiment_modules() if name in found])
 
 

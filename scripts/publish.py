@@ -6,7 +6,7 @@ from pathlib import Path
 from knowledge_capacity import console
 from knowledge_capacity.capacity import asked, measurement, places, selection, sources
 from knowledge_capacity.experiments import experiment_modules, output
-from knowledge_capacity.files import UserError, replacing, write_json, write_parquet
+from knowledge_capacity.files import UserError, write_parquet
 from knowledge_capacity.report import scorecard
 
 
@@ -28,9 +28,7 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
             except UserError as error:  # the measurements are kept all the same
                 log.say(f"publish: {error}")
     found = scorecard.entries(table, experiment_modules(), ".")
-    write_json(folder / "scorecard.json", scorecard.as_json(found))
-    with replacing(folder / "scorecard.md") as aside:
-        aside.write_text(scorecard.markdown(found), encoding="utf-8")
+    scorecard.write(found, folder / "scorecard", ["json", "md"])
     log.say(f"publish: {scorecard.tally(found)}")
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from knowledge_capacity import console
 from knowledge_capacity.capacity import measurement
 from knowledge_capacity.experiments import experiment_modules
-from knowledge_capacity.files import replacing, write_json
 from knowledge_capacity.report import scorecard
 
 
@@ -14,10 +13,7 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
     found = scorecard.entries(
         measurement.read(arguments.measurements), experiment_modules(), arguments.figures
     )
-    write_json(arguments.output.with_suffix(".json"), scorecard.as_json(found))
-    for ending, text in ((".md", scorecard.markdown(found)), (".html", scorecard.page(found))):
-        with replacing(arguments.output.with_suffix(ending)) as aside:
-            aside.write_text(text, encoding="utf-8")
+    scorecard.write(found, arguments.output, ["json", "md", "html"])
     log.say(f"scorecard: {scorecard.tally(found)}")
 
 

@@ -3,12 +3,14 @@
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from ..experiments import claims, output, style
 from ..experiments.claims import Finding, Reading
+from ..files import replacing, write_json
 
 COLUMNS = ("claim", "paper", "measured", "here", "verdict", "why", "scale")
 HEADS = {
@@ -73,6 +75,16 @@ def entries(measurements: pa.Table, experiments: Sequence[str], figures: str) ->
         number = getattr(module, "RESULT", None)
         found += [Entry(experiment, number, claims.judge(claim, rows), files) for claim in judged]
     return sorted(found, key=lambda entry: entry.number or 99)
+
+
+def write(found: Sequence[Entry], output: Path, endings: Sequence[str]) -> None:
+    """Write the scorecard as `output` with these endings: json, md and html."""
+    if "json" in endings:
+        write_json(output.with_suffix(".json"), as_json(found))
+    for ending, text in (("md", markdown), ("html", page)):
+        if ending in endings:
+            with replacing(output.with_suffix(f".{ending}")) as aside:
+                aside.write_text(text(found), encoding="utf-8")
 
 
 def as_json(found: Sequence[Entry]) -> list[dict[str, Any]]:

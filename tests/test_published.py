@@ -1,0 +1,112 @@
+"""Figures and scorecard from measurements that were made before, and publishing measurements, as a user does both."""
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from knowledge_capacity.capacity import measurement
+from workflow import ROOT, copy_tree, planned, snakemake
+
+PUBLISHED = ROOT / "results/published"
+Row = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def rows() -> list[Row]:
+    """Measurements for two experiments, of runs that are in both."""
+    found: list[Row] = measurement.read(PUBLISHED / "measurements.parquet").to_pylist()
+    of = ["base_law", "quantization"]
+    kept = [
+        {**row, "experiments": [name for name in row["experiments"] or () if name in of]} for row in found
+    ]
+    return [row for row in kept if row["experiments"]]
+
+
+def theirs(folder: Path, rows: list[Row]) -> str:
+    """A folder of somebody's measurements."""
+    folder.mkdir()
+    pq.write_table(pa.Table.from_pylist(rows, schema=measurement.SCHEMA), folder / "measurements.parquet")
+    return str(folder)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_published_measurements_make_every_figure_they_are_for_without_a_run(tmp_path: Path) -> None:
+    folder = copy_tree(tmp_path / "a clone")
+    (folder / "results").mkdir()
+    (folder / "results/published").symlink_to(PUBLISHED)
+    # which figures is known once the measurements are read
+    assert planned(folder, "figures", "--config", "source=published") == {
+        "collect_sources": 1,
+        "figures": 1,
+        "scorecard": 1,
+    }
+    said = snakemake(folder, "--cores", "2", "results/measurements.parquet", "--config", "source=published")
+    assert "collect" in said
+    made = measurement.read(folder / "results/measurements.parquet")
+    assert made.equals(measurement.read(PUBLISHED / "measurements.parquet"))
+    names = {path.stem for path in PUBLISHED.glob("*.png")}
+    assert planned(folder, "figures", "--config", "source=published") == {
+        "figure": len(names),
+        "figures": 1,
+        "scorecard": 1,
+    }
+
+
+def test_the_same_measurements_give_the_same_files(tmp_path: Path, rows: list[Row]) -> None:
+    folder = copy_tree(tmp_path / "a clone")
+    config = ("--config", f"source={theirs(tmp_path / 'theirs', rows)}")
+    snakemake(folder, "--cores", "2", "figures", *config)
+    first = contents(folder / "results/figures")
+    endings = ("pdf", "png", "svg", "md", "html")
+    assert first.keys() == {f"{name}.{end}" for name in ("base_law", "quantization") for end in endings}
+    card = contents(folder / "results")["scorecard.md"]
+    assert planned(folder, "figures", *config) == {}
+    snakemake(folder, "--cores", "2", "figures", *config, "--report", "results/report.zip")
+    names = zipfile.ZipFile(folder / "results/report.zip").namelist()
+    for name in ("report.html", "base_law.svg", "base_law.html", "scorecard.html"):
+        assert any(one.endswith(f"/{name}") for one in names)
+    snakemake(folder, "--cores", "2", "figures", *config, "--forceall")
+    assert contents(folder / "results/figures") == first
+    assert contents(folder / "results")["scorecard.md"] == card
+
+
+def test_publishing_adds_measurements_and_refuses_those_that_disagree(
+    tmp_path: Path, rows: list[Row]
+) -> None:
+    folder = copy_tree(tmp_path / "a clone")
+    law = [{**row, "experiments": ["base_law"]} for row in rows if "base_law" in row["experiments"]]
+    published = folder / "results/published"
+
+    def publish(name: str, rows: list[Row], ok: bool = True) -> str:
+        config = ("--config", f"source={theirs(tmp_path / name, rows)}")
+        return snakemake(folder, "--cores", "2", "publish", *config, ok=ok)
+
+    publish("first", law)
+    first = contents(published)
+    assert first.keys() >= {
+        "measurements.parquet",
+        "base_law.png",
+        "base_law.md",
+        "scorecard.md",
+        "scorecard.json",
+    }
+    assert "quantization.png" not in first
+    assert measurement.read(published / "measurements.parquet").num_rows == len(law)
+    publish("both", rows)
+    assert (published / "quantization.png").exists()
+    whole = contents(published)
+    assert measurement.read(published / "measurements.parquet").num_rows == len(rows)
+    publish("again", law)  # nothing new in them, and nothing is lost
+    assert contents(published) == whole
+    other = {**law[0], "bits_learned": law[0]["bits_learned"] * 0.99}
+    other["capacity_ratio"] = other["bits_learned"] / other["n_parameters"]
+    other["bits_learned_low"] = other["bits_learned"] * 0.9
+    said = publish("other", [other], ok=False)
+    assert law[0]["run"] in said
+    assert contents(published) == whole
