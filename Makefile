@@ -8,6 +8,7 @@
 #                   without OPTIONS, which names there are
 # make capacity     the capacity of each architecture, in bits per parameter, from all of its runs
 # make search       the same by as few runs as will do: OPTIONS="--architectures NAME NAME …"
+# make budget       the runs that tell most in so many hours: HOURS=24 (docs/limits.md), of this study or of STUDY=gpu
 # make estimate     how many parameters hold English Wikipedia and textbooks, by the capacity measured
 # make calibrate    hold the measuring instrument against models that know a known amount (docs/measuring.md)
 # make cards        a page about each dataset of the study: results/data/DATASET/card.html
@@ -19,6 +20,7 @@
 PYTHON ?= python3
 CORES ?= all
 STUDY ?=
+HOURS ?=
 MODEL ?=
 PROFILE ?= local
 OPTIONS ?=
@@ -38,7 +40,7 @@ ifeq ($(and $(PROFILE),$(wildcard envs/$(PROFILE)/*.yaml)),)
 $(error there is no envs/$(PROFILE); PROFILE may be: $(sort $(notdir $(patsubst %/,%,$(dir $(wildcard envs/*/*.yaml))))))
 endif
 
-.PHONY: study plan watch report bits compare capacity search estimate calibrate cards benchmark test publish lock help
+.PHONY: study plan watch report bits compare capacity search budget estimate calibrate cards benchmark test publish lock help
 .DEFAULT_GOAL := help
 
 help:
@@ -67,6 +69,9 @@ capacity: .venv/ready
 
 search: .venv/ready
 	@python scripts/search.py --profile $(PROFILE) --cores $(CORES) $(OPTIONS)
+
+budget: .venv/ready
+	@python scripts/plan.py $(if $(HOURS),--hours "$(HOURS)") --profile $(PROFILE) $(if $(STUDY),--configfile studies/$(STUDY).yaml) $(OPTIONS)
 
 estimate: .venv/ready
 	@python scripts/estimate.py $(MEASUREMENTS) $(OPTIONS)

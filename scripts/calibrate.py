@@ -1,7 +1,8 @@
 """Hold the measuring instrument against models that know a known amount; status 1 where it reads another.
 
 First against tables of probabilities, for every kind of dataset, then against two small runs of
-studies/calibration.yaml, which go through the whole workflow. docs/measuring.md tells more.
+studies/calibration.yaml, which go through the whole workflow. docs/measuring.md tells more. (The calibration
+data of GPTQ are another matter: the experiment `calibration` of studies/quantizers.yaml is about these.)
 """
 
 import argparse

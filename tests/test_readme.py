@@ -58,16 +58,21 @@ def test_the_numbers_in_the_readme_are_the_measured_ones(rows: pd.DataFrame) -> 
     assert f"trains {len(full)} small models" in text
 
 
+def headings(page: Path) -> set[str]:
+    """The names by which links reach the headings of a page."""
+    found = re.findall(r"^#+ (.+)$", page.read_text(), re.M)
+    return {re.sub(r"[^a-z0-9-]", "", heading.lower().replace(" ", "-")) for heading in found}
+
+
 def test_every_link_leads_somewhere() -> None:
     for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
-        text = page.read_text()
-        headings = {
-            re.sub(r"[^a-z0-9-]", "", h.lower().replace(" ", "-"))
-            for h in re.findall(r"^#+ (.+)$", text, re.M)
-        }
-        for target in re.findall(r"\]\(([^)]+)\)", text):
-            known = target[1:] in headings if target.startswith("#") else (page.parent / target).exists()
-            assert target.startswith("http") or known, f"{page.name}: {target}"
+        for target in re.findall(r"\]\(([^)]+)\)", page.read_text()):
+            if target.startswith("http"):
+                continue
+            name, _, heading = target.partition("#")
+            file = page.parent / name if name else page
+            assert file.exists(), f"{page.name}: {target}"
+            assert not heading or heading in headings(file), f"{page.name}: {target}"
 
 
 def test_the_speed_of_the_stream_is_the_measured_one() -> None:

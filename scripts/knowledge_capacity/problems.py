@@ -216,6 +216,7 @@ def _experiment(key: Key, experiment: Experiment, config: Config) -> Iterator[Pr
             yield from _asked((*key, "variants", i), name, experiment, config)
     for g, grid in enumerate(experiment.grids):
         yield from _together((*key, "grids", g), grid, config)
+        yield from _repeats((*key, "grids", g, "seeds"), grid.seeds or [])
         if key[-1] == "qat":
             yield from _unlike_trained((*key, "grids", g), grid, experiment, config)
         for section in ("datasets", "architectures", "recipes"):

@@ -26,15 +26,19 @@ from .specs import (
 STANDARD_ARCHITECTURE = re.compile(rf"({'|'.join(FAMILIES)})-([1-9][0-9]*)-([1-9][0-9]*)(?:-d([1-9][0-9]*))?")
 
 
+Seeds = Annotated[list[Annotated[int, Ge(0), Lt(2**31)]], MinLen(1)]
+
+
 @dataclass(frozen=True)
 class Grid:
-    """Every combination of the named datasets, architectures and recipes."""
+    """Every combination of the named datasets, architectures and recipes. seeds: its own, or the experiment's."""
 
     __pydantic_config__ = STRICT
 
     datasets: Annotated[list[str], MinLen(1)]
     architectures: Annotated[list[str], MinLen(1)]
     recipes: Annotated[list[str], MinLen(1)]
+    seeds: Seeds | None = None
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class Experiment:
     __pydantic_config__ = STRICT
 
     grids: Annotated[list[Grid], MinLen(1)]
-    seeds: Annotated[list[Annotated[int, Ge(0), Lt(2**31)]], MinLen(1)]
+    seeds: Seeds
     variants: Annotated[list[str], MinLen(1)]
 
 

@@ -5,7 +5,7 @@ change of wording here never retrains a model.
 """
 
 from collections.abc import Iterable, Iterator
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from .console import amount
 from .data.lengths import training_words
 from .experiments import experiment_modules
 from .problems import problems_of
-from .schema import Config, Experiment, spread_families
+from .schema import Config, spread_families
 from .specs import WORD_LEVEL, Architecture, Dataset, Quantizer, Questions, Run
 
 __all__ = ["Study", "experiment_modules"]
@@ -45,8 +45,8 @@ class Study:
         self.runs: dict[str, Run] = {}
         self._quantizers: dict[str, dict[str, Quantizer]] = {}
         self._extractions: dict[str, dict[str, Questions]] = {}
-        for experiment in self.experiments.values():
-            for run in self._runs_of(experiment):
+        for name, experiment in self.experiments.items():
+            for run in chain.from_iterable(self.models(name)):
                 self.runs[run.slug] = run
                 for section, chosen in (
                     (parsed.quantizers, self._quantizers),
@@ -72,7 +72,8 @@ class Study:
         """What each experiment asks for, in the slugs of runs and variants, as `capacity.asked` reads it."""
         found: dict[str, Any] = {}
         for name, experiment in self.experiments.items():
-            grids: dict[tuple[str, tuple[str, ...]], list[str]] = {}  # architectures, by dataset and recipes
+            # architectures, by dataset, recipes and seeds
+            grids: dict[tuple[str, tuple[str, ...], tuple[int, ...]], list[str]] = {}
             for grid in experiment.grids:
                 for d, a in product(grid.datasets, grid.architectures):
                     dataset, architecture = self.config.datasets[d], self.config.architecture(a)
@@ -80,11 +81,11 @@ class Study:
                     recipes = [
                         r.slug for each in grid.recipes for r in self.config.each(each, dataset, architecture)
                     ]
-                    grids.setdefault((dataset.slug, tuple(recipes)), []).append(architecture.slug)
+                    key = dataset.slug, tuple(recipes), tuple(grid.seeds or experiment.seeds)
+                    grids.setdefault(key, []).append(architecture.slug)
             found[name] = {
-                "seeds": list(experiment.seeds),
                 "variants": [self.config.variant(variant) for variant in experiment.variants],
-                "grids": [[dataset, models, list(recipes)] for (dataset, recipes), models in grids.items()],
+                "grids": [[dataset, models, *map(list, rest)] for (dataset, *rest), models in grids.items()],
             }
         return found
 
@@ -110,7 +111,8 @@ class Study:
         Of the first experiment's first grid: first dataset, middle architecture, most exposures, first seed.
         """
         first = next(iter(self.experiments.values()))
-        grid, seed = first.grids[0], first.seeds[0]
+        grid = first.grids[0]
+        seed = (grid.seeds or first.seeds)[0]
         architecture = self.config.architecture(grid.architectures[len(grid.architectures) // 2])
         dataset = self.config.datasets[grid.datasets[0]]
         assert architecture
@@ -131,10 +133,16 @@ class Study:
             )
         return lines
 
-    def _runs_of(self, experiment: Experiment) -> Iterator[Run]:
-        for grid in experiment.grids:
-            for d, a, r in product(grid.datasets, grid.architectures, grid.recipes):
-                dataset, architecture = self.config.datasets[d], self.config.architecture(a)
-                assert architecture
-                for recipe, seed in product(self.config.each(r, dataset, architecture), experiment.seeds):
-                    yield Run(dataset, architecture, recipe, seed)
+    def models(self, experiment: str, seeds: Iterable[int] | None = None) -> Iterator[tuple[Run, ...]]:
+        """What an experiment trains: for each model and seed a run with each learning rate. seeds: other ones."""
+        spec = self.experiments[experiment]
+        for grid in spec.grids:
+            for names in product(grid.datasets, grid.architectures, grid.recipes):
+                for seed in seeds or grid.seeds or spec.seeds:
+                    yield self.model(*names, seed)
+
+    def model(self, dataset: str, architecture: str, recipe: str, seed: int) -> tuple[Run, ...]:
+        """What these names in the configuration stand for: a run with each learning rate of the recipe."""
+        people, decoder = self.config.datasets[dataset], self.config.architecture(architecture)
+        assert decoder
+        return tuple(Run(people, decoder, one, seed) for one in self.config.each(recipe, people, decoder))

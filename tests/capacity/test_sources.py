@@ -160,9 +160,8 @@ def test_what_is_asked_is_found_by_run_and_variant(tmp_path: Path, rows: list[Ro
     for run, own in by_run.items():
         written(tmp_path / run, own)
     first = rows[0]
-    seed = first["seed"]
-    grid = [first["dataset"], [first["architecture"]], [first["recipe"]]]
-    text = measured_for(one=(grid, seed, ["fp32"]), two=(grid, seed, ["fp32", "int8-rtn"]))
+    grid = [first["dataset"], [first["architecture"]], [first["recipe"]], [first["seed"]]]
+    text = measured_for(one=(grid, ["fp32"]), two=(grid, ["fp32", "int8-rtn"]))
     wanted = asked.parse(text)
     assert wanted == {first["run"]: {"fp32": ["one", "two"], "int8-rtn": ["two"]}}
     found = {row["variant"]: row["experiments"] for row in asked.collected(wanted, tmp_path).to_pylist()}
@@ -171,8 +170,5 @@ def test_what_is_asked_is_found_by_run_and_variant(tmp_path: Path, rows: list[Ro
 
 def measured_for(**experiments: Any) -> str:
     return json.dumps(
-        {
-            name: {"grids": [grid], "seeds": [seed], "variants": variants}
-            for name, (grid, seed, variants) in experiments.items()
-        }
+        {name: {"grids": [grid], "variants": variants} for name, (grid, variants) in experiments.items()}
     )

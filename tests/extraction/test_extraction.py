@@ -2,21 +2,32 @@
 
 import json
 import math
+import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from knowledge_capacity.capacity import measurement, selection
+import torch
+from extraction.knowing import BIOD, words_of
+from knowledge_capacity.capacity import calibration, measurement, selection
 from knowledge_capacity.data import corpus, people, tokenizer
 from knowledge_capacity.experiments import base_law, extraction, output
+from knowledge_capacity.extraction import questions, score
 from knowledge_capacity.models import build, store
 from knowledge_capacity.specs import (
+    AnyArchitecture,
     Architecture,
+    BioD,
+    BioG,
+    Biography,
     BioS,
+    Checkpoint,
     Dataset,
     Pools,
     Questions,
@@ -25,10 +36,15 @@ from knowledge_capacity.specs import (
     Run,
     to_json,
 )
+from scipy import stats
+from tokenizers import Tokenizer
+from transformers import GPT2Config, GPT2LMHeadModel
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 POOLS = Pools(4, 4, 4, birth_years=4, cities=4, universities=4, majors=4, employers=4)
 BIOS = BioS(n_people=40, templates=2, pools=POOLS)
+BIOG = BioG(n_people=40, rewrites=2, pools=POOLS)
+GPT2 = Architecture(layers=1, heads=1, width=8)
 SPECS = [Questions(rank=2, epochs=1), Questions(rank=2, epochs=2)]
 RECORD = {
     **{"precision": "fp32", "used_tokens": 60, "steps": 10, "tokens": 1000, "seconds": 1.5, "device": "cpu"},
@@ -36,12 +52,21 @@ RECORD = {
 }
 
 
-def extract(folder: Path, dataset: Dataset, diverged: str = "") -> subprocess.CompletedProcess[str]:
-    """Run the script on an untrained model."""
-    run = Run(dataset, Architecture(layers=1, heads=1, width=8), Recipe(exposures=1, lr=1e-3, window=64), 2)
-    words = tokenizer.word_level(corpus.texts(dataset))
+def extract(
+    folder: Path,
+    dataset: Dataset,
+    diverged: str = "",
+    architecture: AnyArchitecture = GPT2,
+    texts: bool = False,
+    words: Tokenizer | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """Run the script on an untrained model. texts: whether they are stored. words: one token a word, if None."""
+    run = Run(dataset, architecture, Recipe(exposures=1, lr=1e-3, window=64), 2)
+    words = words or tokenizer.word_level(corpus.texts(dataset))
     tokenizer.write(folder, words)
     people.write(folder / "people.parquet", dataset, run.seed)
+    if texts:
+        calibration.stream_of(dataset, folder, run.seed)
     if diverged:
         store.write_diverged(folder, run, diverged)
     else:
@@ -57,6 +82,7 @@ def extract(folder: Path, dataset: Dataset, diverged: str = "") -> subprocess.Co
         "tokenizer": "tokenizer.json",
         "output": "extraction.parquet",
         "answers": "answers.parquet",
+        **({"texts": "encoded"} if texts else {}),
     }.items():
         command += [f"--{option}", str(folder / name)]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
@@ -85,6 +111,41 @@ def test_the_script_measures_each_extraction(tmp_path: Path) -> None:
             assert sum(right) / 20 == share
     assert all((one["given"] == one["answer"]) == one["right"] for one in given)
     assert not list(tmp_path.glob(".*part"))
+
+
+@pytest.mark.parametrize("kind", ["bioD", "bioG", "checkpoint"])
+def test_other_datasets_and_models_are_asked_as_well(kind: str, tmp_path: Path) -> None:
+    """Values that are strings, texts that are stored, and a model from elsewhere with a tokenizer of its own."""
+    dataset: BioS | BioG | BioD = BIOS
+    if kind == "checkpoint":
+        given, words = tmp_path / "given", words_of(replace(BIOS, tokenizer="bpe-400"))
+        size = words.get_vocab_size() + 24  # as many have rows that no token uses
+        torch.manual_seed(0)
+        config = GPT2Config(vocab_size=size, n_embd=8, n_layer=1, n_head=1, n_positions=160)
+        GPT2LMHeadModel(config).save_pretrained(given)
+        tokenizer.write(given, words)
+        done = extract(tmp_path, dataset, architecture=Checkpoint(str(given)), words=words)
+    else:
+        dataset = BIOG if kind == "bioG" else replace(BIOD, n_people=40)
+        done = extract(tmp_path, dataset, texts=kind == "bioG")
+    assert done.returncode == 0, done.stderr
+    rows = measurement.read(tmp_path / "extraction.parquet").to_pylist()
+    asked = list(questions.choices(dataset))
+    for row in rows:
+        assert row["people_scored"] == 20
+        assert [name for name, _ in row["accuracy_by_attribute"]] == asked
+        assert row["bits_learned"] == pytest.approx(sum(bits for _, bits in row["bits_by_attribute"]))
+        assert row["bits_max"] == pytest.approx(score.bits_max(dataset))
+    answers = pq.read_table(tmp_path / "answers.parquet").to_pylist()
+    assert len(answers) == len(rows) * 20 * len(asked)
+    if kind == "bioD":
+        assert all(re.fullmatch(r"s\d s\d, s\d s\d\.", one["answer"]) for one in answers)
+    else:
+        assert isinstance(dataset, Biography)
+        facts = list(people.facts(dataset, people.table(dataset, 2)))
+        for one in answers:
+            fact = facts[one["person"]][one["attribute"]]
+            assert one["answer"] == f"{fact.capitalize() if one['attribute'] == 'pronoun' else fact}."
 
 
 def test_a_run_that_diverged_has_no_answers(tmp_path: Path) -> None:
@@ -158,6 +219,33 @@ def test_the_figure_sets_extractable_beside_memorised_bits(tmp_path: Path) -> No
     assert (tmp_path / "extraction.png").stat().st_size > 1000
 
 
+@pytest.mark.parametrize(("right", "asked"), [(0, 20), (20, 20), (3, 40), (200, 400)])
+def test_shares_of_people_have_wilsons_interval(right: int, asked: int) -> None:
+    known = stats.binomtest(right, asked).proportion_ci(method="wilson")
+    assert extraction.wilson(right / asked, asked) == pytest.approx((known.low, known.high))
+    one_seed = extraction.shares(np.array([right / asked]), np.array([float(asked)]))
+    assert one_seed == pytest.approx((right / asked, known.low, known.high))
+    halves = extraction.shares(np.full(2, right / asked), np.full(2, asked / 2))  # seeds that agree
+    assert halves == pytest.approx(one_seed)
+
+
+def test_seeds_that_lie_apart_make_the_interval_of_a_share_wider() -> None:
+    asked = np.full(2, 200.0)
+    few = extraction.shares(np.array([0.42, 0.44]), asked)
+    spread = stats.t.ppf(0.975, 1) * 0.01
+    assert few == pytest.approx((0.43, 0.43 - spread, 0.43 + spread))
+    assert extraction.shares(np.array([0.4, 0.9]), asked) == pytest.approx((0.65, 0.0, 1.0))
+
+
+def test_nobody_right_is_no_share_known_exactly() -> None:
+    rows = [one for seed in (0, 1) for one in measured("bioS", seed, 0.0)]
+    points = extraction.points(selection.marked(measurement.table(rows)).to_pandas())
+    known = stats.binomtest(0, 40).proportion_ci(method="wilson")  # 20 people in each of two seeds
+    assert (points.accuracy_low == 0).all()
+    assert list(points.accuracy_high) == pytest.approx([known.high] * 7)
+
+
+@pytest.mark.filterwarnings("error::UserWarning")  # as where a figure has no room for its axes
 def test_no_other_figure_is_given_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[str] = []
     points = base_law.points

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from knowledge_capacity.bits import request
 from knowledge_capacity.capacity import losses
 from knowledge_capacity.data.stream import Stream
 from knowledge_capacity.files import UserError
@@ -28,6 +29,7 @@ from knowledge_capacity.specs import (
     Run,
     TransformersModel,
 )
+from knowledge_capacity.study import Study
 from knowledge_capacity.training import qat
 from knowledge_capacity.training.loop import Stopped, Trained, train
 from knowledge_capacity.training.step import LossOf
@@ -36,7 +38,8 @@ from torch import Tensor, nn
 from training import jobs
 from training.jobs import Job
 
-BLOCK = Path(__file__).parents[2] / "studies/models/block.py"
+ROOT = Path(__file__).parents[2]
+BLOCK = ROOT / "studies/models/block.py"
 MODELS: dict[str, AnyArchitecture] = {
     "gpt2": Architecture(2, 2, 8),
     "llama-tied": Architecture(1, 2, 8, family="llama-tied"),
@@ -194,6 +197,33 @@ def start(stream_of: StreamOf, tmp_path: Path) -> Start:
         )
 
     return make
+
+
+def test_a_checkpoint_that_is_only_measured_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing trains it, so its measurements would tell of a quantiser that it never met."""
+    monkeypatch.chdir(ROOT)
+    for needed in ("config.json", "tokenizer.json"):
+        (tmp_path / needed).write_text("{}")
+
+    def study(recipe: str) -> Study:
+        (tmp_path / "theirs.yaml").write_text(f"""
+architectures: {{given: {{kind: checkpoint, folder: {tmp_path}}}}}
+recipes: {{rounded: {{exposures: 10, lr: 1e-3, weight_decay: 0, qat: {{bits: 4}}}}}}
+only: [base_law]
+experiments:
+  base_law: {{seeds: [0], grids: [{{datasets: [bioS-tiny], architectures: [given], recipes: [{recipe}]}}]}}
+""")
+        return request.study_of(*request.configuration([tmp_path / "theirs.yaml"]))
+
+    with pytest.raises(UserError) as error:
+        study("rounded")
+    assert str(error.value).splitlines()[1:] == [
+        f"{tmp_path}/theirs.yaml: experiments.base_law.grids[0].recipes[0] = 'rounded': recipe rounded trains "
+        "with quantised weights, and checkpoint given is only measured. Use a recipe without qat."
+    ]
+    assert study("bioS-100").runs
 
 
 @each_model

@@ -16,8 +16,8 @@ def parse(text: str) -> Asked:
     """What `Study.asked` wrote as JSON."""
     found: Asked = {}
     for experiment, spec in json.loads(text).items():
-        for dataset, architectures, recipes in spec["grids"]:
-            for architecture, recipe, seed in product(architectures, recipes, spec["seeds"]):
+        for dataset, architectures, recipes, seeds in spec["grids"]:
+            for architecture, recipe, seed in product(architectures, recipes, seeds):
                 run = found.setdefault(f"{dataset}/{architecture}/{recipe}/seed{seed}", {})
                 for variant in spec["variants"]:
                     experiments = run.setdefault(variant, [])

@@ -1,4 +1,7 @@
-"""How much data GPTQ needs: R against the number of people whose biographies it sees."""
+"""How much calibration data GPTQ needs: R against the number of people whose biographies it sees.
+
+Not to be confused with the calibration of the measuring instrument (`capacity.calibration`).
+"""
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -8,7 +11,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from ..specs import FULL_PRECISION
 from . import plots, style
-from .precisions import caption, of_models, summary, with_specs
+from .precisions import of_models, summary, with_specs
 
 __all__ = ["caption", "figure", "points", "summary"]
 
@@ -36,11 +39,19 @@ def figure(points: pd.DataFrame) -> Figure:
     for ax, (title, group) in zip(axes[0], models, strict=True):
         _panel(ax, group, colours)
         ax.set_title(title)
-        ax.set_xlabel("people GPTQ sees")
+        ax.set_xlabel("people in GPTQ's calibration data")
     axes[0, 0].set_ylabel("bits of knowledge per parameter")
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
     figure.supxlabel(KEY, fontsize=6, color="0.45")
     return figure
+
+
+def caption(points: pd.DataFrame) -> str:
+    """What the figure shows, in numbers."""
+    gptq = points[points.method == "gptq"]
+    people = gptq[["calibration_people", "n_people"]].min(axis=1)
+    what = f"Bits of knowledge by GPTQ's calibration data, of {people.min():.0f} to {people.max():.0f} people"
+    return plots.caption(gptq, what)
 
 
 def _panel(ax: Axes, group: pd.DataFrame, colours: style.Colours) -> None:

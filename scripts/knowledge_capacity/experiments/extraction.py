@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from ..capacity import families
-from ..capacity.seeds import Interval, over_seeds, standard_error
+from ..capacity.seeds import NORMAL, Interval, over_seeds, standard_error
 from ..specs import FULL_PRECISION, BioD, Biography, dataset_from
 from . import claims, plots, style
 from .claims import TOLERANCE, Claim, Missing, Reading
@@ -31,7 +32,7 @@ def points(rows: pd.DataFrame) -> pd.DataFrame:
     memorised, extracted: bits per parameter in values (not names), the latter with an interval; most: how
     many there are to be had. memorised is missing for single attributes of bioD, which are not measured by
     themselves. accuracy: the share of people whose whole answer is right (for all: the mean), with an
-    interval; chance: of a guesser; commonest: the share of the answer that is given most often.
+    interval (`shares`); chance: of a guesser; commonest: the share of the answer that is given most often.
     of_seeds, right_of_seeds: extracted and accuracy of each seed.
     """
     rows = families.named(rows)
@@ -58,7 +59,6 @@ def points(rows: pd.DataFrame) -> pd.DataFrame:
         for name in [ALL, *names]:
             shown = names if name == ALL else [name]
             right = np.array([np.mean([one[a] for a in shown]) for one in accuracy])
-            errors = np.sqrt(right * (1 - right) / group.people_scored.to_numpy())
             if name == ALL:
                 held, got = trained.bits_value.to_numpy() / p, group.bits_learned.to_numpy() / p
                 spread = standard_error(group.bits_learned_low, group.bits_learned_high) / p
@@ -69,7 +69,7 @@ def points(rows: pd.DataFrame) -> pd.DataFrame:
                 got = np.array([one[name] for one in bits]) / p
                 known = Interval(float(got.mean()), np.nan, np.nan)
                 most = float(np.mean(-np.log2(chances[name]) * group.n_people / p))
-            share = over_seeds(list(right), list(errors))
+            share = shares(right, group.people_scored.to_numpy())
             found.append(
                 {
                     **common,
@@ -81,14 +81,38 @@ def points(rows: pd.DataFrame) -> pd.DataFrame:
                     "of_seeds": list(got),
                     "most": most,
                     "accuracy": share.mean,
-                    "accuracy_low": max(0.0, share.low),
-                    "accuracy_high": min(1.0, share.high),
+                    "accuracy_low": share.low,
+                    "accuracy_high": share.high,
                     "right_of_seeds": list(right),
                     "chance": np.mean([chances[a] for a in shown]),
                     "commonest": np.mean([one[a] for one in commonest for a in shown]),
                 }
             )
     return pd.DataFrame(found)
+
+
+def wilson(share: float, n: float) -> tuple[float, float]:
+    """The 95 % score interval of a share of n people, which has a width at 0 and 1 too.
+
+    Wilson 1927, "Probable inference, the law of succession, and statistical inference", JASA 22 (158), 209-212.
+    Of the mean share of several answers a person, it is too wide rather than too narrow: such a mean spreads
+    most where all answers of a person are right or wrong together.
+    """
+    z2 = NORMAL**2
+    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = NORMAL / (1 + z2 / n) * np.sqrt(share * (1 - share) / n + z2 / (4 * n**2))
+    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
+
+
+def shares(right: NDArray[np.float64], people: NDArray[np.float64]) -> Interval:
+    """The mean of one share a seed, each of so many people, with its 95 % interval.
+
+    As in `over_seeds`, of two intervals the one that reaches further, at either end: Student's, by the spread
+    of seeds, and Wilson's, by people alone: as many as give this mean its variance, all where seeds ask alike.
+    """
+    by_spread = over_seeds(list(right), [0.0] * len(right))
+    low, high = wilson(by_spread.mean, len(people) ** 2 / float((1 / people).sum()))
+    return Interval(by_spread.mean, max(0.0, min(by_spread.low, low)), min(1.0, max(by_spread.high, high)))
 
 
 def figure(points: pd.DataFrame) -> Figure:

@@ -118,6 +118,7 @@ def capacity(ax: Axes, points: pd.DataFrame, limits: pd.DataFrame, colours: styl
             f"all of N = {style.rounded(n_people)}",
             (0.99, most),
             xycoords=("axes fraction", "data"),
+            annotation_clip=True,  # outside the panel it would take the panel's room
             xytext=(0, 2),
             textcoords="offset points",
             ha="right",

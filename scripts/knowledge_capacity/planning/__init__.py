@@ -1,0 +1,1 @@
+"""Planning a study under a budget: what runs cost, what claims need, and which runs to make."""

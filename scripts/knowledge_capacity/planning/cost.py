@@ -1,0 +1,112 @@
+"""What training costs: seconds of a run from its updates, tokens and operations, learned from runs that were made.
+
+seconds = per_step · updates + per_token · tokens + per_flop · operations, with 6 · parameters operations a token:
+the time that an update takes whatever its size, that which grows with its tokens (the stream, norms, the loss), and
+matrix products. The three are fitted to past runs of one kind of device, none below zero, by least squares of
+relative errors.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import nnls
+
+from ..files import UserError
+
+LEAST_SECONDS = 2.0  # of training: what a shorter run took says more about its start
+HELD_OUT = 1.645  # spreads: 90 % of runs lie within
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a run has to do. steps: updates. tokens: of all updates. flops: 6 · parameters · tokens."""
+
+    steps: float
+    tokens: float
+    flops: float
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Seconds for each update, token and operation on a device.
+
+    spread: of the logarithm of actual over predicted seconds, over runs left out of the fit. runs: how many there were.
+    """
+
+    device: str
+    per_step: float
+    per_token: float
+    per_flop: float
+    spread: float
+    runs: int
+
+    def seconds(self, work: Work) -> float:
+        """Of training."""
+        return self.per_step * work.steps + self.per_token * work.tokens + self.per_flop * work.flops
+
+    def factor(self) -> float:
+        """By which nine runs of ten take no longer, and no shorter, than predicted."""
+        return math.exp(HELD_OUT * self.spread)
+
+
+# Alone on the GPU, bf16, captured steps (docs/speed.md): GPT2-1-1 and 2-2 at 24 windows of 512 tokens, 8-4 at 96
+_H100 = [
+    (0.661e-3, 24 * 512, 281_408),
+    (1.066e-3, 24 * 512, 859_392),
+    (18.90e-3, 96 * 512, 7_241_216),
+]
+
+
+def measured(table: pd.DataFrame, device: str | None = None) -> Rates:
+    """The rates of a device by measurements, the commonest device where none is named.
+
+    table: measurements, of whole runs. device: its name there, or a part of it. Raises UserError where too few runs
+    tell them.
+    """
+    known = {name: group for name, group in table.groupby("device")}
+    fits = [name for name in known if device is None or device.lower() in name.lower()]
+    if not fits:
+        names = ", ".join(sorted(known)) or "none"
+        raise UserError(f"--device {device}: no run was measured on it. There are: {names}.")
+    name = max(fits, key=lambda one: known[one].run.nunique())
+    runs = known[name].drop_duplicates("run")
+    runs = runs[(runs.train_seconds >= LEAST_SECONDS) & runs.diverged.isna()]
+    works = [
+        Work(*row) for row in runs[["train_steps", "train_tokens", "train_flops"]].itertuples(index=False)
+    ]
+    return fitted(name, works, runs.train_seconds.tolist())
+
+
+def h100() -> Rates:
+    """An H100's, of one run at a time."""
+    works = [Work(1.0, tokens, 6.0 * size * tokens) for _, tokens, size in _H100]
+    return fitted("NVIDIA H100", works, [seconds for seconds, _, _ in _H100])
+
+
+def fitted(device: str, works: Sequence[Work], seconds: Sequence[float]) -> Rates:
+    """The rates that fit what runs took. Raises UserError for fewer than three runs."""
+    if len(works) < 3:
+        raise UserError(
+            f"{device}: {len(works)} runs are too few to learn from what training costs, which takes 3 of "
+            f"{LEAST_SECONDS:g} seconds or more. Measure some: make budget OPTIONS=--probe."
+        )
+    features = np.array([[w.steps, w.tokens, w.flops] for w in works])
+    took = np.array(seconds)
+    rates = _least_squares(features, took)
+    errors = []
+    for i in range(len(took)) if len(took) > 3 else ():
+        others = np.arange(len(took)) != i
+        predicted = float(features[i] @ _least_squares(features[others], took[others]))
+        errors.append(math.log(took[i] / predicted) if predicted > 0 else 0.0)
+    spread = float(np.sqrt(np.mean(np.square(errors)))) if errors else 0.1
+    per_step, per_token, per_flop = (float(rate) for rate in rates)
+    return Rates(device, per_step, per_token, per_flop, spread, len(took))
+
+
+def _least_squares(features: np.ndarray, seconds: np.ndarray) -> np.ndarray:
+    scale = features.max(axis=0)
+    rates, _ = nnls(features / scale / seconds[:, None], np.ones(len(seconds)))
+    return np.asarray(rates / scale)

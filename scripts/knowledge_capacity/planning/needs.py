@@ -1,0 +1,157 @@
+"""What each claim needs: the fewest and cheapest models, with two seeds, that it can be judged by.
+
+Claims say so themselves: they are asked about measurements made up for the models of a study, as if the paper's law
+held, and what a claim can do without is left out. So a claim that is added is planned for as well.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from ..capacity import families
+from ..capacity.measure import described
+from ..capacity.measurement import DATA_LIMITED, SCHEMA
+from ..experiments import claims, output
+from ..experiments.claims import Claim, Missing
+from ..specs import Quantizer, Questions, Run, to_json
+from ..study import Study
+
+BITS = {1000: 2.0, 100: 1.0}  # per parameter, by exposures; a logarithmic line between and beyond
+OFF = 0.01  # by which seeds are made to differ
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A model of a study: all its learning rates, with any seed. runs: of seed 0, one a learning rate."""
+
+    runs: tuple[Run, ...]
+    n_parameters: int
+    seconds: float  # of a seed
+
+    @property
+    def supposed_bits(self) -> float:
+        """What it would learn if the paper's law held and its dataset were hardly a limit."""
+        dataset, recipe = self.runs[0].dataset, self.runs[0].recipe
+        return min(_per_parameter(recipe.exposures) * self.n_parameters, 0.95 * dataset.bits_max)
+
+    @property
+    def limited(self) -> bool:
+        """Whether its dataset would limit it."""
+        return self.supposed_bits >= DATA_LIMITED * self.runs[0].dataset.bits_max
+
+    @property
+    def name(self) -> str:
+        """What all its runs share, for people."""
+        first = self.runs[0]
+        return f"{first.dataset.slug}/{first.architecture.slug}/{first.recipe.slug}"
+
+
+@dataclass(frozen=True)
+class Need:
+    """A claim, the cells that it is about, and those of them that will do, none where no choice of them would."""
+
+    experiment: str
+    claim: Claim
+    cells: tuple[Cell, ...]
+    least: tuple[Cell, ...]
+
+
+def needs(study: Study, cells: dict[tuple[Run, ...], Cell]) -> list[Need]:
+    """What the claims of a study's experiments need. cells: by their runs of seed 0."""
+    found = []
+    for name, experiment in study.experiments.items():
+        own = list(dict.fromkeys(cells[runs] for runs in study.models(name, [0])))
+        named = study.config.quantizers | study.config.extractions
+        variants = {study.config.variant(key): named.get(key) for key in experiment.variants}
+        for claim in getattr(output.module_of(name), "CLAIMS", ()):
+
+            def enough(
+                some: Iterable[Cell],
+                claim: Claim = claim,
+                name: str = name,
+                variants: dict[str, Quantizer | Questions | None] = variants,
+            ) -> bool:
+                return answered(claim, supposed(some, name, variants))
+
+            found.append(Need(name, claim, tuple(own), tuple(fewest(own, enough))))
+    return found
+
+
+def fewest(cells: Sequence[Cell], enough: Callable[[Iterable[Cell]], bool]) -> list[Cell]:
+    """A choice that is enough and that nothing can be left out of, without the dearest as far as possible.
+
+    Empty where there is none. Models that their dataset would limit are left out first, if need be: as the best of
+    all they would leave a claim open.
+    """
+    for kept in (list(cells), [cell for cell in cells if not cell.limited]):
+        if kept and enough(kept):
+            break
+    else:
+        return []
+    for one in sorted(kept, key=lambda cell: -cell.seconds):
+        without = [cell for cell in kept if cell is not one]
+        if without and enough(without):
+            kept = without
+    return kept
+
+
+def answered(claim: Claim, rows: pd.DataFrame) -> bool:
+    """Whether a claim can be judged by these measurements: a quantity, of two seeds, that more people cannot change."""
+    try:
+        found = claim.measure(rows) if len(rows) else None
+    except Missing:
+        return False
+    if not found or found.seeds < claims.LEAST_SEEDS:
+        return False
+    up, down = found.more and not math.isinf(claim.high), found.less and claim.low > 0
+    return not (up or down)
+
+
+def supposed(
+    cells: Iterable[Cell], experiment: str, variants: Mapping[str, Quantizer | Questions | None]
+) -> pd.DataFrame:
+    """Measurements of two seeds of these cells, as they would be if the paper's law held for all."""
+    record: dict[str, Any] = dict.fromkeys(("precision", "device", "engine", "code", "python", "torch"), "")
+    record |= {"used_tokens": 0, "steps": 0, "tokens": 0, "seconds": 0.0, "trained_at": ""}
+    rows = []
+    for cell in cells:
+        for seed in range(claims.LEAST_SEEDS):
+            first = cell.runs[0]
+            run = Run(first.dataset, first.architecture, first.recipe, seed)
+            asked = {"experiments": [experiment], "lr_tried": [run.recipe.lr], "lr_best": True}
+            base = {**described(run, record, cell.n_parameters, ""), **asked}
+            learned = (1 + OFF * seed) * cell.supposed_bits
+            for variant, spec in variants.items():
+                rows.append({**base, **_learned(learned, run), "variant": variant})
+                if spec:
+                    rows[-1] |= {"variant_spec": to_json(spec), "quantized": ["*"]}
+                if isinstance(spec, Questions):
+                    rows[-1] |= {"accuracy_by_attribute": [("all", 0.5)]}
+    return families.named(pa.Table.from_pylist(rows, schema=SCHEMA).to_pandas()) if rows else pd.DataFrame()
+
+
+def _per_parameter(exposures: int) -> float:
+    (many, most), (few, least) = BITS.items()
+    slope = (most - least) / math.log(many / few)
+    return max(0.1, least + slope * math.log(max(1, exposures) / few))
+
+
+def _learned(bits: float, run: Run) -> dict[str, Any]:
+    """The columns of what was learned; all of it as values, spread over one attribute."""
+    return {
+        "bits_per_weight": 32.0,
+        "people_scored": run.dataset.n_people,
+        "bits_by_attribute": [("all", bits)],
+        "bits_name": 0.0,
+        "bits_value": bits,
+        "bits_sets": 0.0,
+        "bits_learned": bits,
+        "bits_learned_low": 0.99 * bits,
+        "bits_learned_high": 1.01 * bits,
+        "bits_learned_naive": bits,
+        "data_limited": bits >= DATA_LIMITED * run.dataset.bits_max,
+    }

@@ -1,0 +1,204 @@
+"""The planner: learned costs, what claims need, choices beside all there are, and an overlay that runs."""
+
+import itertools
+import math
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from knowledge_capacity.bits import request
+from knowledge_capacity.experiments import architectures_at_100, base_law, quantization
+from knowledge_capacity.files import UserError
+from knowledge_capacity.planning import choose, cost
+from knowledge_capacity.planning.cost import Work
+from knowledge_capacity.planning.needs import Cell, Need, answered, fewest, supposed
+from knowledge_capacity.specs import Architecture, BioS, Quantizer, Recipe, Run
+from workflow import copy_tree, planned
+
+DATASET = BioS(20_000)
+RECIPE = Recipe(1000, lr=1e-3, batch_size=24, window=512, warmup_steps=100)
+
+
+def cell(
+    layers: int = 2,
+    seconds: float = 60.0,
+    exposures: int = 1000,
+    family: str = "gpt2",
+    n_parameters: int = 300_000,
+    n_people: int = 20_000,
+) -> Cell:
+    architecture = Architecture(layers, 1, 64, family=family)  # type: ignore[arg-type]
+    run = Run(BioS(n_people), architecture, replace(RECIPE, exposures=exposures), 0)
+    return Cell((run,), n_parameters, seconds)
+
+
+def test_costs_are_those_of_the_runs_they_are_learned_from() -> None:
+    works = [
+        Work(n, n * t, 6.0 * p * n * t) for n, t, p in itertools.product((100, 1000), (256, 4096), (1e3, 1e5))
+    ]
+    took = [2e-3 * w.steps + 3e-7 * w.tokens + 4e-13 * w.flops for w in works]
+    found = cost.fitted("a machine", works, took)
+    assert (found.per_step, found.per_token, found.per_flop) == pytest.approx((2e-3, 3e-7, 4e-13))
+    assert found.spread == pytest.approx(0.0, abs=1e-6)
+    off = cost.fitted("a machine", works, [one * (1.2 if i % 2 else 0.9) for i, one in enumerate(took)])
+    assert off.factor() > 1.1
+    with pytest.raises(UserError, match="2 runs are too few"):
+        cost.fitted("a machine", works[:2], took[:2])
+
+
+def test_the_timings_of_an_h100_follow_from_its_rates() -> None:
+    rates = cost.h100()
+    for seconds, tokens, size in cost._H100:
+        assert rates.seconds(Work(1, tokens, 6.0 * size * tokens)) == pytest.approx(seconds, rel=0.05)
+
+
+def test_a_device_that_no_run_was_measured_on_is_refused() -> None:
+    columns = ["run", "device", "train_seconds", "train_steps", "train_tokens", "train_flops", "diverged"]
+    rows = [[f"run{i}", "cpu, 1 threads", 10.0 * i, i, 1e5 * i, 1e11 * i, None] for i in range(1, 6)]
+    table = pd.DataFrame(rows, columns=columns)
+    assert cost.measured(table, "CPU").seconds(Work(3, 3e5, 3e11)) == pytest.approx(30.0)
+    with pytest.raises(
+        UserError, match=re.escape("--device tpu: no run was measured on it. There are: cpu, 1 threads.")
+    ):
+        cost.measured(table, "tpu")
+
+
+def test_a_claim_says_what_it_needs() -> None:
+    (peak, _) = base_law.CLAIMS
+    free, limited = cell(2), cell(8, n_people=2000)
+    assert limited.limited
+    assert not free.limited
+    assert answered(peak, supposed([free], "base_law", {"fp32": None}))
+    assert not answered(peak, supposed([limited], "base_law", {"fp32": None}))
+    assert not answered(peak, supposed([], "base_law", {"fp32": None}))
+    llama = architectures_at_100.CLAIMS[0]
+    both = [cell(exposures=100), cell(exposures=100, family="llama")]
+    assert answered(llama, supposed(both, "architectures_at_100", {"fp32": None}))
+    assert not answered(llama, supposed(both[:1], "architectures_at_100", {"fp32": None}))
+    kept = quantization.CLAIMS[0]
+    variants = {"fp32": None, "int8-gptq": Quantizer(8, "gptq")}
+    assert answered(kept, supposed([free], "quantization", variants))
+    assert not answered(kept, supposed([free], "quantization", {"fp32": None}))
+
+
+def test_the_fewest_models_leave_out_the_dearest_and_those_that_their_dataset_limits() -> None:
+    (peak, _) = base_law.CLAIMS
+    cheap, dear, limited = cell(2, 10.0), cell(4, 90.0), cell(8, 1.0, n_people=2000)
+
+    def enough(some: object) -> bool:
+        return answered(peak, supposed(some, "base_law", {"fp32": None}))  # type: ignore[arg-type]
+
+    assert fewest([dear, cheap, limited], enough) == [cheap]
+    assert fewest([limited], enough) == []
+
+
+def test_the_plan_is_the_best_of_all_that_there_are() -> None:
+    (claim, _) = base_law.CLAIMS
+    cells = [cell(n, seconds) for n, seconds in ((1, 7.0), (2, 11.0), (3, 13.0), (4, 30.0))]
+    wanted = [
+        Need("a", claim, tuple(cells[:2]), (cells[0],)),
+        Need("b", claim, tuple(cells[1:3]), (cells[1], cells[2])),
+        Need("c", claim, tuple(cells), (cells[3],)),
+    ]
+    for budget in (15.0, 50.0, 70.0, 140.0, 200.0):
+        plan = choose.choose(wanted, 3, budget)
+        assert plan.optimal
+        assert plan.seconds <= budget
+        options = [
+            dict(zip(cells, some, strict=True))
+            for some in itertools.product(range(4), repeat=4)
+            if sum(n * one.seconds for n, one in zip(some, cells, strict=True)) <= budget
+        ]
+
+        def judged(seeds: dict[Cell, int]) -> int:
+            return sum(all(seeds.get(one, 0) >= 2 for one in need.least) for need in wanted)
+
+        assert len(plan.judged) == judged(plan.seeds) == max(map(judged, options))
+        best = max(worth(wanted, option) for option in options if judged(option) == judged(plan.seeds))
+        assert worth(wanted, plan.seeds) >= best * (1 - choose.GAP)
+    with pytest.raises(UserError, match="the budget pays for no claim"):
+        choose.choose(wanted, 3, 10.0)
+    free = choose.choose(wanted, 3, 10.0, {(cells[3], 0), (cells[3], 1)})
+    assert wanted[2] in free.judged
+    with pytest.raises(UserError, match="whatever the budget"):
+        choose.choose([replace(need, least=()) for need in wanted], 3, 1e9)
+
+
+def worth(needs: list[Need], seeds: dict[Cell, int]) -> float:
+    """What a choice is worth by the rule of the module, counted apart from it."""
+    total = 0.0
+    for need in needs:
+        for one in need.cells:
+            weight = (2 if one in need.least else 1) / len(need.cells)
+            total += weight * sum(choose.narrowed(seed) for seed in range(seeds.get(one, 0)))
+    return total
+
+
+def test_each_further_seed_narrows_less() -> None:
+    steps = [choose.narrowed(seed) for seed in range(6)]
+    assert steps[0] == steps[1] == 1.0
+    assert steps[1:] == sorted(steps[1:], reverse=True)
+    assert steps[2] == pytest.approx(1 - (4.303 / math.sqrt(3)) / (12.706 / math.sqrt(2)), abs=1e-3)
+
+
+def plan(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "scripts/plan.py", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_planned_study_runs_as_it_is_written(tmp_path: Path) -> None:
+    folder = copy_tree(tmp_path / "a clone")
+    options = (
+        "--configfile",
+        "studies/smoke.yaml",
+        "--device",
+        "h100",
+        "--at-once",
+        "1",
+        "--seeds",
+        "2",
+        "--start",
+        "1",
+    )
+    done = plan(folder, "--hours", "0.004", *options)
+    assert done.returncode == 0, done.stderr
+    text = (folder / "results/plan/plan.md").read_text()
+    assert text == done.stdout
+    runs = int(re.findall(r"(\d+) runs", text)[0])
+    command = re.findall(r"`snakemake (.*)`", text)[0].split()
+    assert command[-1] == "results/plan/study.yaml"
+    assert planned(folder, *command[2:])["train"] == runs
+    config, sources = request.configuration(
+        [folder / "studies/smoke.yaml", folder / "results/plan/study.yaml"]
+    )
+    assert len(request.study_of(config, sources).runs) == runs
+    assert 0 < runs < len(request.study_of(*request.configuration([folder / "studies/smoke.yaml"])).runs)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "--hours: write how many hours there are"),
+        (("--hours", "nan"), "--hours: write how many hours there are"),
+        (("--hours", "-3"), "--hours: write how many hours there are"),
+        (("--hours", "1", "--seeds", "1"), "write 2 seeds or more"),
+        (("--hours", "1"), "nothing says what training costs here. Time this machine first"),
+    ],
+)
+def test_budgets_that_make_no_sense_are_refused(
+    tmp_path: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    folder = copy_tree(tmp_path / "a clone")
+    done = plan(folder, *arguments)
+    assert done.returncode != 0
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
