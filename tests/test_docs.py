@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 from knowledge_capacity.bits import request
-from knowledge_capacity.capacity import calibration, measurement
+from knowledge_capacity.capacity import calibration, measurement, sources
 from knowledge_capacity.console import amount
 from knowledge_capacity.data.lengths import training_words
 from knowledge_capacity.experiments import (
@@ -290,3 +290,17 @@ def test_what_is_said_of_models_of_your_own_is_so_of_the_published_ones() -> Non
 )
 def test_numbers_that_do_not_follow_from_what_is_published_say_so(name: str, said: str) -> None:
     assert said in page(name)
+
+
+def test_what_one_gpu_said_is_what_was_measured_on_it() -> None:
+    table = sources.read(str(ROOT / "results/published/minutes"), ROOT / "results").to_pandas()
+    assert table.device.str.contains("H100").all()
+    text = page("limits.md")
+    read = table.set_index(["architecture", "n_people", "exposures", "variant"]).capacity_ratio
+    peak = [read["gpt2-1-1", 10_000, 1000, "fp32"], read["gpt2-1-1", 10_000, 100, "fp32"]]
+    assert "{:.2f} bits per parameter after 1000 exposures, {:.2f} after 100".format(*peak) in text
+    assert f"it stores {read['gpt2-2-1', 10_000, 100, 'fp32']:.2f} after 100" in text
+    kept = read["gpt2-1-1", 10_000, 1000, "int8-gptq"] / peak[0]
+    assert kept == pytest.approx(1.0, abs=0.01)
+    for size in table[table.architecture.isin(["gpt2-1-1", "gpt2-2-1"])].n_parameters.unique():
+        assert f"{size:,}" in text
