@@ -72,7 +72,10 @@ def test_a_claim_says_what_it_needs() -> None:
     free, limited = cell(2), cell(8, n_people=2000)
     assert limited.limited
     assert not free.limited
-    assert answered(peak, supposed([free], "base_law", {"fp32": None}))
+    rows = supposed([free], "base_law", {"fp32": None})
+    assert answered(peak, rows)
+    assert rows.capacity_ratio.tolist() == pytest.approx([2.0, 2.0], rel=0.02)  # the paper's law
+    assert rows[["capacity_ratio", "bits_learned", "bits_max", "data_limited"]].notna().all().all()
     assert not answered(peak, supposed([limited], "base_law", {"fp32": None}))
     assert not answered(peak, supposed([], "base_law", {"fp32": None}))
     llama = architectures_at_100.CLAIMS[0]

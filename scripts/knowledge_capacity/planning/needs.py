@@ -105,7 +105,7 @@ def answered(claim: Claim, rows: pd.DataFrame) -> bool:
         found = claim.measure(rows) if len(rows) else None
     except Missing:
         return False
-    if not found or found.seeds < claims.LEAST_SEEDS:
+    if not found or found.seeds < claims.LEAST_SEEDS or not math.isfinite(found.value.mean):
         return False
     up, down = found.more and not math.isinf(claim.high), found.less and claim.low > 0
     return not (up or down)
@@ -126,7 +126,7 @@ def supposed(
             base = {**described(run, record, cell.n_parameters, ""), **asked}
             learned = (1 + OFF * seed) * cell.supposed_bits
             for variant, spec in variants.items():
-                rows.append({**base, **_learned(learned, run), "variant": variant})
+                rows.append({**base, **_learned(learned, cell), "variant": variant})
                 if spec:
                     rows[-1] |= {"variant_spec": to_json(spec), "quantized": ["*"]}
                 if isinstance(spec, Questions):
@@ -140,11 +140,12 @@ def _per_parameter(exposures: int) -> float:
     return max(0.1, least + slope * math.log(max(1, exposures) / few))
 
 
-def _learned(bits: float, run: Run) -> dict[str, Any]:
+def _learned(bits: float, cell: Cell) -> dict[str, Any]:
     """The columns of what was learned; all of it as values, spread over one attribute."""
+    dataset = cell.runs[0].dataset
     return {
         "bits_per_weight": 32.0,
-        "people_scored": run.dataset.n_people,
+        "people_scored": dataset.n_people,
         "bits_by_attribute": [("all", bits)],
         "bits_name": 0.0,
         "bits_value": bits,
@@ -153,5 +154,6 @@ def _learned(bits: float, run: Run) -> dict[str, Any]:
         "bits_learned_low": 0.99 * bits,
         "bits_learned_high": 1.01 * bits,
         "bits_learned_naive": bits,
-        "data_limited": bits >= DATA_LIMITED * run.dataset.bits_max,
+        "capacity_ratio": bits / cell.n_parameters,
+        "data_limited": bits >= DATA_LIMITED * dataset.bits_max,
     }
