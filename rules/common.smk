@@ -3,6 +3,7 @@
 import hashlib
 import json
 import sys
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -29,6 +30,7 @@ if workflow.is_main_process and not study.sources:
         print(line, file=sys.stderr)
 
 
+@cache
 def code(*entries):
     """Fingerprint of the source that a script reaches, so that its jobs rerun when that changes."""
     return fingerprint(SCRIPTS, *entries)

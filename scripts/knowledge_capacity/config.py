@@ -131,8 +131,10 @@ def parse(schema: Any, sources: Sources) -> tuple[Any, list[Problem]]:
     parsed, errors = _validate(schema, config)
     for details in errors:
         text, (key, _, _) = details["input"], _trace(schema, details["loc"])
+        if not key or not isinstance(text, str):
+            continue
         # Snakemake leaves what it reads from --config as text
-        if isinstance(text, str) and (SCIENTIFIC.fullmatch(text) or sources.holding(key) == COMMAND_LINE):
+        if SCIENTIFIC.fullmatch(text) or sources.holding(key) == COMMAND_LINE:
             with suppress(ValueError):
                 _at(config, key[:-1])[key[-1]] = json.loads(text)
     if config != sources.config:

@@ -4,6 +4,7 @@ With the word-level tokenizer this is the mean number of tokens; other tokenizer
 """
 
 import re
+from functools import cache
 from statistics import fmean
 
 from ..specs import BioD, BioS, BioSSimple, Dataset, RandomStrings, Recipe
@@ -14,6 +15,7 @@ WORD = re.compile(r"'s|[.,]|[^\s.,']+")  # as the word-level tokenizer cuts
 SAMPLE = 300  # texts of the grammar that are counted
 
 
+@cache
 def mean_words(dataset: Dataset) -> float:
     """Words and punctuation marks per biography, and one for its end: the mean over people and wordings.
 
