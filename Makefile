@@ -94,7 +94,7 @@ test: .venv/ready
 	snakefmt --check --compact-diff .
 	mypy
 	snakemake --lint
-	pytest
+	pytest --numprocesses $(if $(filter all,$(CORES)),logical,$(CORES)) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 publish: .venv/ready
 	$(SNAKEMAKE) publish $(OVERLAY)

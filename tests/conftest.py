@@ -1,5 +1,6 @@
 """What all tests need: the library on the path, light settings, and streams of small datasets."""
 
+import os
 import sys
 from collections.abc import Callable
 from functools import cache
@@ -18,6 +19,14 @@ from knowledge_capacity.specs import Dataset
 settings.register_profile("light", max_examples=25, deadline=None)
 settings.load_profile("light")
 torch.set_num_threads(1)
+os.environ["OMP_NUM_THREADS"] = "1"  # of what tests start: several run at once
+LONGEST = ("test_workflow.py", "test_studies.py", "test_search.py", "test_bits.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first: no worker is left with one of them when the others have nothing to do any more."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,7 @@ from knowledge_capacity.specs import (
     Recipe,
     TransformersModel,
 )
-from workflow import ROOT, copy_tree
+from workflow import ROOT, TIMEOUT, copy_tree
 
 SMALL = "--configfile studies/smoke.yaml --dataset bioS-smoke --recipe smoke-100 --cores 2".split()
 TEXTS = request.Texts(vocabulary=200, used=199, shortest=36, longest=36)
@@ -38,7 +38,7 @@ def bits(folder: Path, *arguments: str, ok: bool = True) -> tuple[str, str]:
         env={**os.environ, "PYTHONWARNINGS": "ignore"},
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=TIMEOUT,
         check=False,
     )
     assert (done.returncode == 0) == ok, done.stderr
@@ -227,7 +227,12 @@ def test_make_takes_the_studies_and_profiles_that_there_are() -> None:
 
 
 def make(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["make", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    """Run make as from a shell, also where `make test` has started these tests: a make within another says so."""
+    outer = ("MAKELEVEL", "MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "GNUMAKEFLAGS")
+    environment = {key: value for key, value in os.environ.items() if key not in outer}
+    return subprocess.run(
+        ["make", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
 
 
 def rows(*ratios: tuple[str, float], limited: bool = False, error: float = 0.01) -> pd.DataFrame:

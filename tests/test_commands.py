@@ -28,7 +28,7 @@ def commands() -> list[str]:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = copy_tree(tmp_path_factory.mktemp("commands") / "a clone")
-    (made / "results").mkdir()
+    (made / "results").mkdir(exist_ok=True)
     (made / "results/published").symlink_to(ROOT / "results/published")
     return made
 

@@ -3,10 +3,10 @@
 import os
 import re
 import subprocess
-import sys
 
 import pytest
-from workflow import ROOT
+import warm
+from workflow import ROOT, TIMEOUT
 
 SHOWN = re.findall(r"```\n\$ python (.+)\n([^`]+)\n```", (ROOT / "docs/comparing.md").read_text())
 
@@ -14,12 +14,12 @@ SHOWN = re.findall(r"```\n\$ python (.+)\n([^`]+)\n```", (ROOT / "docs/comparing
 @pytest.mark.parametrize(("command", "output"), SHOWN, ids=[command for command, _ in SHOWN])
 def test_the_page_shows_what_its_commands_print(command: str, output: str) -> None:
     done = subprocess.run(
-        [sys.executable, *command.split()],
+        [warm.python(), *command.split()],
         cwd=ROOT,
         env={**os.environ, "PYTHONWARNINGS": "ignore"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=TIMEOUT,
         check=True,
     )
     assert done.stdout.rstrip() == output, f"paste into docs/comparing.md:\n{done.stdout}"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from knowledge_capacity.config import ConfigError
 from knowledge_capacity.specs import Architecture, Checkpoint, Experts, PythonModel, TransformersModel
@@ -493,6 +493,7 @@ def mutated(draw: st.DrawFn) -> Any:
 
 @settings(max_examples=200)
 @given(VALUES | st.fixed_dictionaries(dict.fromkeys(VALID, VALUES)) | mutated())
+@example("0")
 def test_anything_else_gives_lines_too(config: Any) -> None:
     try:
         study = Study(config, [], EXPERIMENTS)

@@ -2,13 +2,14 @@
 
 import json
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from workflow import ROOT, SMOKE, TREE, copy_tree, planned, snakemake
+from workflow import SMOKE, TREE, copy_tree, planned, snakemake
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +39,8 @@ def edited(finished: tuple[Path, str]) -> Iterator[Callable[[str, str, str], Pat
 
 
 LIBRARY = "scripts/knowledge_capacity"
+TABLE = "results/measurements.parquet"
+KINDS = {"bioS", "bioS_simple", "bioG", "bioD", "random"}
 RUNS, FIGURES = 27, 21
 PAGES = {"scorecard": 1, "explorer": 1}
 MEASURED = {"collect_study": 1, "figure": FIGURES, **PAGES}  # what follows from new measurements
@@ -45,9 +48,9 @@ MEASURED = {"collect_study": 1, "figure": FIGURES, **PAGES}  # what follows from
 
 def test_the_smoke_study_runs_from_people_to_figures(finished: tuple[Path, str]) -> None:
     folder, output = finished
-    rows = pq.read_table(folder / "results/measurements.parquet").to_pandas()
+    rows = pq.read_table(folder / TABLE).to_pandas()
     assert rows.run.nunique() == RUNS
-    assert set(rows.kind) == {"bioS", "bioS_simple", "bioG", "bioD", "random"}
+    assert set(rows.kind) == KINDS
     assert (rows.bits_learned <= rows.bits_max).all()
     answers = rows.accuracy_by_attribute.notna()
     assert (rows[~answers].people_scored == 20).all()
@@ -71,31 +74,21 @@ def test_the_smoke_study_runs_from_people_to_figures(finished: tuple[Path, str])
     assert "tokens/s" in output
 
 
-def test_nothing_changed_nothing_runs(finished: tuple[Path, str]) -> None:
-    assert planned(finished[0], *SMOKE) == {}
-
-
-def test_touching_every_file_runs_nothing(finished: tuple[Path, str]) -> None:
+def test_neither_touching_every_file_nor_prose_runs_anything(
+    finished: tuple[Path, str], edited: Callable[[str, str, str], Path]
+) -> None:
     folder, _ = finished
     for name in TREE:
         for path in [folder / name, *(folder / name).rglob("*")]:
             path.touch()
+    for file, old, new in (
+        ("training/loop.py", '"""Training one run', '"""How one run is trained'),
+        ("training/loop.py", "LOG_POINTS = 200", "# how often\nLOG_POINTS = (\n    200\n)"),
+        ("data/stream.py", '        """The tokens of', '        """All the tokens of'),
+        ("quantization/rtn.py", '"""Round to nearest', '"""Rounding to nearest'),
+    ):
+        edited(f"{LIBRARY}/{file}", old, new)
     assert planned(folder, *SMOKE) == {}
-
-
-@pytest.mark.parametrize(
-    ("file", "old", "new"),
-    [
-        (f"{LIBRARY}/training/loop.py", '"""Training one run', '"""How one run is trained'),
-        (f"{LIBRARY}/training/loop.py", "LOG_POINTS = 200", "# how often\nLOG_POINTS = (\n    200\n)"),
-        (f"{LIBRARY}/data/stream.py", '        """The tokens of', '        """All the tokens of'),
-        (f"{LIBRARY}/quantization/rtn.py", '"""Round to nearest', '"""Rounding to nearest'),
-    ],
-)
-def test_prose_never_runs_anything(
-    edited: Callable[[str, str, str], Path], file: str, old: str, new: str
-) -> None:
-    assert planned(edited(file, old, new), *SMOKE) == {}
 
 
 def test_words_about_a_bad_configuration_make_one_page_anew(edited: Callable[[str, str, str], Path]) -> None:
@@ -165,8 +158,23 @@ def test_a_figure_deleted_is_drawn_again(finished: tuple[Path, str]) -> None:
     before = file.read_bytes()
     file.unlink()
     assert planned(folder, *SMOKE) == {"figure": 1}
-    snakemake(folder, "--cores", "1", *SMOKE)
-    assert file.read_bytes() == before  # a figure is a function of the measurements alone
+    # a figure is a function of the measurements alone, and not of how one python orders its sets
+    snakemake(folder, "--cores", "1", *SMOKE, python=sys.executable)
+    assert file.read_bytes() == before
+
+
+def test_a_card_for_each_dataset_and_only_on_request(finished: tuple[Path, str]) -> None:
+    folder, _ = finished
+    assert not list(folder.glob("results/data/*/card.*"))
+    snakemake(folder, "--cores", "2", *SMOKE, "--", "data_cards")
+    pages = {path.parent.name: path for path in folder.glob("results/data/*/card.html")}
+    assert len(pages) == len(list(folder.glob("results/data/*")))
+    cards = {slug: json.loads(path.with_suffix(".json").read_text()) for slug, path in pages.items()}
+    assert {made["spec"]["kind"] for made in cards.values()} == KINDS
+    for slug, made in cards.items():
+        assert made["slug"] == slug
+        assert slug in pages[slug].read_text(encoding="utf-8")
+    assert planned(folder, *SMOKE, "--", "all", "data_cards") == {}
 
 
 def test_a_failed_job_names_its_log_and_leaves_the_others(finished: tuple[Path, str], tmp_path: Path) -> None:
@@ -174,120 +182,16 @@ def test_a_failed_job_names_its_log_and_leaves_the_others(finished: tuple[Path, 
     shutil.copytree(finished[0], folder, symlinks=True)
     people = next(folder.glob("results/data/bioD*/seed0/people.parquet"))
     people.write_bytes(people.read_bytes()[:100])
-    figure = folder / "results/figures/base_law.png"
     other = next(folder.glob("results/runs/bioS*/*/*/seed1/measurements.parquet"))
     other.unlink()
-    output = snakemake(folder, "--cores", "1", *SMOKE, ok=False)
+    output = snakemake(folder, "--cores", "1", *SMOKE, "--", TABLE, ok=False)
     assert "not a readable Parquet file" in output
     assert "Delete it and make it again: snakemake --cores 1 results/data/bioD" in output
     assert "results/logs/train/bioD" in output
     assert other.exists()  # the other branch of the study went on
     people.unlink()
-    snakemake(folder, "--cores", "2", *SMOKE)  # the advice is right
-    assert figure.exists()
-    assert planned(folder, *SMOKE) == {}
-
-
-@pytest.mark.parametrize("study", [None, *sorted(path.stem for path in (ROOT / "studies").glob("*.yaml"))])
-def test_every_study_plans(tmp_path: Path, study: str | None) -> None:
-    folder = copy_tree(tmp_path / "clone")
-    arguments = ("--configfile", f"studies/{study}.yaml") if study else ()
-    jobs = planned(folder, *arguments)
-    assert jobs["train"] == jobs["capacity"] > 0
-    experiments = yaml.safe_load((folder / "config.yaml").read_text())["experiments"]
-    if study:
-        experiments |= yaml.safe_load((folder / f"studies/{study}.yaml").read_text())["experiments"]
-    only = yaml.safe_load((folder / f"studies/{study}.yaml").read_text()).get("only") if study else None
-    assert jobs["figure"] == len(only or [name for name in experiments if experiments[name]])
-
-
-def test_every_kind_of_dataset_goes_through(tmp_path: Path) -> None:
-    folder = copy_tree(tmp_path / "kinds")
-    kinds = ("--configfile", "studies/kinds.yaml")
-    output = snakemake(folder, "--cores", "2", *kinds, "--", "all", "data_cards")
-    assert "random-20-L8-T16: 554 bits; 1 run of about 3.6K tokens in all" in output
-    rows = pq.read_table(folder / "results/measurements.parquet").to_pandas()
-    assert sorted(rows.kind) == ["bioG", "bioS", "bioS", "bioS", "bioS_simple", "random"]
-    assert sorted(zip(rows.junk_share, rows.domain_token, strict=True)) == [
-        *[(0.0, "none")] * 4,
-        (0.5, "junk"),
-        (0.5, "useful"),
-    ]
-    assert (rows.bits_learned <= rows.bits_max).all()
-    plain, *junk = (
-        rows[(rows.kind == "bioS") & (rows.junk_share == share)].train_tokens for share in (0, 0.5)
-    )
-    assert all(tokens == pytest.approx(2 * plain.item(), rel=0.05) for tokens in junk[0])
-    assert planned(folder, *kinds) == {}
-    # another grammar tells other texts, of which nothing but their own run knows
-    grammar = folder / LIBRARY / "data/prose.py"
-    grammar.write_text(grammar.read_text() + "\n\nCHANGED = True\n")
-    again = planned(folder, *kinds)
-    assert again["rewrites"] == again["encode"] == again["train"] == again["capacity"] == 1
-
-
-def test_models_of_any_kind_go_through_and_a_run_that_diverges_ends_alone(tmp_path: Path) -> None:
-    folder = copy_tree(tmp_path / "architectures")
-    (folder / "theirs.py").write_text(MINE)
-    overlay = yaml.safe_load((folder / "studies/architectures.yaml").read_text())
-    # beside what the overlay has: a function of the user's, and learning rates of which one is far too high
-    overlay["architectures"]["mine"] = {"kind": "python", "function": "theirs.py:build"}
-    overlay["recipes"]["wild"] = {**overlay["recipes"]["short"], "lr": 1e9, "other_lrs": [1e-3, 2e-2]}
-    first = overlay["experiments"]["base_law"]["grids"][0]
-    first["architectures"] = ["gpt2", "moe", "llama-standard-mlp", "qwen3"]  # the smoke study has the others
-    overlay["experiments"]["base_law"]["grids"] += [
-        {"datasets": ["bioS-smoke"], "architectures": ["mine"], "recipes": ["short"]},
-        {"datasets": ["bioS-smoke"], "architectures": ["gpt2"], "recipes": ["wild"]},
-    ]
-    (folder / "studies/architectures.yaml").write_text(yaml.safe_dump(overlay))
-    study = ("--configfile", "studies/architectures.yaml")
-    output = snakemake(folder, "--cores", "2", *study)
-
-    table = pq.read_table(folder / "results/measurements.parquet").to_pandas()
-    diverged = table[table.diverged.notna()]
-    assert list(diverged.lr) == [1e9]
-    assert diverged.bits_learned.isna().all()
-    assert "has no result: " in output
-    rows = table[table.diverged.isna()]
-    assert set(rows.family) == {"gpt2", "gpt2-moe", "llama-standard-mlp", "Qwen3", "theirs"}
-    assert len(rows) == 2 * (4 + 1 + 1 + 2)
-    assert (rows.bits_learned <= rows.bits_max).all()
-    assert set(rows.variant) == {"fp32", "int8-rtn"}
-    assert rows[rows.family == "gpt2-moe"].routing_dropped.between(0, 1).all()
-    # the best learning rate was chosen among all that were tried
-    wild = table[(table.recipe_spec.map(json.loads).map(lambda r: r["lr"]).isin([1e9, 1e-3, 2e-2]))]
-    assert all(list(tried) == [1e-3, 1e-2, 2e-2, 1e9] for tried in wild.lr_tried)
-    assert not table[table.lr == 1e9].lr_best.any()
-    assert planned(folder, *study) == {}
-
-    # another function of the user's is another model; nothing else runs again
-    (folder / "theirs.py").write_text(MINE.replace("0.5", "0.25"))
-    again = planned(folder, *study)
-    assert (again["train"], again["capacity"]) == (1, 1)
-
-
-MINE = """
-import torch
-from torch import nn
-
-
-class Mixer(nn.Module):
-    def __init__(self, vocabulary, width):
-        super().__init__()
-        self.embedding = nn.Embedding(vocabulary, width)
-        self.mix = nn.Linear(2 * width, width)
-        nn.init.normal_(self.embedding.weight, std=0.02)
-
-    def forward(self, tokens):
-        x = self.embedding(tokens)
-        before = torch.cat([torch.zeros_like(x[:, :1]), x[:, :-1]], dim=1)
-        x = x + 0.5 * torch.relu(self.mix(torch.cat([x, before], dim=-1)))
-        return x @ self.embedding.weight.t()
-
-
-def build(vocabulary, window, width=8):
-    return Mixer(vocabulary, width)
-"""
+    snakemake(folder, "--cores", "2", *SMOKE, "--", TABLE)  # the advice is right
+    assert planned(folder, *SMOKE) == {"figure": FIGURES, **PAGES}  # all but what follows from the table
 
 
 def test_a_checkpoint_from_elsewhere_is_measured_without_training(
@@ -305,8 +209,8 @@ experiments:
     seeds: [0]
     grids: [{datasets: [bioS-smoke], architectures: [given, gpt2-2-1-d8], recipes: [smoke-100]}]
 """)
-    snakemake(folder, "--cores", "1", *SMOKE, "studies/theirs.yaml")
-    rows = pq.read_table(folder / "results/measurements.parquet").to_pandas().set_index("family")
+    snakemake(folder, "--cores", "1", *SMOKE, "studies/theirs.yaml", "--", TABLE)
+    rows = pq.read_table(folder / TABLE).to_pandas().set_index("family")
     given, ours = rows.loc["given"], rows.loc["gpt2"]
     for column in (
         "n_parameters",

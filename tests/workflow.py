@@ -7,16 +7,21 @@ import subprocess
 import sys
 from pathlib import Path
 
+import warm
+from knowledge_capacity.models import native
+
 ROOT = Path(__file__).parents[1]
 TREE = ("Snakefile", "config.yaml", "rules", "scripts", "envs", "studies")
-TIMEOUT = 600
+TIMEOUT = 1800
 
 
-def snakemake(folder: Path, *arguments: str, ok: bool = True) -> str:
-    """What Snakemake prints in a folder."""
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+def snakemake(folder: Path, *arguments: str, ok: bool = True, python: str | None = None) -> str:
+    """What Snakemake prints in a folder. It and its jobs run in forks of one python, or in this `python` afresh."""
+    python = python or warm.python()
+    path = (str(Path(python).parent), str(Path(sys.executable).parent), os.environ["PATH"])
+    environment = {**os.environ, "PATH": os.pathsep.join(path)}
     done = subprocess.run(
-        [sys.executable, "-m", "snakemake", "--workflow-profile", "envs/local", *arguments],
+        [python, "-m", "snakemake", "--workflow-profile", "envs/local", *arguments],
         cwd=folder,
         env=environment,
         stdout=subprocess.PIPE,
@@ -43,7 +48,7 @@ SMOKE = ("--configfile", "studies/smoke.yaml")
 
 
 def copy_tree(destination: Path) -> Path:
-    """The workflow without results, as a clone would have it."""
+    """The workflow without results, as a clone would have it, but for the kernels: these are compiled once."""
     destination.mkdir()
     for name in TREE:
         source = ROOT / name
@@ -51,4 +56,7 @@ def copy_tree(destination: Path) -> Path:
             shutil.copytree(source, destination / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(source, destination / name)
+    if native.available() and native.CACHE.is_dir():
+        kept = destination / native.CACHE.relative_to(ROOT)
+        shutil.copytree(native.CACHE, kept, ignore=shutil.ignore_patterns("tmp*"))
     return destination

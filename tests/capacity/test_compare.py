@@ -2,20 +2,20 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+import warm
 from knowledge_capacity.capacity import compare, conditions, measurement, pairing
 from knowledge_capacity.capacity.measurement import SCHEMA
 from knowledge_capacity.capacity.seeds import student
 from knowledge_capacity.files import UserError, write_parquet
 from knowledge_capacity.specs import Architecture, BioS, Recipe
 from tables import DATASET, row, table
-from workflow import ROOT
+from workflow import ROOT, TIMEOUT
 
 GPT2, LLAMA = (lambda w: Architecture(2, 1, w)), (lambda w: Architecture(2, 1, w, family="llama"))
 MUON = Recipe(1000, 1e-3, optimizer="muon")
@@ -348,11 +348,11 @@ def test_a_file_without_a_row_is_the_same_to_every_command(tmp_path: Path) -> No
 def command(script: str, *arguments: str, ok: bool = True) -> str:
     """What a script prints: its output, or its one line of error."""
     done = subprocess.run(
-        [sys.executable, str(ROOT / f"scripts/{script}.py"), *arguments],
+        [warm.python(), str(ROOT / f"scripts/{script}.py"), *arguments],
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONWARNINGS": "ignore"},
-        timeout=120,
+        timeout=TIMEOUT,
         check=False,
     )
     assert (done.returncode == 0) == ok, done.stderr

@@ -2,12 +2,12 @@
 
 import math
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pytest
+import warm
 from knowledge_capacity.capacity import extrapolation, families, measurement, selection
 from knowledge_capacity.capacity.saturation import Fit, Observation, fit, learned, own_capacity
 from knowledge_capacity.capacity.seeds import Interval, over_seeds
@@ -15,7 +15,7 @@ from knowledge_capacity.experiments import output, saturation
 from knowledge_capacity.files import UserError, write_parquet
 from knowledge_capacity.specs import Architecture, BioS, Junk, Quantizer, Recipe
 from tables import row, table
-from workflow import ROOT
+from workflow import ROOT, TIMEOUT
 
 BITS = 24_000.0
 
@@ -224,10 +224,10 @@ def test_one_size_is_said_to_be_one() -> None:
 def estimate(*arguments: str, ok: bool = True) -> str:
     """What the command prints: its output, or its line of error."""
     done = subprocess.run(
-        [sys.executable, str(ROOT / "scripts/estimate.py"), *arguments],
+        [warm.python(), str(ROOT / "scripts/estimate.py"), *arguments],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=TIMEOUT,
         check=False,
     )
     assert (done.returncode == 0) == ok, done.stderr

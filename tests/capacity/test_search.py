@@ -3,15 +3,15 @@
 import math
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import warm
 from knowledge_capacity.capacity.saturation import Observation, learned
 from knowledge_capacity.capacity.search import Candidate, gridded, known, missed, narrow, next_run, searched
-from workflow import ROOT, copy_tree
+from workflow import ROOT, TIMEOUT, copy_tree
 
 SIZES = [1e3 * 1.7**i for i in range(6)]
 Outcome = Callable[[Candidate], Observation]
@@ -116,12 +116,12 @@ def test_why_a_capacity_does_not_count_as_known_is_said() -> None:
 def search(folder: Path, *arguments: str, ok: bool = True) -> tuple[str, str]:
     """What the command prints in a folder, to standard output and to standard error."""
     done = subprocess.run(
-        [sys.executable, "scripts/search.py", *arguments],
+        [warm.python(), "scripts/search.py", *arguments],
         cwd=folder,
         env={**os.environ, "PYTHONWARNINGS": "ignore"},
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=TIMEOUT,
         check=False,
     )
     assert (done.returncode == 0) == ok, done.stderr

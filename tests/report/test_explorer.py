@@ -3,7 +3,6 @@
 import json
 import re
 import subprocess
-import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import warm
 from knowledge_capacity.report import explorer, facts, progress
 
 ROOT = Path(__file__).parents[2]
 PUBLISHED = ROOT / "results/published/measurements.parquet"
+NUMBERS = {"capacity_ratio": ",.3f", "loss_name": ",.4f", "loss_value": ",.4f", "train_tokens": ",.0f"}
 EVIL = "</script><script>document.title = 'evil'</script><!-- <script> & \" ' <b>"
 
 
@@ -48,7 +49,7 @@ def make(folder: Path, rows: list[dict[str, Any]], *options: str) -> Path:
     if rows:
         write(table, rows)
     page = folder / "explorer.html"
-    command = [sys.executable, str(ROOT / "scripts/explorer.py"), "--measurements", str(table)]
+    command = [warm.python(), str(ROOT / "scripts/explorer.py"), "--measurements", str(table)]
     command += ["--results", str(folder), "--output", str(page), *options]
     subprocess.run(command, check=True, capture_output=True, text=True)
     return page
@@ -67,8 +68,14 @@ def test_every_measurement_and_all_that_is_known_of_it() -> None:
         for key in ("train_code", "capacity_code", "trained_at"):
             assert row[key] in told
         assert f"{row['bits_learned_low']:,.1f} to {row['bits_learned_high']:,.1f}" in told
-        for key, text in (("capacity_ratio", ".3f"), ("loss_name", ".4f"), ("train_tokens", ",")):
-            assert format(row[key], text) in told
+        # a number that was not measured, such as the loss on names of a model asked about them, is a dash
+        number = {
+            key: facts.UNKNOWN if row[key] is None else format(row[key], text)
+            for key, text in NUMBERS.items()
+        }
+        assert one["ratio"] == number["capacity_ratio"]
+        assert one["losses"] == f"loss_name {number['loss_name']}, loss_value {number['loss_value']}"
+        assert one["training"].startswith(f"{number['train_tokens']} tokens in ")
 
 
 def test_nothing_that_measurements_say_becomes_part_of_the_page() -> None:

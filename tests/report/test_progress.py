@@ -19,6 +19,7 @@ from knowledge_capacity.report.progress import State, Work
 from knowledge_capacity.specs import Architecture, BioS, Recipe, Run, to_json
 from knowledge_capacity.study import Study, experiment_modules
 from knowledge_capacity.training.loop import Stopped, train
+from workflow import TIMEOUT
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 POOLS = {"first_names": 4, "middle_names": 4, "last_names": 8, "cities": 4, "universities": 4, "majors": 4}
@@ -134,14 +135,14 @@ def test_the_page_is_made_again_until_all_is_measured(study: Study, results: Pat
         assert process.stderr
         assert all("explorer: 1 measurements" in process.stderr.readline() for _ in range(3))
         process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 0
+        assert process.wait(TIMEOUT) == 0
     assert "1 of 6 runs are measured" in page.read_text(encoding="utf-8")
 
     grid = {"datasets": ["tiny"], "architectures": ["small"], "recipes": ["short"]}
     experiment = {"seeds": [0], "variants": ["fp32"], "grids": [grid]}
     less = tmp_path / "less.json"
     less.write_text(json.dumps({"experiments": {"base_law": experiment}}))
-    subprocess.run([*watching, str(less)], check=True, timeout=60)
+    subprocess.run([*watching, str(less)], check=True, timeout=TIMEOUT)
     assert "1 of 1 runs are measured, 1 are trained." in page.read_text(encoding="utf-8")
 
 
