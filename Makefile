@@ -87,6 +87,7 @@ benchmark: .venv/ready
 	python scripts/benchmark.py training
 	python scripts/benchmark.py concurrent
 	python scripts/benchmark.py measuring
+	python scripts/benchmark.py planning
 
 test: .venv/ready
 	ruff check

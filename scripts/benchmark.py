@@ -2,15 +2,18 @@
 
 stream: the data stream beside the obvious loop. training: training steps beside the Trainer of transformers.
 concurrent: several runs at once on this machine, its cores or its GPU (with CUDA MPS, where it is running).
-measuring: scoring a trained model, beside training it.
+measuring: scoring a trained model, beside training it. planning: a dry run of studies from small to the paper's.
 """
 
 import argparse
 import json
 import os
+import re
+import resource
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -40,6 +43,7 @@ TRAINING += ["matrix products alone, tokens/s", "memory over Trainer's", "losses
 MEASURING = ["model", "parameters", "people", "training, tokens/s", "scoring, tokens/s", "texts a person"]
 MEASURING += ["share of 1000 exposures", "of 100"]
 OVERLAP = 20  # times the steps of one run alone, for runs at once, so that all of them run most of the time
+STUDIES = ["smoke", "small", "gpu", "paper"]
 ROUNDS = 3  # of each, in turn, so that whatever else the machine does falls on both
 
 
@@ -57,6 +61,8 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
         _training(arguments, log)
     elif arguments.what == "measuring":
         _measuring(arguments, log)
+    elif arguments.what == "planning":
+        _planning(arguments, log)
     else:
         _concurrent(arguments, log)
 
@@ -116,6 +122,44 @@ def _measuring(arguments: argparse.Namespace, log: console.Log) -> None:
     _write(arguments, log, found, f"Scoring everyone in bioS after training, on one core.\n\n{table}")
 
 
+def _planning(arguments: argparse.Namespace, log: console.Log) -> None:
+    found = []
+    table = "| study | jobs | seconds | most memory |\n|---|---:|---:|---:|\n"
+    for study in STUDIES:
+        each = [_alone("planning", study) for _ in range(ROUNDS)]
+        one = {**each[0], "seconds": median(one["seconds"] for one in each)}
+        found.append(one)
+        cells = [study, f"{one['jobs']:,}", f"{one['seconds']:.1f}", f"{one['bytes'] / 2**20:,.0f} MiB"]
+        table += f"| {' | '.join(cells)} |\n"
+        log.say(" | ".join(cells))
+    _write(arguments, log, found, f"Dry runs where nothing is there yet, medians of {ROUNDS}.\n\n{table}")
+
+
+def _dry_run(study: str) -> dict[str, Any]:
+    """A study's dry run in a folder without results: its jobs, seconds and memory."""
+    root = Path(__file__).parents[1]
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("Snakefile", "config.yaml", "rules", "scripts", "envs", "studies"):
+            (Path(folder) / name).symlink_to(root / name)
+        command = [
+            sys.executable,
+            "-m",
+            "snakemake",
+            "--workflow-profile",
+            "envs/local",
+            "--cores",
+            "1",
+            "--dry-run",
+        ]
+        command += ["--configfile", f"studies/{study}.yaml"]
+        began = time.perf_counter()
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)  # noqa: S603 (our own)
+        seconds = time.perf_counter() - began
+    jobs = re.findall(r"^total +(\d+)$", done.stdout + done.stderr, re.MULTILINE)
+    memory = 1024 * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    return {"study": study, "jobs": int(jobs[-1]), "seconds": seconds, "bytes": memory}
+
+
 def _concurrent(arguments: argparse.Namespace, log: console.Log) -> None:
     from knowledge_capacity.training.benchmark import SHAPES
 
@@ -134,6 +178,8 @@ def _concurrent(arguments: argparse.Namespace, log: console.Log) -> None:
 
 def _one(what: str, *options: Any) -> dict[str, Any]:
     """A single measurement."""
+    if what == "planning":
+        return _dry_run(options[0])
     if what == "stream":
         from knowledge_capacity.data.benchmark import measure
 
@@ -171,7 +217,9 @@ def _write(arguments: argparse.Namespace, log: console.Log, found: Any, text: st
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="benchmark", description=__doc__)
     parser.add_argument(
-        "what", choices=["stream", "training", "concurrent", "measuring"], help="what to measure"
+        "what",
+        choices=["stream", "training", "concurrent", "measuring", "planning"],
+        help="what to measure",
     )
     parser.add_argument(
         "--people",

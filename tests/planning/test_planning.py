@@ -4,12 +4,12 @@ import itertools
 import math
 import re
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import warm
 from knowledge_capacity.bits import request
 from knowledge_capacity.experiments import architectures_at_100, base_law, quantization
 from knowledge_capacity.files import UserError
@@ -150,7 +150,7 @@ def test_each_further_seed_narrows_less() -> None:
 
 def plan(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "scripts/plan.py", *arguments],
+        [warm.python(), "scripts/plan.py", *arguments],
         cwd=folder,
         capture_output=True,
         text=True,
