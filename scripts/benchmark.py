@@ -141,17 +141,8 @@ def _dry_run(study: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         for name in ("Snakefile", "config.yaml", "rules", "scripts", "envs", "studies"):
             (Path(folder) / name).symlink_to(root / name)
-        command = [
-            sys.executable,
-            "-m",
-            "snakemake",
-            "--workflow-profile",
-            "envs/local",
-            "--cores",
-            "1",
-            "--dry-run",
-        ]
-        command += ["--configfile", f"studies/{study}.yaml"]
+        options = "--workflow-profile envs/local --cores 1 --dry-run --configfile".split()
+        command = [sys.executable, "-m", "snakemake", *options, f"studies/{study}.yaml"]
         began = time.perf_counter()
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)  # noqa: S603 (our own)
         seconds = time.perf_counter() - began

@@ -12,11 +12,13 @@ import os
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 import yaml
 from knowledge_capacity import console
 from knowledge_capacity.bits import request
@@ -106,8 +108,6 @@ def probe(at_once: int, log: console.Log) -> None:
         seconds = sum(one["seconds"] for one in each) / at_once
         runs.append({"work": [1.0, tokens, 6.0 * what["n_parameters"] * tokens], "seconds": seconds})
         log.say(f"plan: {what['architecture']}, {console.amount(tokens / seconds)} tokens/s each")
-    import torch  # only here
-
     name = (
         torch.cuda.get_device_name() if torch.cuda.is_available() else f"this machine, {at_once} runs at once"
     )
@@ -163,8 +163,7 @@ def vocabulary_of(dataset: Dataset) -> int:
 
 def is_measured(cell: Cell, seed: int) -> bool:
     """Whether all of its runs are measured here."""
-    runs = (Run(run.dataset, run.architecture, run.recipe, seed) for run in cell.runs)
-    return all((RUNS / run.slug / "measurements.parquet").is_file() for run in runs)
+    return all((RUNS / replace(run, seed=seed).slug / "measurements.parquet").is_file() for run in cell.runs)
 
 
 def overlay(study: Study, cells: dict[tuple[Run, ...], Cell], plan: choose.Plan) -> str:
@@ -196,7 +195,7 @@ def total(study: Study, cells: dict[tuple[Run, ...], Cell]) -> float:
     per_run: dict[str, float] = {}
     for name in study.experiments:
         for runs in study.models(name):
-            cell = cells[tuple(Run(run.dataset, run.architecture, run.recipe, 0) for run in runs)]
+            cell = cells[tuple(replace(run, seed=0) for run in runs)]
             per_run |= {run.slug: cell.seconds / len(runs) for run in runs}
     return sum(per_run.values())
 

@@ -76,13 +76,10 @@ class Study:
             grids: dict[tuple[str, tuple[str, ...], tuple[int, ...]], list[str]] = {}
             for grid in experiment.grids:
                 for d, a in product(grid.datasets, grid.architectures):
-                    dataset, architecture = self.config.datasets[d], self.config.architecture(a)
-                    assert architecture
-                    recipes = [
-                        r.slug for each in grid.recipes for r in self.config.each(each, dataset, architecture)
-                    ]
-                    key = dataset.slug, tuple(recipes), tuple(grid.seeds or experiment.seeds)
-                    grids.setdefault(key, []).append(architecture.slug)
+                    runs = [run for r in grid.recipes for run in self.model(d, a, r, seed=0)]
+                    recipes = tuple(run.recipe.slug for run in runs)
+                    key = runs[0].dataset.slug, recipes, tuple(grid.seeds or experiment.seeds)
+                    grids.setdefault(key, []).append(runs[0].architecture.slug)
             found[name] = {
                 "variants": [self.config.variant(variant) for variant in experiment.variants],
                 "grids": [[dataset, models, *map(list, rest)] for (dataset, *rest), models in grids.items()],
@@ -112,13 +109,9 @@ class Study:
         """
         first = next(iter(self.experiments.values()))
         grid = first.grids[0]
-        seed = (grid.seeds or first.seeds)[0]
-        architecture = self.config.architecture(grid.architectures[len(grid.architectures) // 2])
-        dataset = self.config.datasets[grid.datasets[0]]
-        assert architecture
-        recipes = [self.config.each(name, dataset, architecture)[0] for name in grid.recipes]
-        recipe = max(recipes, key=lambda recipe: recipe.exposures)
-        return Run(dataset, architecture, recipe, seed).slug
+        middle, seed = grid.architectures[len(grid.architectures) // 2], (grid.seeds or first.seeds)[0]
+        runs = [self.model(grid.datasets[0], middle, recipe, seed)[0] for recipe in grid.recipes]
+        return max(runs, key=lambda run: run.recipe.exposures).slug
 
     def implies(self) -> list[str]:
         """What the study means for each dataset, a line each: bits, runs, and tokens to train on."""

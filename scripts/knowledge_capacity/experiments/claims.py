@@ -74,6 +74,10 @@ class Claim:
             return f"at least {self.low:.3g}"
         return f"at most {self.high:.3g}" if self.low <= 0 else f"{self.low:.3g} to {self.high:.3g}"
 
+    def open_to_more_people(self, found: Reading) -> bool:
+        """Whether larger datasets could take a quantity between the bounds out of them."""
+        return (found.more and not math.isinf(self.high)) or (found.less and self.low > 0)
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -106,7 +110,7 @@ def _here(claim: Claim, found: Reading) -> tuple[Here, str]:
     if found.seeds < LEAST_SEEDS:
         return "open", "too few seeds: one"
     if value.low >= claim.low and value.high <= claim.high:
-        if (found.more and not math.isinf(claim.high)) or (found.less and claim.low > 0):
+        if claim.open_to_more_people(found):
             return "open", "data-limited: larger datasets could change it"
         return "holds", ""
     if value.high < claim.low:

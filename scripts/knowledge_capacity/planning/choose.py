@@ -35,7 +35,7 @@ class Plan:
 def choose(
     needs: Sequence[Need], seeds: int, budget: float, there: Collection[tuple[Cell, int]] = ()
 ) -> Plan:
-    """The best plan. seeds: the most of any cell. budget: seconds. there: cells and seeds that are measured already.
+    """The best plan. seeds: the most of any cell, two or more. budget: seconds. there: what is measured already.
 
     Raises UserError where the budget does not pay for a single claim.
     """
@@ -52,9 +52,7 @@ def choose(
     rules = [spent <= budget]
     rules += [take[cell, seed] <= take[cell, seed - 1] for cell, seed in take if seed]
     for need, one in zip(needs, judged, strict=True):
-        if not need.least or seeds < LEAST_SEEDS:
-            rules.append(one == 0)
-        rules += [one <= take[cell, LEAST_SEEDS - 1] for cell in need.least if seeds >= LEAST_SEEDS]
+        rules += [one <= take[cell, LEAST_SEEDS - 1] for cell in need.least] or [one == 0]
     uses: dict[Cell, float] = dict.fromkeys(cells, 0.0)
     for need in needs:
         for cell in need.cells:
@@ -64,14 +62,14 @@ def choose(
     many = pulp.lpSum(judged)
     proved, most, _ = _solve(many, rules)
     if most < 1:
-        dearest = min((sum(c.seconds for c in n.least) * LEAST_SEEDS for n in needs if n.least), default=None)
-        if dearest is None:
+        cheapest = min((need.seconds for need in needs if need.least), default=None)
+        if cheapest is None:
             raise UserError(
-                "no claim of this study could be judged by its runs, whatever the budget: give two seeds or more, and "
-                "datasets that do not limit its models."
+                "no claim of this study could be judged by its runs, whatever the budget: give datasets that do not "
+                "limit its models."
             )
         raise UserError(
-            f"the budget pays for no claim: the cheapest takes {dearest / 3600:.3g} hours. Allow so much, or plan a "
+            f"the budget pays for no claim: the cheapest takes {cheapest / 3600:.3g} hours. Allow so much, or plan a "
             "smaller study."
         )
     best, _, values = _solve(worth, [*rules, many >= most])

@@ -18,6 +18,7 @@ from ..files import UserError
 
 LEAST_SECONDS = 2.0  # of training: what a shorter run took says more about its start
 HELD_OUT = 1.645  # spreads: 90 % of runs lie within
+SPREAD = 0.1  # where no run can be left out
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def fitted(device: str, works: Sequence[Work], seconds: Sequence[float]) -> Rate
         others = np.arange(len(took)) != i
         predicted = float(features[i] @ _least_squares(features[others], took[others]))
         errors.append(math.log(took[i] / predicted) if predicted > 0 else 0.0)
-    spread = float(np.sqrt(np.mean(np.square(errors)))) if errors else 0.1
+    spread = float(np.sqrt(np.mean(np.square(errors)))) if errors else SPREAD
     per_step, per_token, per_flop = (float(rate) for rate in rates)
     return Rates(device, per_step, per_token, per_flop, spread, len(took))
 

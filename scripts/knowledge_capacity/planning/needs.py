@@ -6,7 +6,7 @@ held, and what a claim can do without is left out. So a claim that is added is p
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -43,12 +43,6 @@ class Cell:
         """Whether its dataset would limit it."""
         return self.supposed_bits >= DATA_LIMITED * self.runs[0].dataset.bits_max
 
-    @property
-    def name(self) -> str:
-        """What all its runs share, for people."""
-        first = self.runs[0]
-        return f"{first.dataset.slug}/{first.architecture.slug}/{first.recipe.slug}"
-
 
 @dataclass(frozen=True)
 class Need:
@@ -58,6 +52,11 @@ class Need:
     claim: Claim
     cells: tuple[Cell, ...]
     least: tuple[Cell, ...]
+
+    @property
+    def seconds(self) -> float:
+        """Of those that will do."""
+        return claims.LEAST_SEEDS * sum(cell.seconds for cell in self.least)
 
 
 def needs(study: Study, cells: dict[tuple[Run, ...], Cell]) -> list[Need]:
@@ -107,8 +106,7 @@ def answered(claim: Claim, rows: pd.DataFrame) -> bool:
         return False
     if not found or found.seeds < claims.LEAST_SEEDS or not math.isfinite(found.value.mean):
         return False
-    up, down = found.more and not math.isinf(claim.high), found.less and claim.low > 0
-    return not (up or down)
+    return not claim.open_to_more_people(found)
 
 
 def supposed(
@@ -120,8 +118,7 @@ def supposed(
     rows = []
     for cell in cells:
         for seed in range(claims.LEAST_SEEDS):
-            first = cell.runs[0]
-            run = Run(first.dataset, first.architecture, first.recipe, seed)
+            run = replace(cell.runs[0], seed=seed)
             asked = {"experiments": [experiment], "lr_tried": [run.recipe.lr], "lr_best": True}
             base = {**described(run, record, cell.n_parameters, ""), **asked}
             learned = (1 + OFF * seed) * cell.supposed_bits

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..console import duration
-from ..experiments.claims import LEAST_SEEDS
 from . import choose
 from .cost import Rates
 from .needs import Need
@@ -66,8 +65,7 @@ def told(about: Told, machines: Sequence[int]) -> str:
     if dear:
         lines += ["Given up, with the machine time that each takes by itself:", ""]
         for need in dear:
-            price = LEAST_SEEDS * sum(cell.seconds for cell in need.least)
-            lines.append(f"* {need.experiment}: {need.claim.name}: {duration(price)}")
+            lines.append(f"* {need.experiment}: {need.claim.name}: {duration(need.seconds)}")
         lines.append("")
     if never:
         lines += [NEVER, "", *(f"* {need.experiment}: {need.claim.name}" for need in never), ""]
