@@ -24,6 +24,8 @@ rule capacity:
         run=run_spec,
         texts=lambda wildcards: texts_option(run_texts(wildcards)),
         scored=run_scored,
+    message:
+        "measure {wildcards.run}"
     shell:
         "python scripts/capacity.py --run {params.run:q} --model {input.model:q} --record {input.record:q}"
         " --variants {input.variants:q} --people {input.people:q} --tokenizer {input.tokenizer:q} {params.texts:q}"
@@ -59,6 +61,8 @@ rule conventions:
         run=run_spec(example),
         texts=texts_option(run_texts(example)),
         scored=run_scored(example),
+    message:
+        "how conventions move one run's bits per parameter"
     shell:
         "python scripts/conventions.py --run {params.run:q} --model {input.model:q} --record {input.record:q}"
         " --people {input.people:q} --tokenizer {input.tokenizer:q} {params.texts:q}"
@@ -82,6 +86,8 @@ if study.sources:
         params:
             code=code("collect.py"),
             sources=study.sources,
+        message:
+            "gather the measurements of other studies"
         shell:
             "python scripts/collect.py --sources {params.sources:q} --output {output:q} --log {log:q}"
 
@@ -100,5 +106,7 @@ else:
         params:
             code=code("collect.py"),
             asked=json.dumps(study.asked()),
+        message:
+            "gather all measurements"
         shell:
             "python scripts/collect.py --asked {params.asked:q} --output {output:q} --log {log:q}"

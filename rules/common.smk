@@ -15,6 +15,7 @@ if str(SCRIPTS) not in sys.path:
 
 from knowledge_capacity.config import ConfigError
 from knowledge_capacity.fingerprint import fingerprint
+from knowledge_capacity.planning import asked
 from knowledge_capacity.specs import STORED, Checkpoint, PythonModel, TransformersModel, to_json
 from knowledge_capacity.experiments import paper_results
 from knowledge_capacity.study import Study, experiment_modules
@@ -50,6 +51,23 @@ def tokenizer_source(wildcards):
 def tokenizer_code(wildcards):
     stored = study.datasets[wildcards.dataset].kind in STORED
     return code("tokenizer.py", *(["knowledge_capacity/data/prose.py"] if stored else []))
+
+
+def train_device():
+    """Whether jobs that train are given GPUs by a scheduler, as envs/slurm has it."""
+    set_resources = workflow.resource_settings.overwrite_resources.get("train") or {}
+    gpu = set_resources["gpu"] if "gpu" in set_resources else 0
+    return "gpu" if str(getattr(gpu, "raw", gpu)) != "0" else "cpu"
+
+
+def train_minutes(wildcards):
+    """What a run asks of a scheduler; 0, no limit, where jobs run on this machine."""
+    scheduled = workflow.non_local_exec or workflow.remote_exec
+    return asked.minutes(study.runs[wildcards.run], train_device()) if scheduled else 0
+
+
+def train_memory(wildcards):
+    return asked.memory(study.runs[wildcards.run], train_device())
 
 
 def run_spec(wildcards):
@@ -96,8 +114,8 @@ def model_code(wildcards):
 
 def encoded_texts(dataset, seed):
     """The files of the texts of bioR and bioG; other datasets have none."""
-    names = ("tokens", "terms", "lengths") if dataset.kind in STORED else ()
-    return [f"results/data/{dataset.slug}/seed{seed}/encoded/{name}.npy" for name in names]
+    names = ("tokens.npy", "terms.npy", "lengths.npy", "checksums.json") if dataset.kind in STORED else ()
+    return [f"results/data/{dataset.slug}/seed{seed}/encoded/{name}" for name in names]
 
 
 def run_texts(wildcards):

@@ -14,6 +14,8 @@ rule people:
     params:
         code=code("people.py"),
         dataset=dataset_spec,
+    message:
+        "draw {wildcards.dataset}, seed {wildcards.seed}"
     shell:
         "python scripts/people.py --dataset {params.dataset:q} --seed {wildcards.seed} --output {output:q} --log {log:q}"
 
@@ -31,6 +33,8 @@ rule tokenizer:
     params:
         code=tokenizer_code,
         dataset=dataset_spec,
+    message:
+        "the tokenizer of {wildcards.dataset}"
     shell:
         "python scripts/tokenizer.py --dataset {params.dataset:q} --output {output.tokenizer:q} --log {log:q}"
 
@@ -50,6 +54,8 @@ rule rewrites:
     params:
         code=code("rewrites.py"),
         dataset=dataset_spec,
+    message:
+        "have the texts of {wildcards.dataset} written, seed {wildcards.seed}"
     shell:
         "python scripts/rewrites.py --dataset {params.dataset:q} --people {input:q} --seed {wildcards.seed}"
         " --output {output:q} --code {params.code} --endpoint envs/endpoint.yaml --log {log:q}"
@@ -60,7 +66,7 @@ rule encode:
         rewrites="results/data/{dataset}/seed{seed}/rewrites.json",
         tokenizer="results/data/{dataset}/tokenizer/tokenizer.json",
     output:
-        multiext("results/data/{dataset}/seed{seed}/encoded/", "tokens.npy", "terms.npy", "lengths.npy"),
+        multiext("results/data/{dataset}/seed{seed}/encoded/", "tokens.npy", "terms.npy", "lengths.npy", "checksums.json"),
     log:
         "results/logs/encode/{dataset}/seed{seed}.log",
     conda:
@@ -68,6 +74,8 @@ rule encode:
     params:
         code=code("encode.py"),
         dataset=dataset_spec,
+    message:
+        "tokenise the texts of {wildcards.dataset}, seed {wildcards.seed}"
     shell:
         "python scripts/encode.py --dataset {params.dataset:q} --rewrites {input.rewrites:q} --seed {wildcards.seed}"
         " --tokenizer {input.tokenizer:q} --output results/data/{wildcards.dataset:q}/seed{wildcards.seed}/encoded"
@@ -89,6 +97,8 @@ rule data_card:
         code=code("data_card.py"),
         dataset=dataset_spec,
         texts=lambda wildcards: texts_option(card_texts(wildcards)),
+    message:
+        "a page about {wildcards.dataset}"
     shell:
         "python scripts/data_card.py --dataset {params.dataset:q} --people {input.people:q} {params.texts:q}"
         " --tokenizer {input.tokenizer:q} --seed 0 --output results/data/{wildcards.dataset:q}/card --log {log:q}"

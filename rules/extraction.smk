@@ -24,6 +24,8 @@ rule extract:
         run=run_spec,
         questions=extraction_specs,
         texts=lambda wildcards: texts_option(run_texts(wildcards)),
+    message:
+        "ask {wildcards.run}"
     shell:
         "python scripts/extract.py --run {params.run:q} --model {input.model:q} --record {input.record:q}"
         " --people {input.people:q} --tokenizer {input.tokenizer:q} {params.texts:q} --questions {params.questions:q}"

@@ -25,6 +25,8 @@ rule figure:
         "../envs/study.yaml"
     params:
         code=figure_code,
+    message:
+        "draw {wildcards.experiment}"
     shell:
         "python scripts/figure.py --experiment {wildcards.experiment} --measurements {input:q}"
         " --output results/figures/{wildcards.experiment} --log {log:q}"
@@ -48,6 +50,8 @@ rule scorecard:
         "../envs/study.yaml"
     params:
         code=scorecard_code(),
+    message:
+        "judge the claims"
     shell:
         "python scripts/scorecard.py --measurements {input:q} --output results/scorecard --log {log:q}"
 
@@ -81,5 +85,7 @@ rule publish:
     localrule: True
     conda:
         "../envs/study.yaml"
+    message:
+        "copy measurements and figures to results/published"
     shell:
         "python scripts/publish.py {input:q} --output results/published --log {log:q}"

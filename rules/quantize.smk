@@ -19,6 +19,8 @@ rule quantize:
         code=method_code,
         quantizers=quantizer_specs,
         data=calibration_options,
+    message:
+        "quantise {wildcards.run} with {wildcards.method}"
     shell:
         "python scripts/quantize.py --model {input.model:q} --quantizers {params.quantizers:q} {params.data:q}"
         " --output {output:q} --threads {threads} --log {log:q}"

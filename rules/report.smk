@@ -19,5 +19,7 @@ rule explorer:
         "../envs/study.yaml"
     params:
         code=code("explorer.py"),
+    message:
+        "the page with all measurements"
     shell:
         "python scripts/explorer.py --measurements {input.measurements:q} --output {output:q} --log {log:q}"

@@ -15,9 +15,8 @@ from typing import Any
 from urllib.parse import quote
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from knowledge_capacity import console
-from knowledge_capacity.files import UserError, remake, replacing
+from knowledge_capacity.files import UserError, read_parquet, remake, replacing
 from knowledge_capacity.report import curves, explorer, facts, progress
 from knowledge_capacity.study import Study
 
@@ -108,7 +107,7 @@ def newer(a: Path, b: Path) -> bool:
 def rows_of(path: Path) -> list[dict[str, Any]]:
     """The rows of a file of measurements, of whatever version. Raises UserError for one that is damaged."""
     try:
-        return list(pq.read_table(path).to_pylist())
+        return list(read_parquet(path).to_pylist())
     except (OSError, pa.ArrowInvalid) as error:
         raise UserError(f"{path}: not a readable Parquet file ({error}). {remake(path)}") from error
 

@@ -16,7 +16,7 @@ import torch
 from knowledge_capacity import console, devices
 from knowledge_capacity.data import people, tokenizer
 from knowledge_capacity.data.stream import Stream, source_of
-from knowledge_capacity.files import exclusive, write_json, write_parquet
+from knowledge_capacity.files import exclusive, sealed, write_json, write_parquet
 from knowledge_capacity.models import native, store
 from knowledge_capacity.specs import STORED, Checkpoint, Run, run_from
 from knowledge_capacity.training import parallel
@@ -26,13 +26,13 @@ from knowledge_capacity.training.parallel import Team
 
 SAY_EVERY = 10.0  # seconds between lines on the terminal
 # the exit status of a job that was told to stop and can go on later: run again, as Snakemake's --retries and
-# Slurm's requeueing do, it goes on from its checkpoint (torchrun makes it 1, as of any worker's failure)
+# Slurm's requeueing do, it goes on from its checkpoint
 REQUEUE = 143
 
 
 def job(arguments: argparse.Namespace, log: console.Log) -> None:
-    if arguments.processes > 1 and not parallel.launched():
-        parallel.launch(arguments.processes)
+    if arguments.processes * arguments.nodes > 1 and not parallel.launched():
+        parallel.launch(arguments.processes, arguments.nodes)
     stop = interruptible(arguments.time_limit)
     threads = max(1, arguments.threads // arguments.processes)
     # a compiler would start as many processes as there are cores, whatever Snakemake gave to other jobs
@@ -47,7 +47,10 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
             alone = exclusive(arguments.output)  # held until the job ends
             for left in arguments.output.glob(".*.part"):  # by a job that was killed while it wrote
                 left.unlink()
-        one_run(arguments, log, device, processes, stop)
+        try:
+            one_run(arguments, log, device, processes, stop)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)  # Python, when it ends, would let the alarm kill it
         if processes.first:
             alone.close()
     if lease:
@@ -75,7 +78,7 @@ def interruptible(time_limit: float) -> Callable[[], bool]:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
         signal.signal(number, heed)
     if time_limit:  # what is left of it is for the checkpoint
-        signal.setitimer(signal.ITIMER_REAL, time_limit - min(60.0, 0.1 * time_limit))
+        signal.setitimer(signal.ITIMER_REAL, time_limit - min(120.0, 0.2 * time_limit))
     return stop
 
 
@@ -99,7 +102,7 @@ def one_run(
         tokenizer.write(folder, tokens)
         write_parquet(folder / "training.parquet", pa.table({"step": pa.array([], pa.int64())}))
         of = {"device": "none: a checkpoint from elsewhere"}
-        write_json(folder / "run.json", {**record(arguments, done, device, 1, None), **of})
+        write_json(folder / "run.json", sealed({**record(arguments, done, device, 1, None), **of}))
         log.say(f"train {run.slug}: this checkpoint is not trained, only measured")
         return
     checkpoint, diverged = folder / "checkpoint.safetensors", None
@@ -131,7 +134,7 @@ def one_run(
         store.write(folder, done.model, run, stream.end_token)
     tokenizer.write(folder, tokens)
     write_parquet(folder / "training.parquet", pa.Table.from_pylist(done.log))
-    write_json(folder / "run.json", record(arguments, done, device, processes.size, diverged))
+    write_json(folder / "run.json", sealed(record(arguments, done, device, processes.size, diverged)))
     checkpoint.unlink(missing_ok=True)
     if diverged:
         log.say(f"train: {diverged} It is recorded as diverged.")
@@ -197,8 +200,9 @@ if __name__ == "__main__":
     )
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
     parser.add_argument(
-        "--processes", type=int, default=1, help="that train together on this machine (default: 1)"
+        "--processes", type=int, default=1, help="that train together on a machine (default: 1)"
     )
+    parser.add_argument("--nodes", type=int, default=1, help="machines of a Slurm job (default: 1)")
     parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default: auto)")
     parser.add_argument(
         "--save-every", type=float, default=60.0, metavar="SECONDS", help="between checkpoints (default: 60)"

@@ -15,7 +15,7 @@ def commands() -> list[str]:
     """All of them, whether fenced or in a sentence, without comments."""
     found: dict[str, None] = {}
     for page in PAGES:
-        text = page.read_text(encoding="utf-8")
+        text = page.read_text(encoding="utf-8").replace("\\\n", " ")
         for command in (
             *re.findall(r"^snakemake [^\n#]*", text, re.MULTILINE),
             *re.findall(r"`(snakemake [^`]+)`", text),

@@ -25,3 +25,12 @@ def test_what_the_study_needs_is_pinned() -> None:
     pinned = {name.lower().replace("_", "-") for name in pins()}
     assert names <= pinned
     assert not any(name.startswith(("nvidia", "cuda", "triton")) for name in pinned)
+
+
+def test_the_container_has_the_same_packages_and_python() -> None:
+    recipe = (ENVS / "Dockerfile").read_text()
+    assert "COPY envs/requirements.txt /tmp/requirements.txt\n" in recipe
+    assert recipe.count("pip install") == recipe.count("--requirement /tmp/requirements.txt") == 1
+    dependencies = yaml.safe_load((ENVS / "study.yaml").read_text())["dependencies"]
+    (version,) = re.findall(r"^FROM python:([\d.]+)-", recipe, re.MULTILINE)
+    assert f"python={version}" in dependencies

@@ -5,7 +5,8 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -15,6 +16,7 @@ import pyarrow.parquet as pq
 
 UMASK = os.umask(0)
 os.umask(UMASK)
+SEAL = "checksum"
 
 
 class UserError(Exception):
@@ -63,8 +65,30 @@ def write_json(path: Path, content: Any) -> None:
         aside.write_text(json.dumps(content, indent=2) + "\n")
 
 
+def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Content for write_json, with a checksum of it."""
+    return {**content, SEAL: _checksum(content)}
+
+
+def unsealed(content: Mapping[str, Any]) -> dict[str, Any]:
+    """What was sealed. Raises ValueError where it is not what it was; content without a seal is taken as it is."""
+    rest = {key: value for key, value in content.items() if key != SEAL}
+    if content.get(SEAL, _checksum(rest)) != _checksum(rest):
+        raise ValueError("its checksum is that of other contents")
+    return rest
+
+
+def _checksum(content: Mapping[str, Any]) -> str:
+    return f"{zlib.crc32(json.dumps(content, sort_keys=True).encode()):08x}"
+
+
 def write_parquet(path: Path, table: pa.Table, metadata: dict[str, str] | None = None) -> None:
     """Write a table, with `metadata` beside its schema."""
     kept = {**(table.schema.metadata or {}), **{k.encode(): v.encode() for k, v in (metadata or {}).items()}}
     with replacing(path) as aside:
-        pq.write_table(table.replace_schema_metadata(kept), aside)
+        pq.write_table(table.replace_schema_metadata(kept), aside, write_page_checksum=True)
+
+
+def read_parquet(path: Path) -> pa.Table:
+    """A table, held against its checksums. Raises OSError and pa.ArrowInvalid."""
+    return pq.read_table(path, page_checksum_verification=True)

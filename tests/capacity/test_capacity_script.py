@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import random
 import shutil
 import sys
 from collections.abc import Callable
@@ -14,7 +15,7 @@ import torch
 from knowledge_capacity import console
 from knowledge_capacity.capacity import calibration, measurement
 from knowledge_capacity.data import corpus, people, tokenizer
-from knowledge_capacity.files import write_json
+from knowledge_capacity.files import sealed, write_json
 from knowledge_capacity.models import store
 from knowledge_capacity.models.build import build
 from knowledge_capacity.specs import Architecture, BioS, Junk, Recipe, Run, to_json
@@ -23,6 +24,7 @@ from safetensors.torch import load_file, save_file
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 DATASET = BioS(n_people=12, templates=2, pools=calibration.POOLS)
 RUN = Run(DATASET, Architecture(2, 1, 8), Recipe(exposures=5, lr=1e-3, window=64), seed=0)
+CHANGES = 40
 RECORD = {
     "steps": 1,
     "tokens": 9,
@@ -51,7 +53,7 @@ def a_run(folder: Path, run: Run = RUN) -> Path:
             weight.add_(0.3 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(1)))
     store.write(folder / "run", model, run, tokens.get_vocab()["<|endoftext|>"])
     tokenizer.write(folder / "run", tokens)
-    write_json(folder / "run/run.json", {"run": json.loads(to_json(run)), **RECORD})
+    write_json(folder / "run/run.json", sealed({"run": json.loads(to_json(run)), **RECORD}))
     return folder
 
 
@@ -211,3 +213,40 @@ def test_a_mixture_with_a_domain_token_is_measured(
     row = measurement.read(folder / "out.parquet").to_pylist()[0]
     assert row["bits_max"] == DATASET.bits_max
     assert sum(bits for _, bits in row["bits_by_attribute"]) == row["bits_learned"]
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "run/model.safetensors",
+        "run/config.json",
+        "run/run.json",
+        "data/tokenizer.json",
+        "data/people.parquet",
+    ],
+)
+def test_whatever_byte_is_changed_no_other_number_comes_out(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], file: str
+) -> None:
+    """A file that was changed is refused by its name, or the change does not matter."""
+    path = folder / file
+    assert script("capacity", folder, monkeypatch, output="out/measured.parquet") == 0
+    wanted = comparable(folder / "out/measured.parquet")
+    whole, draw = path.read_bytes(), random.Random(file)  # noqa: S311 (no secret)
+    refused = 0
+    for _ in range(CHANGES):
+        place = draw.randrange(len(whole))
+        changed = whole[place] ^ draw.randrange(1, 256)
+        path.write_bytes(whole[:place] + bytes([changed]) + whole[place + 1 :])
+        capsys.readouterr()
+        if script("capacity", folder, monkeypatch, output="out/measured.parquet") == 0:
+            assert comparable(folder / "out/measured.parquet") == wanted, (place, whole[place], changed)
+        else:
+            assert str(path) in capsys.readouterr().err, (place, whole[place], changed)
+            refused += 1
+    assert refused
+
+
+def comparable(path: Path) -> list[dict[str, Any]]:
+    """Measurements without the seconds that measuring took."""
+    return measurement.read(path).drop_columns(["measure_seconds"]).to_pylist()

@@ -121,6 +121,18 @@ def of_another_dataset(folder: Path) -> None:
     manifest.write_text(manifest.read_text().replace('"rewrites": 5', '"rewrites": 6'))
 
 
+def a_token_changed(folder: Path) -> None:
+    file = folder / "encoded" / "tokens.npy"
+    content = bytearray(file.read_bytes())
+    content[-100] ^= 1
+    file.write_bytes(content)
+
+
+def a_checksum_changed(folder: Path) -> None:
+    file = folder / "encoded" / "checksums.json"
+    file.write_text(file.read_text().replace('"terms": ', '"terms": 1'))
+
+
 def lengths_missing(folder: Path) -> None:
     (folder / "encoded" / "lengths.npy").unlink()
 
@@ -129,6 +141,8 @@ def lengths_missing(folder: Path) -> None:
     ("damage", "says"),
     [
         (cut_short, r"tokens.npy: not a readable NumPy file"),
+        (a_token_changed, r"tokens.npy: damaged"),
+        (a_checksum_changed, r"checksums.json: not the checksums of texts"),
         (lengths_missing, r"lengths.npy: not a readable NumPy file"),
         (of_another_dataset, r"rewrites.json: is about other people than bioG-7"),
     ],

@@ -1,6 +1,7 @@
 """Two processes that torchrun starts train the run that one would."""
 
 import signal
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,11 +40,28 @@ def test_two_processes_train_the_run_of_one(data: Path, tmp_path: Path, alone: J
 def test_two_processes_stop_together_and_go_on(data: Path, tmp_path: Path, alone: Job) -> None:
     job = Job(data, tmp_path, UNEVEN, processes=2)
     interrupted = job.interrupt(signal.SIGTERM)
-    assert interrupted.returncode != 0
+    assert interrupted.returncode == 143, "as one process: to be started again"
     assert interrupted.stderr.count("stopped at step") == 1
     assert job.progress()["step"] >= 60
     assert "going on from step" in job.finish().stderr
     assert_like(job, alone)
+
+
+def test_two_processes_tell_that_their_time_is_over(data: Path, tmp_path: Path) -> None:
+    job = Job(data, tmp_path, replace(UNEVEN, recipe=replace(UNEVEN.recipe, exposures=2000)), processes=2)
+    limited = [*job.command, "--time-limit", "5"]
+    assert subprocess.run(limited, check=False, capture_output=True).returncode == 143
+    assert job.checkpoint.exists()
+
+
+def test_several_machines_without_slurm(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    done = subprocess.run(
+        [*Job(data, tmp_path).command, "--nodes", "2"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "nodes: 2, but this is not a job of Slurm" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_rows_are_shared_without_loss() -> None:

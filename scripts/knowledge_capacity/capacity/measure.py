@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.pieces import Term
-from ..files import UserError, remake
+from ..files import UserError, remake, unsealed
 from ..specs import FULL_PRECISION, Architecture, Biography, Dataset, RandomStrings, Run, to_json
 from . import losses as scoring
 from .intervals import bootstrap_total
@@ -77,13 +77,13 @@ def knowledge(dataset: Dataset, losses: NDArray[np.float64]) -> Knowledge:
 def read_record(path: Path, run: Run) -> dict[str, Any]:
     """A run's run.json. Raises UserError where there is none, or a damaged one, or that of another run."""
     try:
-        record = json.loads(path.read_text())
+        record = unsealed(json.loads(path.read_text()))
     except FileNotFoundError as error:
         reason = "there is no such file, so this run never came to its end"
         raise UserError(f"{path}: {reason}. Make it: snakemake --cores 1 {shlex.quote(str(path))}") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, AttributeError) as error:
         raise UserError(f"{path}: not a readable record of a run ({error}). {remake(path)}") from error
-    missing = [key for key in ("run", *RECORDED) if not isinstance(record, dict) or key not in record]
+    missing = [key for key in ("run", *RECORDED) if key not in record]
     if missing:
         raise UserError(f"{path}: a record of a run without {', '.join(missing)}. {remake(path)}")
     if record["run"] != json.loads(to_json(run)):

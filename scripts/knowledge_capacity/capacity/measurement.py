@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from ..files import UserError, remake
+from ..files import UserError, read_parquet, remake
 
 VERSION = "5"
 DATA_LIMITED = 0.9  # a run with R at or above this share of R_max measures its dataset, not its capacity
@@ -121,7 +120,7 @@ def read(path: Path, source: str | None = None) -> pa.Table:
         whole = "This is no file of measurements; name one that is."
         current = "Make them again with this code, or read them with the code that made them."
     try:
-        found = pq.read_table(path)
+        found = read_parquet(path)
     except (OSError, pa.ArrowInvalid) as error:
         raise UserError(f"{name}: not a readable Parquet file ({error}). {whole}") from error
     version = (found.schema.metadata or {}).get(b"measurements", b"").decode()

@@ -99,7 +99,9 @@ def write(path: Path, dataset: Dataset, seed: int) -> None:
         for start in range(0, dataset.n_people, CHUNK):
             index = torch.arange(start, min(start + CHUNK, dataset.n_people))
             part = pa.table(_columns(dataset, draw(dataset, seed, index).numpy()))
-            writer = writer or pq.ParquetWriter(aside, part.schema.with_metadata(metadata))
+            writer = writer or pq.ParquetWriter(
+                aside, part.schema.with_metadata(metadata), write_page_checksum=True
+            )
             writer.write_table(part.replace_schema_metadata(metadata))
         assert writer
         writer.close()
@@ -108,7 +110,7 @@ def write(path: Path, dataset: Dataset, seed: int) -> None:
 def read(path: Path, dataset: Dataset, seed: int) -> Tensor:
     """The people of a dataset as codes, int16 or int32 (n_people, fields); refuses a file made for others."""
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
             return _read(file, path, dataset, seed)
     except (OSError, pa.ArrowInvalid) as error:
         raise UserError(f"{path}: not a readable Parquet file ({error}). {remake(path)}") from error

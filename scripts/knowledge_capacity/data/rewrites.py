@@ -18,7 +18,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..files import UserError, remake, write_parquet
+from ..files import UserError, read_parquet, remake, write_parquet
 from ..specs import BioG, BioR, to_json
 
 PEOPLE_PER_SHARD = 250
@@ -172,7 +172,7 @@ def read_shard(folder: Path, shard: int, identity: str) -> list[list[Rewrite]]:
     """The rewrites of a shard, by person. Raises UserError where it is damaged or of another identity."""
     path = shard_path(folder, shard)
     try:
-        table = pq.read_table(path)
+        table = read_parquet(path)
     except (OSError, pa.ArrowInvalid) as error:
         raise UserError(f"{path}: not a readable Parquet file ({error}). {_remake(path)}") from error
     if (table.schema.metadata or {}).get(b"identity", b"").decode() != identity:

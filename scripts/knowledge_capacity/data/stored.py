@@ -1,10 +1,12 @@
 """bioR and bioG as training sees them: stored rewrites, tokenised once and mapped into memory.
 
-`encode` turns the shards of `rewrites` into three NumPy files: the tokens of all texts one after the other
+`encode` turns the shards of `rewrites` into three NumPy files (and checksums): the tokens of all texts one after the other
 (after a first one, end-of-text), their terms, and the length of each text. Whoever trains maps them, so that
 runs share one copy in memory, and one that does not fit there is read from disk as it is needed.
 """
 
+import json
+import zlib
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from ..files import UserError, remake, replacing
+from ..files import UserError, remake, replacing, sealed, unsealed, write_json
 from ..specs import BioG, BioR
 from . import rewrites
 from .counter import Purpose, below, visited, words
@@ -23,6 +25,7 @@ from .rewrites import Rewrite
 from .tokenizer import straddling
 
 FILES = {"tokens": np.int32, "terms": np.int8, "lengths": np.int32}
+CHECKSUMS = "checksums.json"
 FIRST = EMPTY + 1  # the phrase that is the first text
 
 
@@ -41,12 +44,12 @@ def segments(rewrite: Rewrite) -> Segments:
 
 
 def encode(folder: Path, manifest: Path, dataset: BioG | BioR, seed: int, tokenizer: Tokenizer) -> int:
-    """Tokenise all rewrites that a manifest lists into FILES in `folder`; the number of tokens.
+    """Tokenise all rewrites that a manifest lists into FILES and their CHECKSUMS in `folder`; the number of tokens.
 
     Every stretch of text between two borders of facts is tokenised by itself. Raises UserError where the
     whole text has other tokens, for then facts cannot be told apart.
     """
-    counts = dict.fromkeys(FILES, 0)
+    counts, checksums = dict.fromkeys(FILES, 0), dict.fromkeys(FILES, 0)
     with ExitStack() as stack:
         files = {
             name: stack.enter_context(open(stack.enter_context(replacing(folder / f"{name}.npy")), "wb+"))
@@ -54,8 +57,10 @@ def encode(folder: Path, manifest: Path, dataset: BioG | BioR, seed: int, tokeni
         }
 
         def append(name: str, values: NDArray[np.int64]) -> None:
-            values.astype(FILES[name]).tofile(files[name])
-            counts[name] += len(values)
+            kept = values.astype(FILES[name])
+            kept.tofile(files[name])
+            counts[name] += len(kept)
+            checksums[name] = zlib.crc32(kept.data, checksums[name])
 
         def head(name: str) -> None:
             files[name].seek(0)
@@ -74,6 +79,7 @@ def encode(folder: Path, manifest: Path, dataset: BioG | BioR, seed: int, tokeni
         for name in FILES:
             head(name)
             files[name].flush()
+    write_json(folder / CHECKSUMS, sealed(checksums))
     return counts["tokens"]
 
 
@@ -112,7 +118,8 @@ class StoredPieces:
 
     def tables(self, tokenizer: Tokenizer) -> Tables:
         """All phrases, tokenised: mapped, not read. Raises UserError for files that do not fit."""
-        tokens, terms, lengths = (self._map(name) for name in FILES)
+        checksums = self._checksums()
+        tokens, terms, lengths = (self._map(name, checksums[name]) for name in FILES)
         sizes = (len(tokens), len(terms), len(lengths))
         n_texts, total = self.dataset.n_people * self.dataset.rewrites, 1 + int(lengths.sum())
         if sizes != (total, total, n_texts) or int(tokens[0]) != tokenizer.token_to_id(END_OF_TEXT):
@@ -130,13 +137,23 @@ class StoredPieces:
         manifest = self.folder.parent / "rewrites.json"
         return segments(rewrites.of_person(manifest, self.dataset, self.seed, person)[rewrite])
 
-    def _map(self, name: str) -> Tensor:
+    def _checksums(self) -> dict[str, int]:
+        path = self.folder / CHECKSUMS
+        try:
+            found = unsealed(json.loads(path.read_text()))
+            return {name: found[name] for name in FILES}
+        except (OSError, ValueError, KeyError, AttributeError) as error:
+            raise UserError(f"{path}: not the checksums of texts ({error}). {remake(path)}") from error
+
+    def _map(self, name: str, checksum: int) -> Tensor:
         path = self.folder / f"{name}.npy"
         try:
             # copy-on-write, since torch knows no tensors that are only read
             mapped = np.load(path, mmap_mode="c", allow_pickle=False)
         except (OSError, ValueError) as error:
             raise UserError(f"{path}: not a readable NumPy file ({error}). {remake(path)}") from error
+        if zlib.crc32(mapped.data) != checksum:
+            raise UserError(f"{path}: damaged, its checksum is that of other contents. {remake(path)}")
         return torch.from_numpy(mapped)
 
 

@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from ..files import UserError, remake, replacing, write_json
+from .. import tensorfile
+from ..files import UserError, remake, write_json
 from ..specs import AnyArchitecture, Architecture, PythonModel, Run, to_json
+from ..tensorfile import Damaged
 from . import interchange
 from .build import build, token_weights
 from .decoder import Decoder
@@ -33,7 +33,7 @@ def write(folder: Path, model: nn.Module, run: Run, end_token: int) -> None:
     vocabulary = len(next(token_weights(model)))
     config = _config(model, run, vocabulary, end_token)
     write_json(folder / "config.json", {**config, OUTSIDE: sorted(outside), IDLE: idle})
-    _save(folder, weights, {"format": "pt"})
+    tensorfile.write(folder / "model.safetensors", weights, {"format": "pt"})
 
 
 def saved_weights(model: nn.Module) -> tuple[dict[str, Tensor], set[str]]:
@@ -68,7 +68,7 @@ def as_saved(model: nn.Module, name: str, tensor: Tensor) -> dict[str, Tensor]:
 def write_diverged(folder: Path, run: Run, reason: str) -> None:
     """Write a weights file without weights that says why, so that later stages can tell of it."""
     write_json(folder / "config.json", {"architecture": json.loads(to_json(run.architecture))})
-    _save(folder, {}, {DIVERGED: reason})
+    tensorfile.write(folder / "model.safetensors", {}, {DIVERGED: reason})
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -76,14 +76,12 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
     Raises Diverged for a run without any, UserError for a damaged file and weights that are not numbers.
     """
-    metadata = _metadata(path)
-    if DIVERGED in metadata:
-        raise Diverged(f"{path}: this run has no weights: {metadata[DIVERGED]}")
     try:
-        with safe_open(path, framework="pt") as file:
-            weights = {name: file.get_tensor(name) for name in file.keys()}
-    except (SafetensorError, OSError) as error:
+        weights, texts = tensorfile.read(path)
+    except (Damaged, OSError) as error:
         raise UserError(f"{path}: not a whole weights file ({error}). {remake(path)}") from error
+    if DIVERGED in texts:
+        raise Diverged(f"{path}: this run has no weights: {texts[DIVERGED]}")
     idle = _listed(path.with_name("config.json"), IDLE)  # a mask may well hold infinity
     for name, tensor in weights.items():
         if name not in idle and not tensor.isfinite().all():
@@ -160,16 +158,3 @@ def _config(model: nn.Module, run: Run, vocabulary: int, end: int) -> dict[str, 
     made_by_transformers: Any = model
     values = made_by_transformers.config.to_dict()
     return {**values, "architectures": [type(model).__name__], "bos_token_id": end, "eos_token_id": end}
-
-
-def _save(folder: Path, weights: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    with replacing(folder / "model.safetensors") as aside:
-        save_file(weights, aside, metadata)
-
-
-def _metadata(path: Path) -> dict[str, str]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            return file.metadata() or {}
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"{path}: not a whole weights file ({error}). {remake(path)}") from error

@@ -14,12 +14,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Literal
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from ..files import UserError, remake, replacing
+from .. import tensorfile
+from ..files import UserError, remake
 from ..specs import Quantizer, to_json
+from ..tensorfile import Damaged
 from . import grid
 
 FULL_BITS = 32
@@ -130,22 +130,20 @@ def write(
     stored: dict[str, float] = {}
     for quantizer in quantizers:
         matrices, stored[quantizer.slug] = quantize(weights, outside, quantizer, source, say)
-        tensors |= {f"{quantizer.slug}/{name}": tensor.contiguous() for name, tensor in matrices.items()}
+        tensors |= {f"{quantizer.slug}/{name}": tensor for name, tensor in matrices.items()}
     specs = {quantizer.slug: to_json(quantizer) for quantizer in quantizers}
-    with replacing(path) as aside:
-        save_file(tensors, aside, {HEADER: json.dumps({"bits_per_weight": stored, "specs": specs})})
+    tensorfile.write(path, tensors, {HEADER: json.dumps({"bits_per_weight": stored, "specs": specs})})
     return stored
 
 
 def read(path: Path) -> dict[str, Stored]:
     """The variants in a file, by name."""
     try:
-        with safe_open(path, framework="pt") as file:
-            header = json.loads(file.metadata()[HEADER])
-            stored: dict[str, float] = header["bits_per_weight"]
-            specs: dict[str, str] = header["specs"]
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        tensors, texts = tensorfile.read(path)
+        header = json.loads(texts[HEADER])
+        stored: dict[str, float] = header["bits_per_weight"]
+        specs: dict[str, str] = header["specs"]
+    except (Damaged, OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path}: not a whole variants file ({error}). {remake(path)}") from error
     found = {}
     for variant, bits in stored.items():

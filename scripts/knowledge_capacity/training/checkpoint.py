@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.amp.grad_scaler import GradScaler
 from torch.optim import Optimizer
 
+from .. import tensorfile
 from ..data.windows import Cursor, Place
-from ..files import replacing
+from ..tensorfile import Damaged
 
 
 @dataclass
@@ -75,10 +74,7 @@ def save(
         "numbers": numbers,
         "scaler": scaler.state_dict() if scaler else None,
     }
-    with replacing(path) as aside:
-        save_file(
-            {k: v.contiguous().cpu() for k, v in tensors.items()}, aside, {"progress": json.dumps(header)}
-        )
+    tensorfile.write(path, tensors, {"progress": json.dumps(header)})
 
 
 def load(
@@ -95,12 +91,11 @@ def load(
     if not path.exists():
         return None
     try:
-        with safe_open(path, framework="pt") as file:
-            header: dict[str, Any] = json.loads(file.metadata()["progress"])
-            if header["identity"] != identity:
-                return None
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError):
+        tensors, texts = tensorfile.read(path)
+        header: dict[str, Any] = json.loads(texts["progress"])
+        if header["identity"] != identity:
+            return None
+    except (Damaged, OSError, ValueError, KeyError, TypeError):
         return None  # damaged: starting afresh costs time, going on with it would cost the result
     owner = {id(p): o for o in optimizers for group in o.param_groups for p in group["params"]}
     states: dict[str, dict[str, Any]] = {name: dict(values) for name, values in header["numbers"].items()}

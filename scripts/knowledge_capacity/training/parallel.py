@@ -4,12 +4,13 @@ Every process makes the same batches and trains on its rows of them, so that the
 process, to rounding. (Of a mixture of experts, each process routes its own rows within its own capacity.)
 What must happen in all of them at the same step, saving and stopping, they agree upon.
 
-On one machine, scripts/train.py --processes 4 starts torchrun by itself. On two, run on each of them (through
-srun, for instance), where HOST is either:
+scripts/train.py --processes 4 starts torchrun by itself, and in a Slurm job, with --nodes 2, on each of two machines.
+Without Slurm, run this on each of them, where HOST is either:
 torchrun --nnodes 2 --nproc-per-node 4 --rdzv-backend c10d --rdzv-endpoint HOST:29500 -- scripts/train.py …
 """
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -76,11 +77,42 @@ class Team:
 ALONE = Team()
 
 
-def launch(processes: int) -> NoReturn:
-    """Become torchrun, which runs this very script in so many processes on this machine."""
+def launch(processes: int, nodes: int = 1) -> NoReturn:
+    """Run this very script in so many processes on each of so many machines, through torchrun, and end as they end.
+
+    Several machines are those of the Slurm job that this is in. Raises UserError where it is in none.
+    """
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # scripts set their threads themselves
-    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "--"]
-    os.execv(sys.executable, [sys.executable, *launcher, *sys.argv])  # noqa: S606 (the same script again)
+    where = ["--standalone"]
+    if nodes > 1:
+        if "SLURM_JOB_ID" not in os.environ:
+            raise UserError(
+                f"nodes: {nodes}, but this is not a job of Slurm, which would say where the others are. "
+                "Start torchrun on each of them (docs/clusters.md)."
+            )
+        if os.environ.get("SLURM_STEP_NUM_NODES") != str(nodes):  # then once on each, within what the job has
+            step = f"srun --overlap --nodes={nodes} --ntasks={nodes} --ntasks-per-node=1".split()
+            inherited = {  # what Slurm says of the step that this is in is not true of that one
+                name: value
+                for name, value in os.environ.items()
+                if not name.startswith(("SLURM_", "SRUN_")) or name in ("SLURM_JOB_ID", "SLURM_CONF")
+            }
+            os.execvpe(step[0], [*step, sys.executable, *sys.argv], inherited)  # noqa: S606 (the same script again)
+        port = 20000 + int(os.environ["SLURM_JOB_ID"]) % 10000
+        host = os.environ["SLURM_LAUNCH_NODE_IPADDR"]
+        where = [f"--nnodes={nodes}", "--rdzv-backend=c10d", f"--rdzv-endpoint={host}:{port}"]
+    from torch.distributed import run
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+
+    try:
+        run.run(run.parse_args([*where, f"--nproc-per-node={processes}", "--", *sys.argv]))
+    except ChildFailedError as failed:
+        status = failed.get_first_failure()[1].exitcode
+        sys.exit(status if status > 0 else 128 - status)
+    except SignalException:  # the processes were told too, and saved
+        sys.exit(128 + signal.SIGTERM)
+    sys.exit(0)
 
 
 def launched() -> bool:

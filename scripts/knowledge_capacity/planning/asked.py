@@ -1,0 +1,84 @@
+"""What a run asks of a scheduler, minutes and memory, from its spec alone: bounds that are seldom too low.
+
+A run whose minutes do not suffice loses little: it saves its progress shortly before they end, and goes on when the
+workflow or the scheduler starts it again. The workflow imports this module, so it must not wait for torch or pandas.
+"""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from ..data.lengths import training_words
+from ..specs import Architecture, BioD, Checkpoint, RandomStrings, Run
+
+Device = Literal["cpu", "gpu"]
+
+MARGIN = 2.0  # nine runs of ten took less than twice what was predicted (docs/limits.md)
+START = 10.0  # minutes: imports from a shared file system, reading the data, compiling, writing the outputs
+LONGEST = 24 * 60.0  # minutes; longer runs go on in another job
+UNKNOWN = 240.0  # minutes of a model of whose size its spec says nothing
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Seconds that training takes for each update, token and operation, as in `cost.Rates`."""
+
+    per_step: float
+    per_token: float
+    per_flop: float
+
+
+# What `cost` learns from timings of an H100 and from the published measurements of one core: tests compare them.
+SPEEDS: dict[Device, Speed] = {
+    "gpu": Speed(per_step=4.9e-4, per_token=0, per_flop=8.7e-15),
+    "cpu": Speed(per_step=1.84e-3, per_token=3.6e-6, per_flop=3.8e-11),
+}
+
+
+def minutes(run: Run, device: Device) -> int:
+    """To train it: twice what is predicted, and ten more. At most a day; four hours where its size is not known."""
+    if isinstance(run.architecture, Checkpoint):
+        return math.ceil(START)
+    if not isinstance(run.architecture, Architecture):
+        return math.ceil(UNKNOWN)
+    speed, recipe = SPEEDS[device], run.recipe
+    tokens = training_words(run.dataset, recipe)
+    seconds = (
+        speed.per_step * tokens / recipe.batch_size / recipe.window
+        + speed.per_token * tokens
+        + speed.per_flop * 6 * n_parameters(run) * tokens
+    )
+    return math.ceil(min(START + MARGIN * seconds / 60, LONGEST))
+
+
+def memory(run: Run, device: Device) -> int:
+    """MB of main memory: Python and its packages, weights with all that training keeps of them, activations, people."""
+    packages = 8000 if device == "gpu" else 1500
+    if not isinstance(run.architecture, Architecture):
+        return packages + 4000
+    model, recipe = run.architecture, run.recipe
+    weights = 24 * n_parameters(run)  # float32: weights, gradients, two moments, and what a checkpoint copies
+    activations = 0.0
+    if device == "cpu":
+        per_token = 12 * vocabulary(run) + 4 * model.layers * (16 * model.width + 4 * model.inner_width)
+        activations = recipe.batch_size * recipe.window * per_token
+    people = 0 if isinstance(run.dataset, RandomStrings) else 100 * run.dataset.n_people
+    return math.ceil(packages + (weights + activations + people) / 1e6)
+
+
+def n_parameters(run: Run) -> float:
+    """At most so many, where a decoder's spec says its size: matrices, and embeddings of all tokens there may be."""
+    model = run.architecture
+    assert isinstance(model, Architecture)
+    experts = model.parts.experts.number if model.parts.experts else 1
+    matrices = 3 if model.parts.mlp == "gated" else 2
+    layer = model.width * (4 * model.width + matrices * experts * model.inner_width + 20)
+    return model.layers * layer + (1 if model.parts.tied else 2) * vocabulary(run) * model.width
+
+
+def vocabulary(run: Run) -> int:
+    """At most so many tokens: words of names and facts, and those of all sentences."""
+    if isinstance(run.dataset, RandomStrings):
+        return run.dataset.symbols + 10
+    symbols = run.dataset.symbols if isinstance(run.dataset, BioD) else 0
+    return 2 * sum(asdict(run.dataset.pools).values()) + symbols + 1000

@@ -1,0 +1,54 @@
+"""Files of tensors, as safetensors, that say when they were damaged: each holds a checksum of what it should hold."""
+
+import json
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from .files import replacing
+
+CHECKSUM = "checksum"
+
+
+class Damaged(Exception):
+    """It is not what was written: cut off, changed, or no file of tensors at all."""
+
+
+def write(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Write tensors, from whatever device, and texts beside them."""
+    kept = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with replacing(path) as aside:
+        save_file(kept, aside, {**metadata, CHECKSUM: _checksum(kept, metadata)})
+
+
+def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors and texts. Files that others wrote have no checksum, and are taken as they are.
+
+    Raises Damaged and OSError.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            texts: dict[str, str] = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+    except SafetensorError as error:
+        raise Damaged(str(error)) from error
+    expected = texts.pop(CHECKSUM, None)
+    if expected is not None and expected != _checksum(tensors, texts):
+        raise Damaged("its checksum is that of other contents")
+    return tensors, texts
+
+
+def _checksum(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
+    """CRC-32 of names, types, shapes, bytes and texts: enough against accidents, and faster than disks are."""
+    sum_ = zlib.crc32(json.dumps(sorted(metadata.items())).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        sum_ = zlib.crc32(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode(), sum_)
+        if tensor.numel():
+            sum_ = zlib.crc32(tensor.reshape(-1).view(torch.uint8).numpy().data, sum_)
+    return f"{sum_:08x}"
