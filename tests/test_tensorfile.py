@@ -27,6 +27,14 @@ def test_what_is_written_reads_back(tmp_path: Path) -> None:
     assert torch.equal(tensors["turned"], TENSORS["weights"].T)
 
 
+def test_the_same_contents_are_the_same_bytes(tmp_path: Path) -> None:
+    texts = {**TEXTS, **{str(i): 'with "quotes", \u00fc and \\' for i in range(9)}}
+    tensorfile.write(one := tmp_path / "one", TENSORS, texts)
+    tensorfile.write(other := tmp_path / "other", TENSORS, dict(reversed(texts.items())))
+    assert one.read_bytes() == other.read_bytes()
+    assert tensorfile.read(one)[1] == texts
+
+
 def test_any_byte_that_is_changed_is_found(tmp_path: Path) -> None:
     tensorfile.write(path := tmp_path / "file", TENSORS, TEXTS)
     whole = path.read_bytes()

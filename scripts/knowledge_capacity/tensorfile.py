@@ -24,6 +24,19 @@ def write(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]
     kept = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with replacing(path) as aside:
         save_file(kept, aside, {**metadata, CHECKSUM: _checksum(kept, metadata)})
+        _in_order(aside)
+
+
+def _in_order(path: Path) -> None:
+    """Sort the texts, which safetensors writes in any order, so that the same contents are the same bytes."""
+    with open(path, "rb+") as file:
+        size = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(size))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode().ljust(size)
+        assert len(text) == size
+        file.seek(8)
+        file.write(text)
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

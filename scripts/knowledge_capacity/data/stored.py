@@ -1,8 +1,8 @@
 """bioR and bioG as training sees them: stored rewrites, tokenised once and mapped into memory.
 
-`encode` turns the shards of `rewrites` into three NumPy files (and checksums): the tokens of all texts one after the other
-(after a first one, end-of-text), their terms, and the length of each text. Whoever trains maps them, so that
-runs share one copy in memory, and one that does not fit there is read from disk as it is needed.
+`encode` turns the shards of `rewrites` into three NumPy files with checksums: the tokens of all texts one
+after the other (after a first one, end-of-text), their terms, and the length of each text. Whoever trains maps
+them, so that runs share one copy in memory, and one that does not fit there is read from disk as it is needed.
 """
 
 import json
