@@ -14,15 +14,26 @@ class Log:
     """A job's log file, and its voice on the terminal."""
 
     def __init__(self, path: Path | None) -> None:
+        self.path, self._file = path, None
         if path:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        self.path = path
-        self._file = open(path, "a", buffering=1) if path else None  # noqa: SIM115 (open for the whole job)
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._file = open(path, "ab", buffering=0)  # noqa: SIM115 (open for the whole job)
+            except OSError as error:
+                self._give_up(error)
 
     def write(self, line: str) -> None:
         """A line for the log file only."""
         if self._file:
-            print(f"{time.strftime('%H:%M:%S')} {line}", file=self._file)
+            try:
+                self._file.write(f"{time.strftime('%H:%M:%S')} {line}\n".encode())
+            except OSError as error:
+                self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        """A full disk should not hide what else there is to say."""
+        print(f"{self.path}: this log file ends here ({error.strerror})", file=sys.stderr, flush=True)
+        self.path, self._file = None, None
 
     def say(self, line: str) -> None:
         """A line for the log file and for whoever watches."""

@@ -187,7 +187,8 @@ def test_a_machine_that_is_drained_gives_its_job_to_another(tree: Path) -> None:
     drain = ["scontrol", "update", f"nodename={machine}", "state=drain", "reason=test"]
     subprocess.run(drain, check=True)
     subprocess.run(["scontrol", "requeue", job], check=True)
-    subprocess.run(["scontrol", "update", f"jobid={job}", "starttime=now"], check=False)
+    until(lambda: training("PENDING") == [job], "it waits again")
+    subprocess.run(["scontrol", "update", f"jobid={job}", "starttime=now"], check=True)  # not in two minutes
     until(lambda: training("RUNNING") == [job], "it is started again")
     assert jobs()[job]["on"] != machine
     said = submitted.wait()

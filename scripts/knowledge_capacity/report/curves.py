@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from safetensors import SafetensorError, safe_open
 
+from ..files import UserError, read_parquet, remake
 from ..specs import Run
 
 MOST_POINTS = 40
@@ -28,12 +28,17 @@ def checkpoint(folder: Path) -> dict[str, Any] | None:
 
 
 def log(folder: Path) -> list[dict[str, float]]:
-    """The log of a run's training, or as much of it as its checkpoint has; empty where there is neither."""
+    """The log of a run's training, or as much of it as its checkpoint has; empty where there is neither.
+
+    Raises UserError for one that is damaged.
+    """
     try:
-        table = pq.read_table(folder / "training.parquet")
-    except (OSError, pa.ArrowInvalid):
+        table = read_parquet(path := folder / "training.parquet")
+    except FileNotFoundError:
         found = checkpoint(folder)
         return found["log"] if found else []
+    except (OSError, pa.ArrowInvalid) as error:
+        raise UserError(f"{path}: not a readable Parquet file ({error}). {remake(path)}") from error
     return table.select(POINT).to_pylist() if set(POINT) <= set(table.column_names) else []
 
 
