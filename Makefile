@@ -13,6 +13,9 @@
 # make calibrate    hold the measuring instrument against models that know a known amount (docs/measuring.md)
 # make cards        a page about each dataset of the study: results/data/DATASET/card.html
 # make benchmark    measure data stream and training beside what one would otherwise use: results/benchmarks/*.md
+# make test-slurm   the study through a real Slurm of two machines, started on this one (as root; slurm-wlm and munge)
+# make fuzz         the readers of configurations and measurements against ten thousand wrong ones, in some ten minutes
+# make audit        known holes in the pinned packages, as osv.dev tells them
 # make publish      keep this study's measurements and figures under results/published/
 # make lock         renew the pinned environment from envs/requirements.in
 # CORES=4 limits the cores used; by default all are. PROFILE=gpu is for a machine with GPUs (envs/gpu/profile.yaml).
@@ -40,7 +43,7 @@ ifeq ($(and $(PROFILE),$(wildcard envs/$(PROFILE)/*.yaml)),)
 $(error there is no envs/$(PROFILE); PROFILE may be: $(sort $(notdir $(patsubst %/,%,$(dir $(wildcard envs/*/*.yaml))))))
 endif
 
-.PHONY: study plan watch report bits compare capacity search budget estimate calibrate cards benchmark test publish lock help
+.PHONY: study plan watch report bits compare capacity search budget estimate calibrate cards benchmark test test-slurm fuzz audit publish lock help
 .DEFAULT_GOAL := help
 
 help:
@@ -96,6 +99,18 @@ test: .venv/ready
 	mypy
 	snakemake --lint
 	pytest --numprocesses $(if $(filter all,$(CORES)),logical,$(CORES)) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
+test-slurm: .venv/ready
+	tests/slurm/cluster.sh start
+	pytest tests/slurm $(OPTIONS); status=$$?; tests/slurm/cluster.sh stop; exit $$status
+
+fuzz: .venv/ready
+	FUZZ=all pytest tests/test_fuzz.py
+
+audit: .venv/ready
+	python -m venv .venv/audit
+	.venv/audit/bin/pip install --quiet --disable-pip-version-check pip-audit==2.10.1
+	.venv/audit/bin/pip-audit --vulnerability-service osv --no-deps --disable-pip --requirement envs/requirements.txt
 
 publish: .venv/ready
 	$(SNAKEMAKE) publish $(OVERLAY)

@@ -28,8 +28,8 @@ rule figure:
     message:
         "draw {wildcards.experiment}"
     shell:
-        "python scripts/figure.py --experiment {wildcards.experiment} --measurements {input:q}"
-        " --output results/figures/{wildcards.experiment} --log {log:q}"
+        "python scripts/figure.py --experiment {wildcards.experiment:q} --measurements {input:q}"
+        " --output results/figures/{wildcards.experiment:q} --log {log:q}"
 
 
 rule scorecard:

@@ -18,7 +18,7 @@ from knowledge_capacity.capacity import measurement, selection
 from knowledge_capacity.files import UserError, replacing
 from knowledge_capacity.models import trial
 from knowledge_capacity.models.build import build, n_parameters
-from knowledge_capacity.specs import FULL_PRECISION, Checkpoint
+from knowledge_capacity.specs import FULL_PRECISION, Checkpoint, PythonModel
 
 SEEDS = [0, 1, 2]
 
@@ -38,6 +38,8 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
     dataset, recipe = request.chosen(study, arguments.dataset, arguments.recipe, yours)
 
     texts = request.texts_of(dataset, recipe, yours)
+    if isinstance(yours, PythonModel):
+        log.say(f"bits: running {yours.function}, since you named it")
     model = build(yours, texts.vocabulary, recipe.window, seed=0)
     size = n_parameters(model, texts.used)
     lengths = (recipe.window, texts.shortest, texts.longest)

@@ -16,7 +16,7 @@ from .data.lengths import training_words
 from .experiments import experiment_modules
 from .problems import problems_of
 from .schema import Config, spread_families
-from .specs import WORD_LEVEL, Architecture, Dataset, Quantizer, Questions, Run
+from .specs import WORD_LEVEL, Architecture, Dataset, PythonModel, Quantizer, Questions, Run
 
 __all__ = ["Study", "experiment_modules"]
 
@@ -114,7 +114,7 @@ class Study:
         return max(runs, key=lambda run: run.recipe.exposures).slug
 
     def implies(self) -> list[str]:
-        """What the study means for each dataset, a line each: bits, runs, and tokens to train on."""
+        """What the study means for each dataset, a line each: bits, runs, tokens to train on; and what code it runs."""
         lines = []
         for slug, dataset in self.datasets.items():
             runs = [run for run in self.runs.values() if run.dataset == dataset]
@@ -124,7 +124,14 @@ class Study:
                 f"{slug}: {amount(dataset.bits_max)} bits; {len(runs)} {'run' if len(runs) == 1 else 'runs'} "
                 f"of {about} {amount(words)} tokens in all"
             )
-        return lines
+        functions = {
+            run.architecture.function
+            for run in self.runs.values()
+            if isinstance(run.architecture, PythonModel)
+        }
+        return lines + [
+            f"{name}: this code is run, since the configuration names it" for name in sorted(functions)
+        ]
 
     def models(self, experiment: str, seeds: Iterable[int] | None = None) -> Iterator[tuple[Run, ...]]:
         """What an experiment trains: for each model and seed a run with each learning rate. seeds: other ones."""
