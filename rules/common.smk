@@ -4,6 +4,7 @@ import hashlib
 import json
 import sys
 from functools import cache
+from inspect import isfunction, signature
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -230,3 +231,8 @@ def scorecard_code():
 
 def figure_code(wildcards):
     return code("figure.py", f"knowledge_capacity/experiments/{wildcards.experiment}.py")
+
+
+# Snakemake looks at the signature of each look-up for every job, again and again; kept, it need not be worked out.
+for function in [value for value in globals().values() if isfunction(value)]:
+    function.__signature__ = signature(function)
