@@ -66,7 +66,13 @@ rule encode:
         rewrites="results/data/{dataset}/seed{seed}/rewrites.json",
         tokenizer="results/data/{dataset}/tokenizer/tokenizer.json",
     output:
-        multiext("results/data/{dataset}/seed{seed}/encoded/", "tokens.npy", "terms.npy", "lengths.npy", "checksums.json"),
+        multiext(
+            "results/data/{dataset}/seed{seed}/encoded/",
+            "tokens.npy",
+            "terms.npy",
+            "lengths.npy",
+            "checksums.json",
+        ),
     log:
         "results/logs/encode/{dataset}/seed{seed}.log",
     conda:
