@@ -14,6 +14,7 @@
 # make cards        a page about each dataset of the study: results/data/DATASET/card.html
 # make benchmark    measure data stream and training beside what one would otherwise use: results/benchmarks/*.md
 # make test-slurm   the study through a real Slurm of two machines, started on this one (as root; slurm-wlm and munge)
+# make faults       a study that is killed, runs out of disk, and finds its files damaged, in some ten minutes (as root)
 # make fuzz         the readers of configurations and measurements against ten thousand wrong ones, in some ten minutes
 # make audit        known holes in the pinned packages, as osv.dev tells them
 # make publish      keep this study's measurements and figures under results/published/
@@ -43,7 +44,7 @@ ifeq ($(and $(PROFILE),$(wildcard envs/$(PROFILE)/*.yaml)),)
 $(error there is no envs/$(PROFILE); PROFILE may be: $(sort $(notdir $(patsubst %/,%,$(dir $(wildcard envs/*/*.yaml))))))
 endif
 
-.PHONY: study plan watch report bits compare capacity search budget estimate calibrate cards benchmark test test-slurm fuzz audit publish lock help
+.PHONY: study plan watch report bits compare capacity search budget estimate calibrate cards benchmark test test-slurm faults fuzz audit publish lock help
 .DEFAULT_GOAL := help
 
 help:
@@ -103,6 +104,9 @@ test: .venv/ready
 test-slurm: .venv/ready
 	tests/slurm/cluster.sh start
 	pytest tests/slurm $(OPTIONS); status=$$?; tests/slurm/cluster.sh stop; exit $$status
+
+faults: .venv/ready
+	FAULTS=all pytest tests/test_faults.py
 
 fuzz: .venv/ready
 	FUZZ=all pytest tests/test_fuzz.py

@@ -56,9 +56,9 @@ def tokenizer_code(wildcards):
 
 def train_device():
     """Whether jobs that train are given GPUs by a scheduler, as envs/slurm has it."""
-    set_resources = workflow.resource_settings.overwrite_resources.get("train") or {}
-    gpu = set_resources["gpu"] if "gpu" in set_resources else 0
-    return "gpu" if str(getattr(gpu, "raw", gpu)) != "0" else "cpu"
+    given = workflow.resource_settings.overwrite_resources.get("train") or {}
+    values = [given[name] for name in ("gpu", "gres") if name in given]
+    return "gpu" if any(str(getattr(value, "raw", value)) != "0" for value in values) else "cpu"
 
 
 def train_minutes(wildcards):

@@ -197,7 +197,9 @@ def test_a_profile_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.chdir(ROOT)
     with pytest.raises(UserError, match=r"--profile lokal: there is no envs/lokal\. Did you mean 'local'\?"):
         workflow.snakemake([], "lokal", "1")
-    with pytest.raises(UserError, match=r"--profile nope: there is no envs/nope\. Known: gpu, local\."):
+    with pytest.raises(
+        UserError, match=r"--profile nope: there is no envs/nope\. Known: gpu, local, slurm\."
+    ):
         workflow.up_to_date([], "nope", [])
 
 
@@ -207,8 +209,8 @@ def test_a_profile_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -
     [
         ("STUDY=smoek", "there is no study smoek; there are: "),
         ("STUDY=smoke.yaml", "there is no study smoke.yaml; there are: "),
-        ("PROFILE=nope", "there is no envs/nope; PROFILE may be: gpu local."),
-        ("PROFILE=", "there is no envs/; PROFILE may be: gpu local."),
+        ("PROFILE=nope", "there is no envs/nope; PROFILE may be: gpu local slurm."),
+        ("PROFILE=", "there is no envs/; PROFILE may be: gpu local slurm."),
     ],
 )
 def test_make_names_a_study_or_profile_that_is_not_there(target: str, setting: str, said: str) -> None:

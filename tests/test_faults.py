@@ -20,6 +20,7 @@ import yaml
 from workflow import copy_tree, snakemake
 
 ROUNDS = 20
+long = pytest.mark.skipif(not os.environ.get("FAULTS"), reason="minutes long: make faults")
 RECIPE = {"exposures": 50, "lr": 2e-2, "weight_decay": 0, "batch_size": 4, "window": 64, "warmup_steps": 10}
 GRID = {"datasets": ["bioS-tiny"], "families": ["gpt2"], "sizes": ["2-1-d8"], "recipes": ["some"]}
 STUDY = {
@@ -83,6 +84,7 @@ def at_work(folder: Path) -> bool:
     return False
 
 
+@long
 def test_killed_at_twenty_random_moments(whole: Path, tmp_path: Path) -> None:
     """Snakemake alone, so that its jobs outlive it, or all of it; then again, unlocked as Snakemake says."""
     tree, draw = new_tree(tmp_path / "killed"), random.Random(1)  # noqa: S311 (no secret)
@@ -124,6 +126,7 @@ STAGES = [
 STAGES += ["explorer"]
 
 
+@long
 @root_only
 def test_the_disk_is_full_at_each_stage(whole: Path, tmp_path: Path) -> None:
     """Every job says so, leaves nothing half written, and goes on when there is room."""
@@ -176,6 +179,7 @@ DAMAGED = {  # files of a finished study, and what reads them next
 }
 
 
+@long
 @pytest.mark.parametrize("pattern", DAMAGED)
 def test_a_file_that_is_cut_off_is_named_and_made_again(finished: Path, whole: Path, pattern: str) -> None:
     (file,) = finished.glob(pattern)

@@ -29,7 +29,7 @@ HERE = """--slurm-no-account --slurm-status-command squeue --slurm-init-seconds-
 PROFILE = ("--workflow-profile", "envs/slurm", *HERE)
 NO_GPU = ("--set-resources", "train:gpu=0")
 RECIPE = {"lr": 2e-2, "weight_decay": 0, "batch_size": 4, "window": 64, "warmup_steps": 10}
-TIMEOUT = 900
+TIMEOUT = 600
 LONG = 600  # exposures: about a minute of training
 COSTS = re.compile(r"seconds|_at$|device|tokens_per")  # columns that no two executions share
 
@@ -139,7 +139,6 @@ def test_a_study_through_slurm_measures_what_it_measures_here(tree: Path, tmp_pa
     assert "Nothing to be done" in again
 
 
-@pytest.mark.slow
 def test_the_smoke_study_goes_through(tree: Path) -> None:
     shutil.copy(tree / "studies/smoke.yaml", tree / "study.yaml")
     Submitted(tree, *PROFILE).wait()
@@ -166,7 +165,6 @@ def test_a_run_that_fails_stops_no_other(tree: Path) -> None:
     assert len(measurements) == 1, "the other run is trained and measured"
 
 
-@pytest.mark.slow
 def test_a_job_whose_time_is_over_goes_on_in_another(tree: Path, tmp_path: Path) -> None:
     file = study(tree, exposures=LONG)
     said = Submitted(tree, *PROFILE, "--set-resources", "train:gpu=0", "train:runtime=1").wait()
@@ -177,7 +175,6 @@ def test_a_job_whose_time_is_over_goes_on_in_another(tree: Path, tmp_path: Path)
     pd.testing.assert_frame_equal(measured(tree), measured(here))
 
 
-@pytest.mark.slow
 def test_a_machine_that_is_drained_gives_its_job_to_another(tree: Path) -> None:
     study(tree, exposures=LONG)
     submitted = Submitted(tree, *PROFILE, *NO_GPU)
@@ -197,7 +194,6 @@ def test_a_machine_that_is_drained_gives_its_job_to_another(tree: Path) -> None:
     assert "going on from step" in log.read_text()
 
 
-@pytest.mark.slow
 def test_two_machines_train_one_run(tree: Path) -> None:
     study(tree, exposures=50)
     Submitted(tree, *PROFILE, *NO_GPU, "train:nodes=2", "train:tasks=2").wait()
@@ -205,7 +201,6 @@ def test_two_machines_train_one_run(tree: Path) -> None:
     assert json.loads(record.read_text())["device"].startswith("2 × cpu")
 
 
-@pytest.mark.slow
 def test_another_scheduler_by_its_submit_command(tree: Path) -> None:
     study(tree, exposures=50)
     text = (workflow.ROOT / "docs/clusters.md").read_text()
@@ -227,7 +222,6 @@ def test_another_scheduler_by_its_submit_command(tree: Path) -> None:
     assert (tree / "results/scorecard.md").exists()
 
 
-@pytest.mark.slow
 def test_stopping_snakemake_stops_its_jobs(tree: Path) -> None:
     study(tree, exposures=LONG)
     submitted = Submitted(tree, *PROFILE, *NO_GPU)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+from knowledge_capacity.files import SEAL
 from knowledge_capacity.specs import Architecture, BioS, Pools, Recipe, Run, to_json
 from safetensors import safe_open
 
@@ -76,7 +77,7 @@ class Job:
     def record(self) -> dict[str, Any]:
         """What run.json tells, without what differs from one execution to the next."""
         found = json.loads((self.folder / "run.json").read_text())
-        return {key: value for key, value in found.items() if key not in ("seconds", "trained_at")}
+        return {key: value for key, value in found.items() if key not in ("seconds", "trained_at", SEAL)}
 
     def points(self) -> list[dict[str, float]]:
         """The points of training.parquet, with all columns."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from knowledge_capacity import tensorfile
 from knowledge_capacity.data.stream import Stream
 from knowledge_capacity.data.windows import Windows
 from knowledge_capacity.files import UserError
@@ -27,8 +28,6 @@ from knowledge_capacity.training import loop
 from knowledge_capacity.training.loop import Diverged, Stopped, Trained, train
 from knowledge_capacity.training.parallel import Team
 from knowledge_capacity.training.schedule import learning_rate
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 SMALL = Pools(3, 3, 4, birth_years=4, cities=8, universities=6, majors=5, employers=9)
@@ -230,10 +229,9 @@ def test_a_diverging_run_says_so(start: Callable[..., Trained]) -> None:
 
 def plant(path: Path) -> None:
     """Put a NaN among the weights of a checkpoint."""
-    with safe_open(path, framework="pt") as file:
-        header, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}
+    tensors, texts = tensorfile.read(path)
     tensors["weight/layers.0.mlp.inner.weight"][0, 0] = math.nan
-    save_file(tensors, path, header)
+    tensorfile.write(path, tensors, texts)
 
 
 def test_a_nan_among_the_weights_is_noticed(start: Callable[..., Trained], tmp_path: Path) -> None:
