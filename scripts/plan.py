@@ -24,12 +24,11 @@ from knowledge_capacity import console
 from knowledge_capacity.bits import request
 from knowledge_capacity.capacity import conditions
 from knowledge_capacity.data import corpus, tokenizer
-from knowledge_capacity.data.lengths import training_words
 from knowledge_capacity.experiments.claims import LEAST_SEEDS
 from knowledge_capacity.files import UserError, replacing, write_json
 from knowledge_capacity.planning import choose, cost
-from knowledge_capacity.planning.cost import Rates, Work
 from knowledge_capacity.planning.needs import Cell, needs
+from knowledge_capacity.planning.rates import Rates, Work, work_of
 from knowledge_capacity.planning.text import Told, told
 from knowledge_capacity.specs import WORD_LEVEL, Checkpoint, Dataset, Run
 from knowledge_capacity.study import Study
@@ -147,9 +146,8 @@ def cells_of(study: Study, rates: Rates, start: float) -> dict[tuple[Run, ...], 
             size = vocabularies[dataset] + int(recipe.has_domain_token)
             texts = request.Texts(vocabulary=size, used=size, shortest=1, longest=recipe.window)
             n_parameters = request.size_of(first.architecture, texts, recipe.window)
-            tokens = training_words(dataset, recipe)
-            work = Work(tokens / recipe.batch_size / recipe.window, tokens, 6.0 * n_parameters * tokens)
-            found[runs] = Cell(runs, n_parameters, (rates.seconds(work) + start) * len(runs))
+            seconds = rates.seconds(work_of(first, n_parameters)) + start
+            found[runs] = Cell(runs, n_parameters, seconds * len(runs))
     return found
 
 

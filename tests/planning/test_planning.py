@@ -14,8 +14,8 @@ from knowledge_capacity.bits import request
 from knowledge_capacity.experiments import architectures_at_100, base_law, quantization
 from knowledge_capacity.files import UserError
 from knowledge_capacity.planning import choose, cost
-from knowledge_capacity.planning.cost import Work
 from knowledge_capacity.planning.needs import Cell, Need, answered, fewest, supposed
+from knowledge_capacity.planning.rates import Work
 from knowledge_capacity.specs import Architecture, BioS, Quantizer, Recipe, Run
 from workflow import copy_tree, planned
 

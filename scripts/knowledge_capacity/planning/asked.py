@@ -5,11 +5,11 @@ workflow or the scheduler starts it again. The workflow imports this module, so 
 """
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Literal
 
-from ..data.lengths import training_words
 from ..specs import Architecture, BioD, Checkpoint, RandomStrings, Run
+from .rates import Rates, work_of
 
 Device = Literal["cpu", "gpu"]
 
@@ -19,19 +19,12 @@ LONGEST = 24 * 60.0  # minutes; longer runs go on in another job
 UNKNOWN = 240.0  # minutes of a model of whose size its spec says nothing
 
 
-@dataclass(frozen=True)
-class Speed:
-    """Seconds that training takes for each update, token and operation, as in `cost.Rates`."""
-
-    per_step: float
-    per_token: float
-    per_flop: float
-
-
 # What `cost` learns from timings of an H100 and from the published measurements of one core: tests compare them.
-SPEEDS: dict[Device, Speed] = {
-    "gpu": Speed(per_step=4.9e-4, per_token=0, per_flop=8.7e-15),
-    "cpu": Speed(per_step=1.84e-3, per_token=3.6e-6, per_flop=3.8e-11),
+RATES: dict[Device, Rates] = {
+    "gpu": Rates("NVIDIA H100", per_step=4.9e-4, per_token=0, per_flop=8.7e-15, spread=0.1, runs=3),
+    "cpu": Rates(
+        "cpu, 1 threads", per_step=1.84e-3, per_token=3.6e-6, per_flop=3.8e-11, spread=0.41, runs=78
+    ),
 }
 
 
@@ -41,13 +34,7 @@ def minutes(run: Run, device: Device) -> int:
         return math.ceil(START)
     if not isinstance(run.architecture, Architecture):
         return math.ceil(UNKNOWN)
-    speed, recipe = SPEEDS[device], run.recipe
-    tokens = training_words(run.dataset, recipe)
-    seconds = (
-        speed.per_step * tokens / recipe.batch_size / recipe.window
-        + speed.per_token * tokens
-        + speed.per_flop * 6 * n_parameters(run) * tokens
-    )
+    seconds = RATES[device].seconds(work_of(run, n_parameters(run)))
     return math.ceil(min(START + MARGIN * seconds / 60, LONGEST))
 
 

@@ -8,49 +8,16 @@ relative errors.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from scipy.optimize import nnls
 
 from ..files import UserError
+from .rates import Rates, Work
 
 LEAST_SECONDS = 2.0  # of training: what a shorter run took says more about its start
-HELD_OUT = 1.645  # spreads: 90 % of runs lie within
 SPREAD = 0.1  # where no run can be left out
-
-
-@dataclass(frozen=True)
-class Work:
-    """What a run has to do. steps: updates. tokens: of all updates. flops: 6 · parameters · tokens."""
-
-    steps: float
-    tokens: float
-    flops: float
-
-
-@dataclass(frozen=True)
-class Rates:
-    """Seconds for each update, token and operation on a device.
-
-    spread: of the logarithm of actual over predicted seconds, over runs left out of the fit. runs: how many there were.
-    """
-
-    device: str
-    per_step: float
-    per_token: float
-    per_flop: float
-    spread: float
-    runs: int
-
-    def seconds(self, work: Work) -> float:
-        """Of training."""
-        return self.per_step * work.steps + self.per_token * work.tokens + self.per_flop * work.flops
-
-    def factor(self) -> float:
-        """By which nine runs of ten take no longer, and no shorter, than predicted."""
-        return math.exp(HELD_OUT * self.spread)
 
 
 # Alone on the GPU, bf16, captured steps (docs/speed.md): GPT2-1-1 and 2-2 at 24 windows of 512 tokens, 8-4 at 96

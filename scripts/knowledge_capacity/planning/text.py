@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from ..console import duration
 from . import choose
-from .cost import Rates
 from .needs import Need
+from .rates import Rates
 
 NEVER = (
     "What no choice of this study's models could tell, as long as the paper's law holds: their datasets would limit "
