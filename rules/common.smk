@@ -235,4 +235,5 @@ def figure_code(wildcards):
 
 # Snakemake looks at the signature of each look-up for every job, again and again; kept, it need not be worked out.
 for function in [value for value in globals().values() if isfunction(value)]:
-    function.__signature__ = signature(function)
+    if "wildcards" in signature(function).parameters:
+        function.__signature__ = signature(function)

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import pyarrow as pa
 from knowledge_capacity import console
 from knowledge_capacity.files import UserError, read_parquet, remake, replacing
 from knowledge_capacity.report import curves, explorer, facts, progress
@@ -106,10 +105,7 @@ def newer(a: Path, b: Path) -> bool:
 
 def rows_of(path: Path) -> list[dict[str, Any]]:
     """The rows of a file of measurements, of whatever version. Raises UserError for one that is damaged."""
-    try:
-        return list(read_parquet(path).to_pylist())
-    except (OSError, pa.ArrowInvalid) as error:
-        raise UserError(f"{path}: not a readable Parquet file ({error}). {remake(path)}") from error
+    return list(read_parquet(path).to_pylist())
 
 
 def claims(path: Path) -> list[dict[str, Any]]:

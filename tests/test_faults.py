@@ -17,7 +17,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from workflow import copy_tree, snakemake
+from workflow import copy_tree, environment, measured, snakemake
 
 ROUNDS = 20
 long = pytest.mark.skipif(not os.environ.get("FAULTS"), reason="minutes long: make faults")
@@ -29,7 +29,6 @@ STUDY = {
     "experiments": {"base_law": {"seeds": [0], "variants": ["fp32", "int8"], "grids": [GRID]}},
 }
 ARGUMENTS = ("--cores", "2", "--configfile", "study.yaml")
-COSTS = re.compile(r"seconds|_at$")  # columns that no two executions share
 root_only = pytest.mark.skipif(os.getuid() != 0, reason="mounting takes root")
 
 
@@ -37,11 +36,6 @@ def new_tree(folder: Path) -> Path:
     tree = copy_tree(folder)
     (tree / "study.yaml").write_text(yaml.safe_dump(STUDY))
     return tree
-
-
-def measured(tree: Path) -> pd.DataFrame:
-    table = pd.read_parquet(tree / "results/measurements.parquet").sort_values(["run", "variant"])
-    return table[[name for name in table if not COSTS.search(name)]].reset_index(drop=True)
 
 
 @pytest.fixture(scope="module")
@@ -60,12 +54,11 @@ def finished(whole: Path, tmp_path: Path) -> Path:
 
 def start(tree: Path, *arguments: str) -> subprocess.Popen[str]:
     """Snakemake as a user has it, in a process group of its own."""
-    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
     command = [sys.executable, "-m", "snakemake", "--workflow-profile", "envs/local", *ARGUMENTS, *arguments]
     return subprocess.Popen(
         command,
         cwd=tree,
-        env={**os.environ, "PATH": path},
+        env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -122,8 +115,8 @@ STAGES = [
     "collect_study",
     "figure",
     "scorecard",
+    "explorer",
 ]
-STAGES += ["explorer"]
 
 
 @long
@@ -136,7 +129,7 @@ def test_the_disk_is_full_at_each_stage(whole: Path, tmp_path: Path) -> None:
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", results], check=True)
     try:
         for stage in STAGES:
-            fill(filler, leave=0)
+            fill(filler)
             before = {file for file in results.rglob("*") if file.is_file()}
             said = snakemake(tree, *ARGUMENTS, "--until", stage, ok=False)
             assert re.search("No space left on device|not enough space|write error|ENOSPC", said), (
@@ -157,12 +150,11 @@ def test_the_disk_is_full_at_each_stage(whole: Path, tmp_path: Path) -> None:
         subprocess.run(["umount", results], check=True)
 
 
-def fill(path: Path, leave: int) -> None:
-    """Write a file until the disk has so many bytes left."""
+def fill(path: Path) -> None:
+    """Write a file until the disk is full."""
     with suppress(OSError), open(path, "wb", buffering=0) as file:
         while True:
             file.write(bytes(4096))
-    os.truncate(path, path.stat().st_size - leave)
 
 
 DAMAGED = {  # files of a finished study, and what reads them next
@@ -209,7 +201,7 @@ def test_two_who_start_the_same_study_at_once(whole: Path, tmp_path: Path) -> No
     """The second is told that the first is at it, and the first is not disturbed."""
     tree = new_tree(tmp_path / "shared")
     first, deadline = start(tree), time.monotonic() + 120
-    while not list((tree / ".snakemake/locks").glob("*")) if (tree / ".snakemake/locks").is_dir() else True:
+    while not list((tree / ".snakemake/locks").glob("*")):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     said = snakemake(tree, *ARGUMENTS, ok=False)
@@ -228,12 +220,11 @@ def test_files_that_may_not_be_written_stay_as_they_are(finished: Path, what: st
         file.chmod(file.stat().st_mode & ~0o222)
     drop = "--bounding-set=-dac_override,-dac_read_search,-fowner"  # as root, nothing is forbidden
     command = ["setpriv", drop] if os.getuid() == 0 else []
-    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
     command += [sys.executable, "-m", "snakemake", "--workflow-profile", "envs/local", *ARGUMENTS]
     done = subprocess.run(
         [*command, "--forcerun", "quantize"],
         cwd=finished,
-        env={**os.environ, "PATH": path},
+        env=environment(),
         capture_output=True,
         text=True,
         check=False,

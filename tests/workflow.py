@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import warm
 from knowledge_capacity.models import native
 
@@ -15,15 +16,19 @@ TREE = ("Snakefile", "config.yaml", "rules", "scripts", "envs", "studies")
 TIMEOUT = 1800
 
 
+def environment(python: str = sys.executable) -> dict[str, str]:
+    """Where `python` and what is installed beside this interpreter come first."""
+    path = (str(Path(python).parent), str(Path(sys.executable).parent), os.environ["PATH"])
+    return {**os.environ, "PATH": os.pathsep.join(path)}
+
+
 def snakemake(folder: Path, *arguments: str, ok: bool = True, python: str | None = None) -> str:
     """What Snakemake prints in a folder. It and its jobs run in forks of one python, or in this `python` afresh."""
     python = python or warm.python()
-    path = (str(Path(python).parent), str(Path(sys.executable).parent), os.environ["PATH"])
-    environment = {**os.environ, "PATH": os.pathsep.join(path)}
     done = subprocess.run(
         [python, "-m", "snakemake", "--workflow-profile", "envs/local", *arguments],
         cwd=folder,
-        env=environment,
+        env=environment(python),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -42,6 +47,13 @@ def planned(folder: Path, *arguments: str) -> dict[str, int]:
     table = output.split("Job stats:")[1]
     jobs = {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
     return {rule: count for rule, count in jobs.items() if rule not in ("all", "total")}
+
+
+def measured(folder: Path) -> pd.DataFrame:
+    """A study's measurements, but for columns that no two executions share."""
+    table = pd.read_parquet(folder / "results/measurements.parquet").sort_values(["run", "variant"])
+    kept = [name for name in table if not re.search(r"seconds|_at$", name)]
+    return table[kept].reset_index(drop=True)
 
 
 SMOKE = ("--configfile", "studies/smoke.yaml")

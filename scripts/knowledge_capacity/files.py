@@ -89,6 +89,14 @@ def write_parquet(path: Path, table: pa.Table, metadata: dict[str, str] | None =
         pq.write_table(table.replace_schema_metadata(kept), aside, write_page_checksum=True)
 
 
-def read_parquet(path: Path) -> pa.Table:
-    """A table, held against its checksums. Raises OSError and pa.ArrowInvalid."""
-    return pq.read_table(path, page_checksum_verification=True)
+def read_parquet(path: Path, name: str | Path | None = None, remedy: str | None = None) -> pa.Table:
+    """A table, held against its checksums. Raises UserError where it is damaged or not there.
+
+    name, remedy: what to call it in the error, and what to do about it; by default its path, and to make it again.
+    """
+    try:
+        return pq.read_table(path, page_checksum_verification=True)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise UserError(
+            f"{name or path}: not a readable Parquet file ({error}). {remedy or remake(path)}"
+        ) from error

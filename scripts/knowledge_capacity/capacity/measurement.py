@@ -119,10 +119,7 @@ def read(path: Path, source: str | None = None) -> pa.Table:
     else:
         whole = "This is no file of measurements; name one that is."
         current = "Make them again with this code, or read them with the code that made them."
-    try:
-        found = read_parquet(path)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise UserError(f"{name}: not a readable Parquet file ({error}). {whole}") from error
+    found = read_parquet(path, name, whole)
     version = (found.schema.metadata or {}).get(b"measurements", b"").decode()
     if not version:
         raise UserError(f"{name}: a Parquet file that was not written as measurements. {whole}")

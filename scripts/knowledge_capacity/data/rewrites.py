@@ -171,10 +171,7 @@ def _identity(manifest: Path, dataset: BioG | BioR, seed: int) -> str:
 def read_shard(folder: Path, shard: int, identity: str) -> list[list[Rewrite]]:
     """The rewrites of a shard, by person. Raises UserError where it is damaged or of another identity."""
     path = shard_path(folder, shard)
-    try:
-        table = read_parquet(path)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise UserError(f"{path}: not a readable Parquet file ({error}). {_remake(path)}") from error
+    table = read_parquet(path, remedy=_remake(path))
     if (table.schema.metadata or {}).get(b"identity", b"").decode() != identity:
         raise UserError(f"{path}: holds rewrites made for something else. {_remake(path)}")
     rows = table.to_pylist()

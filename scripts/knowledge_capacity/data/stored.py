@@ -117,7 +117,7 @@ class StoredPieces:
         self.folder, self.dataset, self.seed = folder, dataset, seed
 
     def tables(self, tokenizer: Tokenizer) -> Tables:
-        """All phrases, tokenised: mapped, not read. Raises UserError for files that do not fit."""
+        """All phrases, tokenised: read for their checksums, and mapped. Raises UserError for files that do not fit."""
         checksums = self._checksums()
         tokens, terms, lengths = (self._map(name, checksums[name]) for name in FILES)
         sizes = (len(tokens), len(terms), len(lengths))

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from safetensors import SafetensorError, safe_open
 
-from ..files import UserError, read_parquet, remake
+from ..files import read_parquet
 from ..specs import Run
 
 MOST_POINTS = 40
@@ -32,13 +31,11 @@ def log(folder: Path) -> list[dict[str, float]]:
 
     Raises UserError for one that is damaged.
     """
-    try:
-        table = read_parquet(path := folder / "training.parquet")
-    except FileNotFoundError:
+    path = folder / "training.parquet"
+    if not path.exists():
         found = checkpoint(folder)
         return found["log"] if found else []
-    except (OSError, pa.ArrowInvalid) as error:
-        raise UserError(f"{path}: not a readable Parquet file ({error}). {remake(path)}") from error
+    table = read_parquet(path)
     return table.select(POINT).to_pylist() if set(POINT) <= set(table.column_names) else []
 
 
