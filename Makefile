@@ -17,6 +17,8 @@
 # make faults       a study that is killed, runs out of disk, and finds its files damaged, in some ten minutes (as root)
 # make fuzz         the readers of configurations and measurements against ten thousand wrong ones, in some ten minutes
 # make audit        known holes in the pinned packages, as osv.dev tells them
+# make slices       a large study in pieces, what tells most first, each published in results/published/STUDY as it is done:
+#                   STUDY=gpu PROFILE=gpu (studies/gpu/ has the pieces); stop it and start it again when you like
 # make publish      keep this study's measurements and figures under results/published/
 # make lock         renew the pinned environment from envs/requirements.in
 # CORES=4 limits the cores used; by default all are. PROFILE=gpu is for a machine with GPUs (envs/gpu/profile.yaml).
@@ -44,7 +46,7 @@ ifeq ($(and $(PROFILE),$(wildcard envs/$(PROFILE)/*.yaml)),)
 $(error there is no envs/$(PROFILE); PROFILE may be: $(sort $(notdir $(patsubst %/,%,$(dir $(wildcard envs/*/*.yaml))))))
 endif
 
-.PHONY: study plan watch report bits compare capacity search budget estimate calibrate cards benchmark test test-slurm faults fuzz audit publish lock help
+.PHONY: study plan watch report bits compare capacity search budget estimate calibrate cards benchmark test test-slurm faults fuzz audit slices publish lock help
 .DEFAULT_GOAL := help
 
 help:
@@ -115,6 +117,9 @@ audit: .venv/ready
 	python -m venv .venv/audit
 	.venv/audit/bin/pip install --quiet --disable-pip-version-check pip-audit==2.10.1
 	.venv/audit/bin/pip-audit --vulnerability-service osv --no-deps --disable-pip --requirement envs/requirements.txt
+
+slices: .venv/ready
+	@python scripts/slices.py "$(STUDY)" --profile $(PROFILE) --cores $(CORES) $(OPTIONS)
 
 publish: .venv/ready
 	$(SNAKEMAKE) publish $(OVERLAY)

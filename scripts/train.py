@@ -149,7 +149,7 @@ def reporter(run: Run, log: console.Log) -> Callable[[dict[str, float]], None]:
 
     def report(point: dict[str, float]) -> None:
         nonlocal last_said
-        left = point["seconds"] * (point["expected_tokens"] / point["tokens"] - 1)
+        left = (point["expected_tokens"] - point["tokens"]) / point["tokens_per_second"]
         line = (
             f"train {run.slug}: {point['tokens'] / point['expected_tokens']:4.0%} of "
             f"{console.amount(point['expected_tokens'])} tokens, loss {point['loss']:.3f}, "

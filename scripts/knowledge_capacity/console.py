@@ -49,6 +49,9 @@ def main(job: Callable[[argparse.Namespace, Log], None], parser: argparse.Argume
     log.write(" ".join(sys.argv))
     try:
         job(arguments, log)
+    except KeyboardInterrupt:
+        log.say(f"{parser.prog}: interrupted.")
+        sys.exit(130)
     except Exception as error:
         log.write(traceback.format_exc())
         message = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"

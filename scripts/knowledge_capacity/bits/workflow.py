@@ -15,16 +15,20 @@ ENVS = Path("envs")
 
 
 def snakemake(overlays: Sequence[Path], profile: str, cores: str, targets: Sequence[str] = ()) -> int:
-    """Run a study, or these of its files, and give the exit status. An interruption is left to Snakemake.
+    """Run a study, or these of its files, and give the exit status.
 
-    Raises UserError for a profile that is not there, which Snakemake would pass over.
+    Raises UserError for a profile that is not there, which Snakemake would pass over, and once Snakemake has ended
+    after an interruption.
     """
     command = [*_command(overlays, profile, targets), "--cores", cores]
-    before = signal.signal(signal.SIGINT, lambda number, frame: None)
+    interrupted = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: interrupted.append(number))
     try:
         done = subprocess.run(command, env=_environment(), check=False)  # noqa: S603 (see `_command`)
     finally:
         signal.signal(signal.SIGINT, before)
+    if interrupted:
+        raise UserError("interrupted. The same command goes on from there.")
     return done.returncode
 
 

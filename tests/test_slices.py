@@ -1,0 +1,116 @@
+"""A study in slices: those of studies/gpu/ are sound and in one order, and the command runs and publishes each."""
+
+import importlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import warm
+import yaml
+from knowledge_capacity.bits import request
+from knowledge_capacity.capacity import measurement
+from knowledge_capacity.planning import cost
+from workflow import ROOT, copy_tree, environment
+
+START = 35.0  # seconds
+GPU = sorted((ROOT / "studies/gpu").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("slice_", GPU, ids=lambda path: path.stem)
+def test_a_slice_of_the_gpu_study_is_sound(slice_: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    study = request.study_of(*request.configuration([ROOT / "studies/gpu.yaml", slice_]))
+    only = yaml.safe_load(slice_.read_text())["only"]
+    assert study.runs
+    assert only is None or list(study.experiments) == only
+    for name, experiment in study.experiments.items():
+        assert len(experiment.seeds) >= 2, name
+
+
+def test_what_the_slices_cost_is_what_the_planner_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    plan = importlib.import_module("plan")
+    text = (ROOT / "docs/limits.md").read_text()
+    made: set[str] = set()
+    for slice_ in GPU:
+        study = request.study_of(*request.configuration([ROOT / "studies/gpu.yaml", slice_]))
+        cells = plan.cells_of(study, cost.h100(), START)
+        seconds = {}
+        for name in study.experiments:
+            for runs in study.models(name):
+                each = cells[tuple(replace(run, seed=0) for run in runs)].seconds / len(runs)
+                seconds |= {run.slug: each for run in runs}
+        new = [value for slug, value in seconds.items() if slug not in made]
+        made |= seconds.keys()
+        hours = f"{sum(new) / 3600:.1f} | {(sum(new) - START * len(new)) / 3600:.1f}"
+        line = re.escape(f"| {len(seconds)} | {len(new)} | {hours} |")
+        assert re.search(rf"^\| \[{slice_.stem}\]\(\S+\): [^|]+ {line}$", text, re.MULTILINE), line
+
+
+def slices(folder: Path, **wanted: list[str]) -> None:
+    (folder / "studies/smoke").mkdir()
+    for name, only in wanted.items():
+        (folder / f"studies/smoke/{name}.yaml").write_text(yaml.safe_dump({"only": only}))
+
+
+def start(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "scripts/slices.py", "smoke", "--cores", "2", *arguments],
+        cwd=folder,
+        env=environment(warm.python()),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def test_slices_are_published_one_by_one_and_an_interruption_ends_them(tmp_path: Path) -> None:
+    folder = copy_tree(tmp_path / "a clone")
+    slices(folder, a=["base_law"], b=["quantization"])
+    published = folder / "results/published/smoke"
+    process = start(folder)
+    while not (published / "scorecard.md").is_file():
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)  # to all of them, as a terminal does
+    assert "interrupted" in process.communicate()[0]
+    assert process.returncode != 0
+    first = measurement.read(published / "measurements.parquet").to_pandas()
+    assert set(first.variant) == {"fp32"}
+    done = start(folder)
+    said = done.communicate()[0]
+    assert done.returncode == 0, said
+    whole = measurement.read(published / "measurements.parquet").to_pandas()
+    assert set(whole.run) == set(first.run)
+    assert set(whole.variant) > {"fp32"}
+    assert (published / "quantization.png").is_file()
+    assert said.index("a.yaml, 1 of 2") < said.index("b.yaml, 2 of 2")
+
+
+def test_a_slice_that_fails_stops_no_other(tmp_path: Path) -> None:
+    folder = copy_tree(tmp_path / "a clone")
+    slices(folder, a=["base_law"], b=["extraction"])
+    (folder / "scripts/train.py").write_text("raise SystemExit('broken')\n")
+    done = start(folder)
+    said = done.communicate()[0]
+    assert done.returncode == 1
+    assert "b.yaml, 2 of 2" in said
+    assert "not finished: studies/smoke/a.yaml, studies/smoke/b.yaml (see above)." in said
+
+
+@pytest.mark.parametrize(("study", "said"), [("gpux", "Did you mean 'gpu'?"), ("", "Known: gpu.")])
+def test_a_study_without_slices_is_refused(study: str, said: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "scripts/slices.py", study], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
