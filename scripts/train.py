@@ -17,14 +17,16 @@ from knowledge_capacity import console, devices
 from knowledge_capacity.data import people, tokenizer
 from knowledge_capacity.data.stream import Stream, source_of
 from knowledge_capacity.files import exclusive, sealed, write_json, write_parquet
-from knowledge_capacity.models import native, store
-from knowledge_capacity.specs import STORED, Checkpoint, Run, run_from
+from knowledge_capacity.models import native, store, trial
+from knowledge_capacity.models.build import build
+from knowledge_capacity.specs import STORED, Architecture, Checkpoint, Run, run_from
 from knowledge_capacity.training import parallel
 from knowledge_capacity.training.adopt import adopt, used_tokens
 from knowledge_capacity.training.loop import Diverged, Stopped, Trained, train
 from knowledge_capacity.training.parallel import Team
 
 SAY_EVERY = 10.0  # seconds between lines on the terminal
+SAMPLE = 1 << 14  # texts that are looked at before training
 # the exit status of a job that was told to stop and can go on later: run again, as Snakemake's --retries and
 # Slurm's requeueing do, it goes on from its checkpoint
 REQUEUE = 143
@@ -105,6 +107,8 @@ def one_run(
         write_json(folder / "run.json", sealed({**record(arguments, done, device, 1, None), **of}))
         log.say(f"train {run.slug}: this checkpoint is not trained, only measured")
         return
+    if not isinstance(run.architecture, Architecture):
+        try_out(run, stream, tokens.get_vocab_size(), device)
     checkpoint, diverged = folder / "checkpoint.safetensors", None
     try:
         done = train(
@@ -141,6 +145,14 @@ def one_run(
         return
     speed = console.amount(done.tokens / done.seconds)
     log.say(f"train {run.slug}: done in {console.duration(done.seconds)} at {speed} tokens/s")
+
+
+def try_out(run: Run, stream: Stream, vocabulary: int, device: str) -> None:
+    """Raise UserError for a model of a user's that could not be trained, or not be measured afterwards."""
+    model = build(run.architecture, vocabulary, run.recipe.window, run.seed).to(device)
+    texts = stream.lengths(stream.pieces(0, min(run.recipe.exposures * run.dataset.n_people, SAMPLE)))
+    lengths = (int(texts.min()), int(texts.max()), run.recipe.window)
+    trial.check(model, run.slug, vocabulary, lengths, trained=False)
 
 
 def reporter(run: Run, log: console.Log) -> Callable[[dict[str, float]], None]:

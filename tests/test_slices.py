@@ -42,7 +42,7 @@ def test_what_the_slices_cost_is_what_the_planner_says(monkeypatch: pytest.Monke
     for slice_ in GPU:
         study = request.study_of(*request.configuration([ROOT / "studies/gpu.yaml", slice_]))
         cells = plan.cells_of(study, cost.h100(), START)
-        seconds = {}
+        seconds: dict[str, float] = {}
         for name in study.experiments:
             for runs in study.models(name):
                 each = cells[tuple(replace(run, seed=0) for run in runs)].seconds / len(runs)

@@ -20,6 +20,7 @@ def check(model: nn.Module, name: str, vocabulary: int, lengths: Iterable[int], 
     already. Returns how many of its parameters no gradient reaches; they count in P nevertheless.
     """
     rows = len(next(token_weights(model), ()))
+    device = next(model.parameters(), torch.empty(0)).device
     if rows < vocabulary:
         raise UserError(
             f"{name}: its first torch.nn.Embedding has {rows} rows, not one for each of the dataset's "
@@ -27,7 +28,7 @@ def check(model: nn.Module, name: str, vocabulary: int, lengths: Iterable[int], 
         )
     generator = torch.Generator().manual_seed(0)
     for length in sorted(set(lengths)):
-        tokens = torch.randint(vocabulary, (2, length), generator=generator)
+        tokens = torch.randint(vocabulary, (2, length), generator=generator).to(device)
         found = _logits(model.eval(), name, tokens)
         if found.shape != (*tokens.shape, rows if trained else vocabulary):
             raise UserError(
@@ -67,7 +68,7 @@ def _without_gradient(model: nn.Module, name: str, tokens: Tensor) -> int:
 def _check_causal(model: nn.Module, name: str, tokens: Tensor, generator: torch.Generator) -> None:
     """Other tokens from a place on leave the logits before it as they were, and those of the other row."""
     for parameter in model.parameters():
-        parameter.add_(SHAKE * torch.randn(parameter.shape, generator=generator))
+        parameter.add_(SHAKE * torch.randn(parameter.shape, generator=generator).to(parameter.device))
     before = _logits(model, name, tokens)
     middle = tokens.shape[1] // 2
     for place in (middle, middle + 1):  # no block of two or more tokens ends at both

@@ -1,0 +1,51 @@
+"""A model of the user's that could not be measured afterwards is refused before it is trained."""
+
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from knowledge_capacity.specs import AnyArchitecture, PythonModel, TransformersModel
+from training.jobs import OUTPUTS, RUN, Job
+
+LOOKS_AHEAD = """
+from torch import nn
+
+class Model(nn.Module):
+    def __init__(self, vocabulary):
+        super().__init__()
+        self.embedding = nn.Embedding(vocabulary, 8)
+        self.head = nn.Linear(8, vocabulary)
+
+    def forward(self, tokens):
+        x = self.embedding(tokens)
+        return self.head(x + x.roll(-1, dims=1))
+
+def build(vocabulary, window):
+    return Model(vocabulary)
+"""
+
+
+@pytest.mark.parametrize(
+    ("architecture", "said"),
+    [
+        (PythonModel("ahead.py:build"), "it is not causal"),
+        (
+            TransformersModel("GPT2Config", {"n_embd": 8, "n_layer": 1, "n_head": 1, "n_positions": 8}),
+            "fails on",
+        ),
+    ],
+    ids=["looks ahead", "too few positions"],
+)
+def test_it_is_refused_before_training(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, architecture: AnyArchitecture, said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ahead.py").write_text(LOOKS_AHEAD)
+    job = Job(
+        data, tmp_path / "run", replace(RUN, architecture=architecture, recipe=replace(RUN.recipe, window=8))
+    )
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        job.finish()
+    assert said in failed.value.stderr
+    assert not any((tmp_path / "run" / name).exists() for name in OUTPUTS)
