@@ -12,6 +12,7 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -27,7 +28,7 @@ from knowledge_capacity.data import corpus, tokenizer
 from knowledge_capacity.experiments.claims import LEAST_SEEDS
 from knowledge_capacity.files import UserError, replacing, write_json
 from knowledge_capacity.planning import choose, cost
-from knowledge_capacity.planning.needs import Cell, needs
+from knowledge_capacity.planning.needs import Cell, Need, needs
 from knowledge_capacity.planning.rates import Rates, Work, work_of
 from knowledge_capacity.planning.text import Told, told
 from knowledge_capacity.specs import WORD_LEVEL, Checkpoint, Dataset, Run
@@ -70,7 +71,7 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
     text = told(
         Told(plan, wanted, rates, arguments.hours, arguments.at_once, command, total(study, cells)), MACHINES
     )
-    for path, content in ((file, overlay(study, cells, plan)), (arguments.output / "plan.md", text)):
+    for path, content in ((file, overlay(study, cells, plan, wanted)), (arguments.output / "plan.md", text)):
         with replacing(path) as aside:
             aside.write_text(content, encoding="utf-8")
     print(text, end="")
@@ -164,10 +165,18 @@ def is_measured(cell: Cell, seed: int) -> bool:
     return all((RUNS / replace(run, seed=seed).slug / "measurements.parquet").is_file() for run in cell.runs)
 
 
-def overlay(study: Study, cells: dict[tuple[Run, ...], Cell], plan: choose.Plan) -> str:
-    """The planned study, to be merged over the files that were planned from."""
+def overlay(
+    study: Study, cells: dict[tuple[Run, ...], Cell], plan: choose.Plan, wanted: Sequence[Need]
+) -> str:
+    """The planned study, to be merged over the files that were planned from.
+
+    Experiments of whose claims none is judged are left out: the runs of others would not make their figures.
+    """
     experiments: dict[str, Any] = dict.fromkeys(study.config.experiments)
+    idle = {need.experiment for need in wanted} - {need.experiment for need in plan.judged}
     for name, spec in study.experiments.items():
+        if name in idle:
+            continue
         grids: dict[tuple[str, str, int], list[str]] = {}
         for grid in spec.grids:
             for d, r, a in product(grid.datasets, grid.recipes, grid.architectures):

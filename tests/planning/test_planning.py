@@ -117,11 +117,18 @@ def test_the_plan_is_the_best_of_all_that_there_are() -> None:
             if sum(n * one.seconds for n, one in zip(some, cells, strict=True)) <= budget
         ]
 
-        def judged(seeds: dict[Cell, int]) -> int:
-            return sum(all(seeds.get(one, 0) >= 2 for one in need.least) for need in wanted)
+        def judged(seeds: dict[Cell, int]) -> list[Need]:
+            return [need for need in wanted if all(seeds.get(one, 0) >= 2 for one in need.least)]
 
-        assert len(plan.judged) == judged(plan.seeds) == max(map(judged, options))
-        best = max(worth(wanted, option) for option in options if judged(option) == judged(plan.seeds))
+        def idle(seeds: dict[Cell, int]) -> bool:
+            used = {one for need in judged(seeds) for one in need.cells}
+            return any(n and one not in used for one, n in seeds.items())
+
+        assert plan.judged == judged(plan.seeds)
+        assert not idle(plan.seeds)
+        options = [option for option in options if not idle(option)]
+        assert len(plan.judged) == max(len(judged(option)) for option in options)
+        best = max(worth(wanted, option) for option in options if len(judged(option)) == len(plan.judged))
         assert worth(wanted, plan.seeds) >= best * (1 - choose.GAP)
     with pytest.raises(UserError, match="the budget pays for no claim"):
         choose.choose(wanted, 3, 10.0)

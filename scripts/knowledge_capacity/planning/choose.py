@@ -53,6 +53,12 @@ def choose(
     rules += [take[cell, seed] <= take[cell, seed - 1] for cell, seed in take if seed]
     for need, one in zip(needs, judged, strict=True):
         rules += [one <= take[cell, LEAST_SEEDS - 1] for cell in need.least] or [one == 0]
+    # nor is a model taken that only claims are about which are not judged: their figures might lack what they compare
+    of: dict[Cell, list[pulp.LpVariable]] = {cell: [] for cell in cells}
+    for need, one in zip(needs, judged, strict=True):
+        for cell in need.cells:
+            of[cell].append(one)
+    rules += [take[cell, 0] <= pulp.lpSum(claims) for cell, claims in of.items()]
     uses: dict[Cell, float] = dict.fromkeys(cells, 0.0)
     for need in needs:
         for cell in need.cells:
