@@ -20,7 +20,8 @@ def marked(table: pa.Table) -> pa.Table:
 
     Runs that differ in seed and learning rate alone are compared by their capacity_ratio at full precision,
     over the seeds that all rates have (over all, where there are none); a rate that diverged with any seed
-    is the worst. All variants and seeds of the best rate are marked; of equals, the lower rate.
+    is the worst. All variants and seeds of the best rate are marked; of equals, the lower rate. What is not
+    measured at full precision is left as it was.
     """
     rows = table.to_pylist()
     ratios: dict[Any, dict[float, dict[int, float]]] = {}  # by group, rate and seed
@@ -30,8 +31,8 @@ def marked(table: pa.Table) -> pa.Table:
             ratios.setdefault(_group(row), {}).setdefault(row["lr"], {})[row["seed"]] = ratio
     best = {group: _best(by_rate) for group, by_rate in ratios.items()}
     for row in rows:
-        group = _group(row)
-        row["lr_tried"], row["lr_best"] = sorted(ratios[group]), row["lr"] == best[group]
+        if (group := _group(row)) in best:
+            row["lr_tried"], row["lr_best"] = sorted(ratios[group]), row["lr"] == best[group]
     return pa.Table.from_pylist(rows, schema=SCHEMA)
 
 

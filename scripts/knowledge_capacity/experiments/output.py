@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from matplotlib.figure import Figure
 
-from ..capacity import families
+from ..capacity import families, selection
 from ..files import UserError, replacing
 from . import plots, style
 
@@ -59,15 +59,20 @@ def module_of(experiment: str) -> ModuleType:
 def rows_of(experiment: str, measurements: pa.Table) -> pd.DataFrame:
     """The measurements that an experiment asks for, with `design`; those that no study collected count for all.
 
-    Runs that diverged, and those whose learning rate was not the best of those tried, are left out; so are answers,
-    but where the experiment is about them.
+    Of the learning rates that it asks for, the best counts (another experiment may have tried more of them). Runs that
+    diverged are left out; so are answers, but where the experiment is about them.
     """
-    usable = pc.and_(pc.is_null(measurements["diverged"]), pc.fill_null(measurements["lr_best"], True))
+
+    def asks(rows: pa.Table) -> pa.Array:
+        names = rows["experiments"].to_pylist()
+        return pa.array([one is None or experiment in one for one in names], pa.bool_())
+
+    runs = pc.unique(measurements.filter(asks(measurements))["run"])
+    rows = selection.marked(measurements.filter(pc.is_in(measurements["run"], runs)))
+    usable = pc.and_(asks(rows), pc.and_(pc.is_null(rows["diverged"]), rows["lr_best"]))
     if not getattr(module_of(experiment), "SHOWS_ANSWERS", False):
-        usable = pc.and_(usable, pc.is_null(measurements["accuracy_by_attribute"]))
-    rows = measurements.filter(usable)
-    asked = [names is None or experiment in names for names in rows["experiments"].to_pylist()]
-    return families.named(rows.filter(pa.array(asked, pa.bool_())).to_pandas())
+        usable = pc.and_(usable, pc.is_null(rows["accuracy_by_attribute"]))
+    return families.named(rows.filter(usable).to_pandas())
 
 
 def _text(said: str) -> Figure:
