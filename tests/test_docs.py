@@ -144,10 +144,9 @@ def test_what_extraction_says_at_this_size_is_what_was_measured() -> None:
     size, asked, most = rows.n_parameters.iloc[0], rows.people_scored.min(), rows.bits_max.min()
     people, exposures = rows.n_people.iloc[0], rows.exposures.iloc[0]
     assert f"{people} people" in text
-    assert (
-        f"a GPT-2 of {size:,} parameters, {exposures} exposures; means of two seeds, {asked:.0f} people"
-        in text
-    )
+    assert f"a GPT-2 of {size:,} parameters, {exposures} exposures; means of three seeds for bioS" in text
+    assert rows.groupby("kind").seed.nunique().to_dict() == {"bioS": 3, "bioS_simple": 2}
+    assert f"{asked:.0f} people asked in each" in text
     assert f"bits of values out of {most:,.0f}" in text
     kept: dict[str, list[float]] = {}
     for kind in ("bioS", "bioS_simple"):
@@ -163,15 +162,15 @@ def test_what_extraction_says_at_this_size_is_what_was_measured() -> None:
             ends = f"({100 * date.accuracy_low:.1f} to {100 * date.accuracy_high:.1f} %)"
             said = f"birth date {right.birth_date:.0f} % {ends}, pronoun {right.pronoun:.0f} %, others {others} %"
             told = "the same"
-        seeds = " and ".join(f"{size * one:,.0f}" for one in whole.of_seeds)
+        seeds = ", ".join(f"{size * one:,.0f}" for one in whole.of_seeds)
         bits = f"{size * whole.memorised:,.0f} | {size * whole.extracted:,.0f} ({seeds})"
         assert f"| {kind} | {bits} | {said} | {told} |" in text
         stored = rows[(rows.variant == "fp32") & (rows.kind == kind)].sort_values("seed").bits_value
         kept[kind] = [size * one / held for one, held in zip(whole.of_seeds, stored, strict=True)]
     both = points.loc["bioS", "all"]
     assert f"what bioS teaches can be asked for, {100 * both.extracted / both.memorised:.0f} % of it" in text
-    first, second = (f"{100 * one:.0f} %" for one in kept["bioS"])
-    assert f"seed 0 has {first} of what it has memorised extractable, seed 1 {second}." in text
+    first, second, third = (f"{100 * one:.0f} %" for one in kept["bioS"])
+    assert f"seed 0 has {first} of what it has memorised extractable, seed 1 {second}, seed 2 {third}." in text
     apart = [points.loc[kind, "all"] for kind in ("bioS", "bioS_simple")]
     one, other = (f"{each.extracted_low:.3f} to {each.extracted_high:.3f}" for each in apart)
     assert f"{one} extractable bits per parameter, and {other}." in text
