@@ -21,7 +21,7 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
     if bool(arguments.a) != bool(arguments.b):
         raise UserError("a comparison has two sides: give both --a and --b, or neither to see what there is.")
     where = conditions.parse(arguments.where, "--where")
-    rows = conditions.select(conditions.measurements(arguments.measurements), where, "--where")
+    rows = conditions.measurements(arguments.measurements, where)
     print(compared(rows, where, arguments) if arguments.a else conditions.choices(rows))
 
 

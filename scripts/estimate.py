@@ -69,8 +69,8 @@ def check(arguments: argparse.Namespace) -> None:
 def measured(arguments: argparse.Namespace) -> tuple[Interval, tuple[float, float], list[str]]:
     """The capacity to reckon with, the sizes it was measured at, and what speaks against it."""
     where = conditions.parse(arguments.where, "--where")
-    rows = conditions.some(families.usable(conditions.measurements(arguments.measurements)))
-    rows = plain(conditions.select(rows, where, "--where", DEFAULTS), where)
+    rows = conditions.measurements(arguments.measurements, where, DEFAULTS)
+    rows = plain(conditions.some(families.usable(rows)), where)
     if "exposures" not in where:
         rows = rows[rows.exposures == rows.exposures.max()]
     found = families.fits(rows)

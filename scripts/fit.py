@@ -13,7 +13,7 @@ from knowledge_capacity.capacity import conditions, families
 
 def job(arguments: argparse.Namespace, log: console.Log) -> None:
     where = conditions.parse(arguments.where, "--where")
-    rows = conditions.select(conditions.measurements(arguments.measurements), where, "--where")
+    rows = conditions.measurements(arguments.measurements, where)
     print(families.table(families.fits(conditions.some(families.usable(rows)))))
 
 

@@ -201,8 +201,8 @@ def observed(rows: pd.DataFrame, candidate: search.Candidate) -> Observation:
 def replay(arguments: argparse.Namespace) -> None:
     """Search among runs that are there, and make their full grid as well."""
     where = conditions.parse(arguments.where, "--where")
-    rows = conditions.some(families.usable(conditions.measurements(arguments.replay)))
-    rows = conditions.select(rows, where, "--where", {"variant": FULL_PRECISION})
+    rows = conditions.measurements(arguments.replay, where, {"variant": FULL_PRECISION})
+    rows = conditions.some(families.usable(rows))
     for key, group in rows.groupby(families.GROUP, sort=True):
         outcomes = dict(zip(group.run, families.observations(group), strict=True))
         candidates = [

@@ -170,7 +170,9 @@ def test_what_extraction_says_at_this_size_is_what_was_measured() -> None:
     both = points.loc["bioS", "all"]
     assert f"what bioS teaches can be asked for, {100 * both.extracted / both.memorised:.0f} % of it" in text
     first, second, third = (f"{100 * one:.0f} %" for one in kept["bioS"])
-    assert f"seed 0 has {first} of what it has memorised extractable, seed 1 {second}, seed 2 {third}." in text
+    assert (
+        f"seed 0 has {first} of what it has memorised extractable, seed 1 {second}, seed 2 {third}." in text
+    )
     apart = [points.loc[kind, "all"] for kind in ("bioS", "bioS_simple")]
     one, other = (f"{each.extracted_low:.3f} to {each.extracted_high:.3f}" for each in apart)
     assert f"{one} extractable bits per parameter, and {other}." in text

@@ -11,7 +11,7 @@ import pandas as pd
 from ..config import did_you_mean
 from ..files import UserError
 from ..specs import FULL_PRECISION
-from . import measurement
+from . import measurement, selection
 
 Conditions = Mapping[str, str]
 
@@ -55,14 +55,22 @@ def add_measurements(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def measurements(path: Path) -> pd.DataFrame:
-    """The measurements in a file. Raises UserError for a file that has none."""
-    rows = measurement.read(path).to_pandas()
-    if rows.empty:
+def measurements(
+    path: Path, where: Conditions | None = None, defaults: Conditions | None = None
+) -> pd.DataFrame:
+    """The measurements in a file, those that meet --where.
+
+    Where that names an experiment, the best of the learning rates is that of those which it asks for itself. Raises
+    UserError for a file that has none, and where none is left.
+    """
+    table = measurement.read(path)
+    if not len(table):
         raise UserError(
             f"{path}: there is not one measurement in it. Run `make study`, or name another file."
         )
-    return rows
+    if where and EXPERIMENT in where and len(own := selection.of_experiment(table, where[EXPERIMENT])):
+        table = own
+    return select(table.to_pandas(), where or {}, "--where", defaults)
 
 
 def some(rows: pd.DataFrame) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from statistics import mean
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ..specs import FULL_PRECISION
 from .measurement import SCHEMA
@@ -34,6 +35,21 @@ def marked(table: pa.Table) -> pa.Table:
         if (group := _group(row)) in best:
             row["lr_tried"], row["lr_best"] = sorted(ratios[group]), row["lr"] == best[group]
     return pa.Table.from_pylist(rows, schema=SCHEMA)
+
+
+def asks(table: pa.Table, experiment: str) -> pa.Array:
+    """Which measurements an experiment asks for; those that no study collected count for all."""
+    names = table["experiments"].to_pylist()
+    return pa.array([one is None or experiment in one for one in names], pa.bool_())
+
+
+def of_experiment(table: pa.Table, experiment: str) -> pa.Table:
+    """All measurements of the runs that an experiment asks for, with the best of the rates that it asks for marked.
+
+    Another experiment may have tried more of them.
+    """
+    runs = pc.unique(table.filter(asks(table, experiment))["run"])
+    return marked(table.filter(pc.is_in(table["run"], runs)))
 
 
 def _best(by_rate: dict[float, dict[int, float]]) -> float:

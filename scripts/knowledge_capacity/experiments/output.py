@@ -59,17 +59,11 @@ def module_of(experiment: str) -> ModuleType:
 def rows_of(experiment: str, measurements: pa.Table) -> pd.DataFrame:
     """The measurements that an experiment asks for, with `design`; those that no study collected count for all.
 
-    Of the learning rates that it asks for, the best counts (another experiment may have tried more of them). Runs that
-    diverged are left out; so are answers, but where the experiment is about them.
+    Of the learning rates that it asks for, the best counts. Runs that diverged are left out; so are answers, but where
+    the experiment is about them.
     """
-
-    def asks(rows: pa.Table) -> pa.Array:
-        names = rows["experiments"].to_pylist()
-        return pa.array([one is None or experiment in one for one in names], pa.bool_())
-
-    runs = pc.unique(measurements.filter(asks(measurements))["run"])
-    rows = selection.marked(measurements.filter(pc.is_in(measurements["run"], runs)))
-    usable = pc.and_(asks(rows), pc.and_(pc.is_null(rows["diverged"]), rows["lr_best"]))
+    rows = selection.of_experiment(measurements, experiment)
+    usable = pc.and_(selection.asks(rows, experiment), pc.and_(pc.is_null(rows["diverged"]), rows["lr_best"]))
     if not getattr(module_of(experiment), "SHOWS_ANSWERS", False):
         usable = pc.and_(usable, pc.is_null(rows["accuracy_by_attribute"]))
     return families.named(rows.filter(usable).to_pandas())
