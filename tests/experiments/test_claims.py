@@ -76,6 +76,12 @@ def several(ratio: float, seeds: Sequence[float] = SPREAD, **fields: Any) -> lis
     return [row(ratio * (1 + spread), seed, **fields) for seed, spread in enumerate(seeds)]
 
 
+def with_larger(ratio: float, **fields: Any) -> list[Row]:
+    """A model, and one of four times its size that stores a little less a parameter."""
+    larger = fields | {"n_parameters": 4 * fields.get("n_parameters", 1_000_000), "size": "8-4"}
+    return several(ratio, **fields) + several(0.95 * ratio, **larger)
+
+
 def frame(rows: list[Row]) -> pd.DataFrame:
     table = pa.Table.from_pylist(rows, schema=SCHEMA)
     return families.named(table.to_pandas())
@@ -120,7 +126,7 @@ def asked(share: float) -> list[Row]:
 GPT2, GPT2_100 = several(2.0), several(1.0, exposures=100)
 # experiment, start of the claim, measurements that support it, and some that contradict it
 CASES = [
-    ("base_law", "GPT-2 stores 2", several(2.05), several(1.5)),
+    ("base_law", "GPT-2 stores 2", several(2.05), with_larger(1.5)),
     ("base_law", "GPT-2 stores 2", several(1.9), several(2.9, ratio_max=3.5)),
     (
         "base_law",
@@ -141,8 +147,8 @@ CASES = [
         GPT2 + several(0.5, kind="bioR"),
     ),
     ("data_format", "Prose of a grammar", GPT2 + several(1.9, kind="bioG"), GPT2 + several(0.5, kind="bioG")),
-    ("biod", "Random strings", several(2.1, kind="bioD"), several(1.2, kind="bioD")),
-    ("exposures", "After 100", GPT2_100, several(0.6, exposures=100)),
+    ("biod", "Random strings", several(2.1, kind="bioD"), with_larger(1.2, kind="bioD")),
+    ("exposures", "After 100", GPT2_100, with_larger(0.6, exposures=100)),
     ("architectures", "LLaMA", GPT2 + several(1.8, family="llama"), GPT2 + several(1.2, family="llama")),
     (
         "architectures",
@@ -323,9 +329,21 @@ def test_a_dataset_that_is_too_small_decides_nothing_that_more_people_could_chan
     assert enough.verdict == "reproduced"  # more people could only raise what is at least 1
 
 
+def test_a_law_that_still_rises_with_size_decides_nothing() -> None:
+    rising = several(1.2) + several(1.5, size="8-4", n_parameters=4_000_000)
+    for rows in (
+        several(1.5),
+        rising,
+        rising + several(0.6, size="8-8", n_parameters=16_000_000, ratio_max=0.61),
+    ):
+        found = claims.judge(CLAIM, frame(rows))
+        assert (found.here, found.verdict) == ("open", "undecided")
+        assert "larger models may store more" in found.why
+
+
 def test_small_models_and_datasets_hold_or_fail_at_their_scale_alone() -> None:
     for fields in ({"n_parameters": 10_000}, {"n_people": 300}):
-        holds, fails = (claims.judge(CLAIM, frame(several(r, **fields))) for r in (2.0, 1.0))  # type: ignore[arg-type]
+        holds, fails = (claims.judge(CLAIM, frame(with_larger(r, **fields))) for r in (2.0, 1.0))
         assert (holds.here, holds.verdict) == ("holds", "undecided")
         assert (fails.here, fails.verdict) == ("fails", "undecided")
         assert "scale too small" in holds.why

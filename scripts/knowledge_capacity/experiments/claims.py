@@ -8,13 +8,16 @@ interval over seeds and people, and the rule is
     anything else                                   open: more seeds would narrow the interval
     fewer than two seeds                            open: the interval knows nothing of other seeds
     a dataset too small for a model (R ≥ 0.9 R_max) open, where more people could still change the answer
+    the most is too little, and of the largest      open: of the models whose datasets suffice none is larger, so that
+    model that was measured                         larger ones may store more
 This is told for whatever scale was measured. The verdict on the paper follows from it only where models and
-datasets are at least as large as the paper's smallest (LEAST_PARAMETERS, LEAST_PEOPLE); else it is undecided.
+datasets are at least as large as the paper's smallest (LEAST_PARAMETERS, LEAST_PEOPLE); else it is undecided. Where
+such models tell of a claim, with two seeds or more, smaller ones have no say in it.
 """
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import pandas as pd
@@ -44,7 +47,8 @@ class Reading:
 
     seeds: the fewest behind any part of it. n_parameters: of the smallest and the largest model. n_people: of
     the smallest dataset. more, less: whether larger datasets could make it larger, or smaller.
-    models: of what it was read, in words.
+    models: of what it was read, in words. rising: whether it is the most of several models, and of the largest of those
+    that no dataset limits.
     """
 
     value: Interval
@@ -54,6 +58,7 @@ class Reading:
     more: bool
     less: bool
     models: str
+    rising: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,17 +97,25 @@ class Finding:
 
 def judge(claim: Claim, rows: pd.DataFrame) -> Finding:
     """The finding on a claim by the rule above. rows: measurements of its experiment, perhaps none."""
-    try:
-        found = claim.measure(rows) if len(rows) else None
-    except Missing as missing:
-        return Finding(claim, None, "open", "undecided", f"not measured: {missing}")
+    large = rows[(rows.n_parameters >= LEAST_PARAMETERS) & (rows.n_people >= LEAST_PEOPLE)]
+    found, missing = _measured(claim, large)
+    if not found or found.seeds < LEAST_SEEDS:
+        found, missing = _measured(claim, rows)
     if not found:
-        return Finding(claim, None, "open", "undecided", "not measured")
+        return Finding(claim, None, "open", "undecided", f"not measured{missing}")
     here, why = _here(claim, found)
     if found.n_parameters[0] < LEAST_PARAMETERS or found.n_people < LEAST_PEOPLE:
         reasons = "; ".join(filter(None, [why, "scale too small"]))
         return Finding(claim, found, here, "undecided", reasons)
     return Finding(claim, found, here, VERDICTS[here], why)
+
+
+def _measured(claim: Claim, rows: pd.DataFrame) -> tuple[Reading | None, str]:
+    """What a claim is about, or else why it is not there."""
+    try:
+        return (claim.measure(rows) if len(rows) else None), ""
+    except Missing as missing:
+        return None, f": {missing}"
 
 
 def _here(claim: Claim, found: Reading) -> tuple[Here, str]:
@@ -114,7 +127,13 @@ def _here(claim: Claim, found: Reading) -> tuple[Here, str]:
             return "open", "data-limited: larger datasets could change it"
         return "holds", ""
     if value.high < claim.low:
-        return ("open", "data-limited: larger datasets could raise it") if found.more else ("fails", "")
+        if found.more:
+            return "open", "data-limited: larger datasets could raise it"
+        return (
+            ("open", "larger models may store more: the largest stores most")
+            if found.rising
+            else ("fails", "")
+        )
     if value.low > claim.high:
         return ("open", "data-limited: larger datasets could lower it") if found.less else ("fails", "")
     return "open", "too few seeds: the interval reaches across a bound"
@@ -146,7 +165,9 @@ def peak(rows: pd.DataFrame, **fields: Any) -> tuple[Reading, pd.DataFrame]:
     groups = [group for _, group in where(rows, **fields).groupby(MODEL)]
     several = [group for group in groups if group.seed.nunique() >= LEAST_SEEDS]
     best = max(several or groups, key=lambda group: float(group.capacity_ratio.mean()))
-    return model(best), best
+    found = model(best)
+    sizes = [one.n_parameters[1] for one in map(model, several or groups) if not one.more]
+    return replace(found, rising=found.more or found.n_parameters[1] >= max(sizes)), best
 
 
 def ratio(a: tuple[Reading, pd.DataFrame], b: tuple[Reading, pd.DataFrame]) -> Reading:

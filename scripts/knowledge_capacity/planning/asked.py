@@ -23,7 +23,7 @@ UNKNOWN = 240.0  # minutes of a model of whose size its spec says nothing
 RATES: dict[Device, Rates] = {
     "gpu": Rates("NVIDIA H100", per_step=4.9e-4, per_token=0, per_flop=8.7e-15, spread=0.1, runs=3),
     "cpu": Rates(
-        "cpu, 1 threads", per_step=1.84e-3, per_token=3.6e-6, per_flop=3.8e-11, spread=0.41, runs=78
+        "cpu, 1 threads", per_step=2.14e-3, per_token=1.2e-6, per_flop=3.0e-11, spread=0.46, runs=281
     ),
 }
 

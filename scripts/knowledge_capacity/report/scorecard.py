@@ -26,8 +26,9 @@ RULE = " ".join(
     f"""Each claim is that a quantity lies between two bounds, which leave room for a factor of {claims.TOLERANCE:g}
     beyond what the paper says unless the claim has its own. It holds at the scale measured where the quantity's whole
     95 % interval, over seeds and people, lies between the bounds; it fails where the whole interval lies outside; it
-    is open otherwise, with fewer than {claims.LEAST_SEEDS} seeds, and where more people could change the answer
-    because a dataset is too small for a model. The verdict on the paper follows only from models of
+    is open otherwise, with fewer than {claims.LEAST_SEEDS} seeds, where more people could change the answer
+    because a dataset is too small for a model, and where the most is too little, but of the largest model, so that
+    larger ones may store more. The verdict on the paper follows only from models of
     {style.rounded(claims.LEAST_PARAMETERS)} parameters and datasets of {style.rounded(claims.LEAST_PEOPLE)} people or
     more, about the paper's smallest; else it is undecided.""".split()
 )
