@@ -21,9 +21,12 @@ def points(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def figure(points: pd.DataFrame) -> Figure:
-    """R against exposures, a panel for each number of people."""
+    """R against exposures, a panel for each dataset of which a model was trained at several (else for all)."""
     style.use()
-    panels = list(points.groupby("dataset"))
+    by_model = points.groupby(["dataset", "architecture"]).exposures
+    curves = points[by_model.transform("nunique") > 1].dataset.unique()
+    shown = points[points.dataset.isin(curves)] if len(curves) else points
+    panels = list(shown.groupby(["n_people", "dataset"]))
     figure, axes = plt.subplots(
         1,
         len(panels),

@@ -97,7 +97,8 @@ def capacity(ax: Axes, points: pd.DataFrame, limits: pd.DataFrame, colours: styl
     ax.set_xlim(shown.n_parameters.min() / 2.5, shown.n_parameters.max() * 1.5)
     ax.set_ylim(shown.bits_learned.min() / 1.6, max(shown.bits_learned.max(), shown.bits_max.max()) * 1.5)
     style.log_axes(ax)
-    style.guides(ax)
+    drawn = points[points.bits_learned > 0]
+    style.guides(ax, dots=zip(drawn.n_parameters, drawn.bits_learned, strict=True))
     for (n_people, _, _), everyone in points.groupby(["n_people", "dataset", "recipe"]):
         colour, group = colours[n_people], everyone[everyone.bits_learned > 0]
         ax.plot(group.n_parameters, group.bits_learned, "-", color=colour, lw=0.8, alpha=0.5)

@@ -23,20 +23,22 @@ def points(rows: pd.DataFrame) -> pd.DataFrame:
 def figure(points: pd.DataFrame) -> Figure:
     """bioS at the most exposures there are (or bioD without bioS), a panel per precision, most bits first.
 
-    Of more variants than there is room for, those that keep most are shown, one for each width of codes.
+    However many people GPTQ is shown, it is one precision. Of more precisions than there is room for, those that keep
+    most are shown, one for each width of codes.
     """
     shown = points[points.kind == "bioS"] if (points.kind == "bioS").any() else points
     shown = shown[shown.exposures == shown.exposures.max()]
-    variants = shown.groupby("variant", as_index=False).agg(
-        stored=("bits_per_weight", "mean"), kept=("bits_learned", "sum"), bits=("bits", "first")
+    shown = shown.assign(precision=shown.variant.str.replace(r"-people\d+$", "", regex=True))
+    found = shown.groupby("precision", as_index=False).agg(
+        kept=("bits_learned", "sum"), bits=("bits", "first")
     )
-    if len(variants) > MOST:
-        best = variants.sort_values("kept", ascending=False, kind="stable").drop_duplicates("bits")
-        variants = best.sort_values("bits", ascending=False, na_position="first")
+    if len(found) > MOST:
+        best = found.sort_values("kept", ascending=False, kind="stable").drop_duplicates("bits")
+        found = best.sort_values("bits", ascending=False, na_position="first")
     else:
-        variants = variants.sort_values("stored", ascending=False)
+        found = found.sort_values(["bits", "precision"], ascending=False, na_position="first")
     title = f"{shown.kind.iloc[0]}, {shown.exposures.iloc[0]} exposures, {{}}"
-    return laws.panels(shown, "variant", title, list(variants.variant))
+    return laws.panels(shown, "precision", title, list(found.precision))
 
 
 def best(rows: pd.DataFrame, bits: int) -> tuple[Reading, pd.DataFrame]:

@@ -15,6 +15,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLoca
 COLUMN = 3.4  # inches: the width of a journal's column
 Colours = dict[int | str, tuple[float, float, float]]
 GUIDES = (2.0, 1.0, 0.5, 0.25)  # bits per parameter
+STARTS = (0.0, 0.2, 0.4, 0.6)  # where a guide's label may stand, in widths of the panel
 
 
 def use() -> None:
@@ -83,15 +84,25 @@ def log_parameters(ax: Axes) -> None:
     ax.set_xlabel("parameters")
 
 
-def guides(ax: Axes, ratios: Iterable[float] = GUIDES) -> None:
-    """Dashed lines of equal bits per parameter, labelled where they enter the panel."""
+def guides(ax: Axes, ratios: Iterable[float] = GUIDES, dots: Iterable[tuple[float, float]] = ()) -> None:
+    """Dashed lines of equal bits per parameter, each labelled where it enters the panel, or further on beside dots."""
     (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
+    across, up = math.log(right / left), math.log(top / bottom)
+    taken = [(math.log(x / left) / across, math.log(y / bottom) / up) for x, y in dots]
     for ratio in ratios:
         ax.plot([left, right], [ratio * left, ratio * right], "--", color="0.7", lw=0.7, zorder=0)
-        if bottom < ratio * left < top:
+        starts = [(at, math.log(ratio * left * math.exp(at * across) / bottom) / up) for at in STARTS]
+        inside = [(x, y) for x, y in starts if 0.02 < y < 0.95]
+        free = [
+            (x, y)
+            for x, y in inside
+            if not any(-0.15 < dot - x < 0.26 and -0.06 < height - y < 0.09 for dot, height in taken)
+        ]
+        for place in (free or inside)[:1]:
             ax.annotate(
                 f"{ratio:g} bit/param",
-                (left, ratio * left),
+                place,
+                xycoords="axes fraction",
                 xytext=(3, 0),
                 textcoords="offset points",
                 va="center",
