@@ -1,7 +1,8 @@
 #!/bin/sh
 # A Slurm of two machines, one and two, on this one: for tests. As root, with Debian's slurm-wlm and munge.
 #   cluster.sh start    cluster.sh stop
-# Each machine has one processor and one GPU that is none (the device of /dev/null). There is no accounting.
+# Each machine has two processors (two ways of quantising run side by side in one job) and one GPU that is none (the device
+# of /dev/null). There is no accounting.
 set -eu
 run=/run/knowledge-capacity-slurm
 ours="# written by tests/slurm/cluster.sh"
@@ -56,8 +57,8 @@ KillWait=5
 AccountingStorageType=accounting_storage/none
 JobAcctGatherType=jobacct_gather/none
 GresTypes=gpu
-NodeName=one NodeAddr=127.0.0.1 NodeHostname=$host Port=17001 CPUs=1 RealMemory=$memory Gres=gpu:1
-NodeName=two NodeAddr=127.0.0.1 NodeHostname=$host Port=17002 CPUs=1 RealMemory=$memory Gres=gpu:1
+NodeName=one NodeAddr=127.0.0.1 NodeHostname=$host Port=17001 CPUs=2 RealMemory=$memory Gres=gpu:1
+NodeName=two NodeAddr=127.0.0.1 NodeHostname=$host Port=17002 CPUs=2 RealMemory=$memory Gres=gpu:1
 PartitionName=main Nodes=one,two Default=YES MaxTime=INFINITE State=UP
 CONF
 cat > /etc/slurm/gres.conf << CONF

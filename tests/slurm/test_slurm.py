@@ -29,7 +29,7 @@ HERE = """--slurm-no-account --slurm-status-command squeue --slurm-init-seconds-
 PROFILE = ("--workflow-profile", "envs/slurm", *HERE)
 NO_GPU = ("--set-resources", "train:gpu=0")
 RECIPE = {"lr": 2e-2, "weight_decay": 0, "batch_size": 4, "window": 64, "warmup_steps": 10}
-TIMEOUT = 600
+TIMEOUT = 1200
 LONG = 600  # exposures: about a minute of training
 
 
