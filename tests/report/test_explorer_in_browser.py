@@ -105,7 +105,7 @@ def test_a_page_from_disk_draws_its_measurements(browser: webdriver.Chrome, real
     assert dots(browser) == drawn
     assert rows_in_table(browser) == min(len(measured()), explorer.MOST_ROWS)
     status = browser.find_element(By.ID, "status").text
-    assert status.startswith(f"{drawn} of {len(measured())} measurements drawn")
+    assert status.startswith(f"{drawn:,} of {len(measured()):,} measurements drawn")
     assert f"{len(measured()) - drawn} learned no bits" in status
 
 

@@ -135,7 +135,10 @@ def test_the_page_is_made_again_until_all_is_measured(study: Study, results: Pat
         assert process.stderr
         assert all("explorer: 1 measurements" in process.stderr.readline() for _ in range(3))
         process.send_signal(signal.SIGINT)
-        assert process.wait(TIMEOUT) == 0
+        try:
+            assert process.wait(TIMEOUT) == 0
+        finally:
+            process.kill()
     assert "1 of 6 runs are measured" in page.read_text(encoding="utf-8")
 
     grid = {"datasets": ["tiny"], "architectures": ["small"], "recipes": ["short"]}

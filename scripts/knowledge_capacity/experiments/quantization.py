@@ -30,13 +30,11 @@ def figure(points: pd.DataFrame) -> Figure:
     shown = shown[shown.exposures == shown.exposures.max()]
     shown = shown.assign(precision=shown.variant.str.replace(r"-people\d+$", "", regex=True))
     found = shown.groupby("precision", as_index=False).agg(
-        kept=("bits_learned", "sum"), bits=("bits", "first")
+        stored=("bits_per_weight", "mean"), kept=("bits_learned", "sum"), bits=("bits", "first")
     )
     if len(found) > MOST:
-        best = found.sort_values("kept", ascending=False, kind="stable").drop_duplicates("bits")
-        found = best.sort_values("bits", ascending=False, na_position="first")
-    else:
-        found = found.sort_values(["bits", "precision"], ascending=False, na_position="first")
+        found = found.sort_values("kept", ascending=False, kind="stable").drop_duplicates("bits")
+    found = found.sort_values(["bits", "stored", "precision"], ascending=False, na_position="first")
     title = f"{shown.kind.iloc[0]}, {shown.exposures.iloc[0]} exposures, {{}}"
     return laws.panels(shown, "precision", title, list(found.precision))
 
