@@ -96,6 +96,11 @@ def test_precision(rows: pd.DataFrame) -> None:
         )
     )
     assert f"{both(room)} are left" in TEXT
+    whole = [
+        of(rows, "bioS-20K", "gpt2-2-1", law + "48", name).capacity_ratio.mean()
+        for name in ("int4-gptq", "fp32")
+    ]
+    assert "in batches of 48, {:.2f} of {:.2f} is left".format(*whole) in TEXT
     assert f"({both(deep)}: it is wrong and sure of it), and of GPT2-2-1 {both(wide)}." in TEXT
     ratios = rows.pivot_table(index="run", columns="variant", values="capacity_ratio")
     large = ratios[ratios.index.str.contains("-[125]0K/") & ratios["int8-gptq"].notna()]
