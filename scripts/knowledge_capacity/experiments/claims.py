@@ -129,11 +129,9 @@ def _here(claim: Claim, found: Reading) -> tuple[Here, str]:
     if value.high < claim.low:
         if found.more:
             return "open", "data-limited: larger datasets could raise it"
-        return (
-            ("open", "larger models may store more: the largest stores most")
-            if found.rising
-            else ("fails", "")
-        )
+        if found.rising:
+            return "open", "larger models may store more: the largest stores most"
+        return "fails", ""
     if value.low > claim.high:
         return ("open", "data-limited: larger datasets could lower it") if found.less else ("fails", "")
     return "open", "too few seeds: the interval reaches across a bound"
@@ -152,9 +150,15 @@ def model(rows: pd.DataFrame) -> Reading:
     """R of one model. rows: its seeds."""
     first = rows.iloc[0]
     p = float(rows.n_parameters.mean())
-    limited = rows.data_limited.astype(bool).mean() > 0.5
     name = f"{first.architecture}, {first.kind} of {style.rounded(first.n_people)}"
-    return Reading(capacity_ratio(rows), rows.seed.nunique(), (p, p), first.n_people, limited, False, name)
+    return Reading(
+        capacity_ratio(rows), rows.seed.nunique(), (p, p), first.n_people, _limited(rows), False, name
+    )
+
+
+def _limited(rows: pd.DataFrame) -> bool:
+    """Whether the dataset limits most seeds of a model."""
+    return bool(rows.data_limited.astype(bool).mean() > 0.5)
 
 
 def peak(rows: pd.DataFrame, **fields: Any) -> tuple[Reading, pd.DataFrame]:
@@ -163,10 +167,10 @@ def peak(rows: pd.DataFrame, **fields: Any) -> tuple[Reading, pd.DataFrame]:
     Of models with several seeds where there are any, since one seed may be lucky. Raises Missing for none.
     """
     groups = [group for _, group in where(rows, **fields).groupby(MODEL)]
-    several = [group for group in groups if group.seed.nunique() >= LEAST_SEEDS]
-    best = max(several or groups, key=lambda group: float(group.capacity_ratio.mean()))
+    groups = [group for group in groups if group.seed.nunique() >= LEAST_SEEDS] or groups
+    best = max(groups, key=lambda group: float(group.capacity_ratio.mean()))
     found = model(best)
-    sizes = [one.n_parameters[1] for one in map(model, several or groups) if not one.more]
+    sizes = [float(group.n_parameters.mean()) for group in groups if not _limited(group)]
     return replace(found, rising=found.more or found.n_parameters[1] >= max(sizes)), best
 
 
