@@ -157,7 +157,7 @@ def test_a_figure_deleted_is_drawn_again(finished: tuple[Path, str]) -> None:
     file = folder / "results/figures/biod.svg"
     before = file.read_bytes()
     file.unlink()
-    assert planned(folder, *SMOKE) == {"figure": 1}
+    assert planned(folder, *SMOKE) == {"figure": 1, "explorer": 1}  # which links to figures
     # a figure is a function of the measurements alone, and not of how one python orders its sets
     snakemake(folder, "--cores", "1", *SMOKE, python=sys.executable)
     assert file.read_bytes() == before
