@@ -9,8 +9,8 @@ from .needs import Need
 from .rates import Rates
 
 NEVER = (
-    "What no choice of this study's models could tell, as long as the paper's law holds: their datasets would limit "
-    "them, or a model to compare with is missing. Larger datasets would help:"
+    "What no choice of this study's models could tell, as long as the paper's law holds: datasets would limit all "
+    "models (larger ones would help), or what they are to be compared with is not part of the study:"
 )
 
 
