@@ -119,7 +119,8 @@ def figure(points: pd.DataFrame) -> Figure:
     """Left, extractable against memorised bits per parameter; right, how often each answer is right."""
     style.use()
     figure, axes = plt.subplots(1, 2, figsize=(2.1 * style.COLUMN, 1.1 * style.COLUMN), width_ratios=[1, 1.1])
-    colours = style.colours(sorted(points.kind.unique()))
+    points = points.assign(model=_models(points))
+    colours = style.colours(points.model)
     _bits(axes[0], points[points.attribute == ALL], colours)
     _accuracy(axes[1], points[points.attribute != ALL], colours)
     figure.supxlabel(KEY, fontsize=6, color="0.45")
@@ -160,6 +161,18 @@ def _chance(spec: str) -> dict[str, float]:
         return {name: 1 / number for name, number in dataset.choices.items()}
     assert isinstance(dataset, BioD)
     return {f"ID {k + 1}": float(dataset.diversity) ** -dataset.chunks for k in range(dataset.attributes)}
+
+
+def _models(points: pd.DataFrame) -> pd.Series:
+    """A name for each model: its dataset and its size."""
+    found = points[points.attribute == ALL]
+    people = found.n_people.map(style.rounded)
+    names = found.kind + " of " + people + ", " + found.design + " " + plots.told_apart(found)
+    return (
+        points[[*MODEL, "variant"]]
+        .apply(tuple, axis=1)
+        .map(dict(zip(found[[*MODEL, "variant"]].apply(tuple, axis=1), names, strict=True)))
+    )
 
 
 def _bits(ax: Axes, points: pd.DataFrame, colours: style.Colours) -> None:
