@@ -13,6 +13,7 @@ from . import claims, labels, laws, plots, style
 from .claims import TOLERANCE, Claim, Reading
 
 RESULT = 4
+ACROSS = 2  # panels side by side
 KEY = (
     "bars: span of the seeds' 95 % intervals over people.  lines: the best recipe at each number of exposures.\n"
     "hollow: data-limited.  dotted: all there is to know.  dashed: 1 and 2 bits per parameter"
@@ -31,25 +32,33 @@ def figure(points: pd.DataFrame) -> Figure:
     """R against exposures, a panel for each dataset."""
     style.use()
     panels = list(points.groupby(["n_people", "dataset"]))
-    figure, axes = plt.subplots(
-        1,
-        len(panels),
-        figsize=(style.COLUMN * len(panels) + 0.9, style.COLUMN),
+    across, down = min(len(panels), ACROSS), math.ceil(len(panels) / ACROSS)
+    figure, grid = plt.subplots(
+        down,
+        across,
+        figsize=(style.COLUMN * across + 0.9, style.COLUMN * down),
         squeeze=False,
         sharex=True,
         sharey=True,
     )
+    axes = list(grid.flat)
+    for ax in axes[len(panels) :]:
+        ax.set_visible(False)
     points = points.assign(label=plots.told_apart(points), size=points.apply(plots.size_label, axis=1))
-    sizes = list(points.sort_values("n_parameters")["size"].unique())
+    sizes = list(points.sort_values("n_parameters", ascending=False)["size"].unique())
     colours = style.colours(sizes)
-    axes[0][0].set_ylim(min(0.0, 1.1 * points.ratio.min()), 1.15 * max(1.0, points.ratio.max()))
-    axes[0][0].set_xscale("log")
-    axes[0][0].set_xlim(points.exposures.min() / 1.3, points.exposures.max() * 1.3)
-    for ax, (_, panel) in zip(axes[0], panels, strict=True):
+    lowest, highest = (points[end] / points.n_parameters for end in ("bits_low", "bits_high"))
+    axes[0].set_ylim(min(0.0, 1.2 * lowest.min()), 1.1 * max(1.0, highest.max()))
+    axes[0].set_xscale("log")
+    axes[0].set_xlim(points.exposures.min() / 1.3, points.exposures.max() * 1.3)
+    for i, (ax, (_, panel)) in enumerate(zip(axes, panels, strict=False)):
         _panel(ax, points.loc[panel.index], colours)
-    axes[0][0].set_ylabel("bits per parameter")
+        ax.set_xlabel("exposures" if i + across >= len(panels) else "")
+        ax.xaxis.set_tick_params(labelbottom=i + across >= len(panels))
+    for row in grid:
+        row[0].set_ylabel("bits per parameter")
     by_label = {
-        label: handle for ax in axes[0] for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)
+        label: handle for ax in axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)
     }
     figure.legend(
         [by_label[size] for size in sizes],
@@ -84,7 +93,6 @@ def _panel(ax: Axes, points: pd.DataFrame, colours: style.Colours) -> None:
     ax.axhline(0, color="0.8", lw=0.6, zorder=0)
     for guide in (1, 2):
         ax.axhline(guide, color="0.7", lw=0.7, ls="--", zorder=0)
-    ax.set_xlabel("exposures")
     ax.set_title(f"{points.kind.iloc[0]}, {style.rounded(points.n_people.iloc[0])} people")
 
 

@@ -28,7 +28,7 @@ def place(ax: Axes, x: float, y: float) -> tuple[float, float]:
 def extent(ax: Axes, said: str, size: float) -> tuple[float, float]:
     """About how wide and high a text is, in widths and heights of the panel."""
     point = points(ax)
-    return LETTER * size * len(said) * point[0], 1.35 * size * point[1]
+    return LETTER * size * len(said) * point[0], 1.3 * size * point[1]
 
 
 def points(ax: Axes) -> tuple[float, float]:
@@ -52,7 +52,7 @@ def beside(ax: Axes, said: str, x: float, y: float, size: float) -> list[tuple[f
     """Corners for the label of a dot: right of it and lower, or else higher, left, above, below, or further off."""
     (across, up), (width, height) = place(ax, x, y), extent(ax, said, size)
     corners = []
-    for away in (AWAY, 2.5 * AWAY, 4.5 * AWAY):
+    for away in (AWAY, 2.5 * AWAY):
         right, above = (away * point for point in points(ax))
         sides = (across + right, across - right - width)
         corners += [(side, up - height - 0.3 * above) for side in sides]
@@ -87,11 +87,13 @@ def put(
 
 
 def name(ax: Axes, said: str, x: float, y: float, taken: list[Box], size: float = 5.5) -> None:
-    """Label a dot, with a thin line from one to the other."""
+    """Label a dot, with a thin line from one to the other where they are apart."""
     left, bottom, right, top = put(ax, said, beside(ax, said, x, y, size), taken, size, (0.3, 0.3, 0.3))
     across, up = place(ax, x, y)
     ends = [across, min(max(across, left), right)], [up, min(max(up, bottom), top)]
-    ax.plot(*ends, "-", transform=ax.transAxes, color="0.6", lw=0.4, zorder=1)
+    gaps = [(end[1] - end[0]) / point for end, point in zip(ends, points(ax), strict=True)]
+    if math.hypot(*gaps) > 2 * AWAY:
+        ax.plot(*ends, "-", transform=ax.transAxes, color="0.6", lw=0.4, zorder=1)
 
 
 def guides(ax: Axes, taken: list[Box], ratios: Iterable[float] = style.GUIDES) -> None:
@@ -126,7 +128,7 @@ def guides(ax: Axes, taken: list[Box], ratios: Iterable[float] = style.GUIDES) -
             va="center",
             fontsize=6,
             color="0.45",
-            bbox=GROUND,
+            bbox={**GROUND, "pad": 1.5},  # clear of the line's next dash, which would read as a minus
             zorder=0.5,
         )
     ax.set_xlim(left, right)

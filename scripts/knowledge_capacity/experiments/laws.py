@@ -40,7 +40,8 @@ def by_panel(points: pd.DataFrame) -> Figure:
 def panels(points: pd.DataFrame, column: str, title: str, values: list[int] | list[str]) -> Figure:
     """Panels beside each other, one for each of `values` in `column`; title has a {} for the value."""
     style.use()
-    colours = style.colours(points.sort_values(["n_people", "dataset"]).dataset)
+    points = points.assign(people=plots.people(points))
+    colours = style.colours(points.sort_values(["n_people", "people"]).people)
     across = len(values) if len(values) <= MOST else math.ceil(len(values) / math.ceil(len(values) / MOST))
     down = math.ceil(len(values) / across)
     figure, grid = plt.subplots(

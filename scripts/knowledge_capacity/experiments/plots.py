@@ -95,7 +95,8 @@ def capacity(ax: Axes, points: pd.DataFrame, limits: pd.DataFrame, colours: styl
     """Draw points of `over_seeds`: hollow where data-limited, bars over all seeds' intervals, a line for each dataset.
 
     The line joins the best model of each size: others of that size, such as by another recipe, are dots beside it.
-    limits: the points that set the axes' ranges, so that panels beside each other agree. colours: by dataset.
+    limits: the points that set the axes' ranges, so that panels beside each other agree. colours: by the points' column
+    `people`, as the function has it.
     """
     shown = limits[limits.bits_learned > 0]
     ax.set_xlim(shown.n_parameters.min() / 2.5, shown.n_parameters.max() * 1.5)
@@ -106,18 +107,18 @@ def capacity(ax: Axes, points: pd.DataFrame, limits: pd.DataFrame, colours: styl
     )
     drawn, below = points[points.bits_learned > 0], points[points.bits_learned <= 0]
     taken = [labels.spot(ax, row.n_parameters, row.low, row.bits_high) for row in drawn.itertuples()]
-    for dataset, group in drawn.groupby("dataset"):
+    for people, group in drawn.groupby("people"):
         line = best_of_sizes(group)
-        ax.plot(line.n_parameters, line.bits_learned, "-", color=colours[dataset], lw=0.8, alpha=0.5)
+        ax.plot(line.n_parameters, line.bits_learned, "-", color=colours[people], lw=0.8, alpha=0.5)
         for _, row in group.iterrows():
-            dot(ax, row, row.n_parameters, row.bits_learned, row.low, row.bits_high, colours[dataset])
-    _datasets(ax, points, limits, colours, taken)
-    for i, (dataset, group) in enumerate(below.groupby("dataset")):
+            dot(ax, row, row.n_parameters, row.bits_learned, row.low, row.bits_high, colours[people])
+    _datasets(ax, points, colours, taken)
+    for i, (people, group) in enumerate(below.groupby("people")):
         said = f"below zero: {', '.join(group.label)}"
         width, height = labels.extent(ax, said, 6)
         taken.append((0.99 - width, 0.01 + i * height, 0.99, 0.01 + (i + 1) * height))
         ax.text(
-            0.99, taken[-1][1], said, transform=ax.transAxes, ha="right", fontsize=6, color=colours[dataset]
+            0.99, taken[-1][1], said, transform=ax.transAxes, ha="right", fontsize=6, color=colours[people]
         )
     for row in drawn.sort_values("bits_learned").itertuples():
         labels.name(ax, row.label, row.n_parameters, row.bits_learned, taken)
@@ -125,22 +126,25 @@ def capacity(ax: Axes, points: pd.DataFrame, limits: pd.DataFrame, colours: styl
     ax.set_xlabel("parameters")
 
 
-def _datasets(
-    ax: Axes, points: pd.DataFrame, limits: pd.DataFrame, colours: style.Colours, taken: list[labels.Box]
-) -> None:
-    """A line for all there is to know of each dataset. Of equally many people, what else tells datasets apart."""
-    every = limits.drop_duplicates("dataset").set_index("dataset").n_people
-    for dataset, group in points.groupby("dataset"):
-        people, most = group.n_people.iloc[0], group.bits_max.iloc[0]
-        alike = pd.Series(every[every == people].index)
-        others = differences(alike)[alike == dataset].iloc[0]
-        said = f"all of N = {style.rounded(people)}{f', {others}' if others else ''}"
-        ax.axhline(most, color=colours[dataset], lw=0.7, ls=":", zorder=0)
+def _datasets(ax: Axes, points: pd.DataFrame, colours: style.Colours, taken: list[labels.Box]) -> None:
+    """A line for all there is to know of each dataset."""
+    for people, most in points.groupby("people").bits_max.first().items():
+        said = f"all of {people}"
+        ax.axhline(most, color=colours[people], lw=0.7, ls=":", zorder=0)
         _, up = labels.place(ax, 1, most)
         width, height = labels.extent(ax, said, 6)
-        taken.append((0, up, 1, up + 0.002))
+        taken.append((0, up, 1, up + 0.0005))
         corners = [(x, y) for x in (0.01, 0.99 - width, 0.3, 0.5) for y in (up + 0.003, up - height)]
-        labels.put(ax, said, corners, taken, 6, colours[dataset])
+        labels.put(ax, said, corners, taken, 6, colours[people])
+
+
+def people(points: pd.DataFrame) -> pd.Series:
+    """How many people each dataset has, in words; where others of its kind have as many, what else it has."""
+    said = "N = " + points.n_people.map(style.rounded)
+    for _, alike in points.dataset.groupby([points.kind, points.n_people]):
+        if len(set(alike)) > 1:
+            said[alike.index] += ", " + differences(alike)
+    return said
 
 
 def best_of_sizes(points: pd.DataFrame) -> pd.DataFrame:
@@ -182,7 +186,7 @@ def caption(points: pd.DataFrame, what: str = "Learned bits against parameters")
     )
     best = points.loc[points.ratio.idxmax()]
     said = (
-        f"{what}: {models} {'dot' if models == 1 else 'dots'}, of models of "
+        f"{what}: {models} {'row' if models == 1 else 'rows'} below, of models of "
         f"{sizes.min():,.0f} to {sizes.max():,.0f} parameters on {people}, "
         f"{' to '.join(map(str, dict.fromkeys([seeds[0], seeds[-1]])))} {'seed' if seeds == [1] else 'seeds'} each. "
         f"Most bits per parameter: {best.ratio:.2f} ({best.architecture}, {best.kind}, {best.exposures} exposures, "
@@ -204,7 +208,9 @@ def summary(points: pd.DataFrame) -> pd.DataFrame:
             "bits stored per weight": points.bits_per_weight.map("{:.1f}".format),
             "parameters": points.n_parameters.map(whole),
             "bits learned": points.bits_learned.map(whole),
-            "95 % intervals": points.bits_low.map(whole) + " to " + points.bits_high.map(whole),
+            "span of the seeds' 95 % intervals": points.bits_low.map(whole)
+            + " to "
+            + points.bits_high.map(whole),
             "R_max": points.ratio_max.map(ratio),
             "R": points.ratio.map(ratio),
             "R of seeds": points.ratio_lowest.map(ratio) + " to " + points.ratio_highest.map(ratio),

@@ -81,9 +81,11 @@ def log_axes(ax: Axes) -> None:
 
 
 def log_parameters(ax: Axes) -> None:
-    """Parameters along x, logarithmic, with ticks a person would choose within a decade or two."""
+    """Parameters along x, logarithmic, with ticks a person would choose: more of them within a decade."""
     ax.set_xscale("log")
-    ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 5.0, 7.0)))
+    left, right = ax.get_xlim()
+    subs = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0) if right < 20 * left else (1.0, 2.0, 5.0)
+    ax.xaxis.set_major_locator(LogLocator(subs=subs))
     ax.xaxis.set_major_formatter(FuncFormatter(rounded))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.set_xlabel("parameters")
