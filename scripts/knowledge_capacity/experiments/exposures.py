@@ -36,7 +36,7 @@ def figure(points: pd.DataFrame) -> Figure:
     figure, grid = plt.subplots(
         down,
         across,
-        figsize=(style.COLUMN * across + 0.9, style.COLUMN * down),
+        figsize=(style.COLUMN * across + 1.2, style.COLUMN * down),
         squeeze=False,
         sharex=True,
         sharey=True,
@@ -67,14 +67,16 @@ def figure(points: pd.DataFrame) -> Figure:
         frameon=False,
         title="layers-heads, width",
     )
-    figure.supxlabel(KEY, fontsize=6, color="0.45")
+    key = KEY if across > 1 else KEY.replace(".  ", ".\n")  # a single panel is narrower than its lines
+    figure.supxlabel(key, fontsize=6, color="0.45")
     return figure
 
 
 def _panel(ax: Axes, points: pd.DataFrame, colours: style.Colours) -> None:
     """A line for each size, through the best of its recipes; the others are dots that say what they are."""
     models = list(points.sort_values("n_parameters").groupby("size", sort=False))
-    taken = []
+    taken: list[labels.Box] = []
+    named: list[tuple[str, float, float]] = []
     for i, (size, group) in enumerate(models):
         aside = 1.025 ** (i - (len(models) - 1) / 2)  # beside each other, so that bars can be read
         group = group.assign(x=group.exposures * aside)
@@ -85,8 +87,9 @@ def _panel(ax: Axes, points: pd.DataFrame, colours: style.Colours) -> None:
             ends = row.bits_low / row.n_parameters, row.bits_high / row.n_parameters
             plots.dot(ax, row, row.x, row.ratio, *ends, colours[size])
             taken.append(labels.spot(ax, row.x, *ends))
-        for row in group[group.label != size].itertuples():
-            labels.name(ax, row.label, row.x, row.ratio, taken)
+        named += [(row.label, row.x, row.ratio) for row in group[group.label != size].itertuples()]
+    for label, x, ratio in named:
+        labels.name(ax, label, x, ratio, taken)
     ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 3.0, 6.0)))
     ax.xaxis.set_major_formatter(FuncFormatter(style.rounded))
     ax.xaxis.set_minor_formatter(NullFormatter())

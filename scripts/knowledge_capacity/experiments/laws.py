@@ -65,5 +65,6 @@ def panels(points: pd.DataFrame, column: str, title: str, values: list[int] | li
         ax.xaxis.set_tick_params(labelbottom=i + across >= len(values))
     for row in grid:
         row[0].set_ylabel("learned knowledge (bits)")
-    figure.supxlabel(KEY, fontsize=6, color="0.45")
+    key = KEY if across > 1 else KEY.replace(".  ", ".\n")  # a single panel is narrower than its lines
+    figure.supxlabel(key, fontsize=6, color="0.45")
     return figure

@@ -100,7 +100,7 @@ def capacity(ax: Axes, points: pd.DataFrame, limits: pd.DataFrame, colours: styl
     """
     shown = limits[limits.bits_learned > 0]
     ax.set_xlim(shown.n_parameters.min() / 2.5, shown.n_parameters.max() * 1.5)
-    ax.set_ylim(shown.bits_learned.min() / 1.6, max(shown.bits_learned.max(), shown.bits_max.max()) * 1.5)
+    ax.set_ylim(shown.bits_learned.min() / 1.6, max(shown.bits_learned.max(), shown.bits_max.max()) * 1.8)
     style.log_axes(ax)
     points = points.assign(
         label=told_apart(points), low=points.bits_low.clip(lower=points.bits_learned / 100)
@@ -131,7 +131,9 @@ def _datasets(ax: Axes, points: pd.DataFrame, colours: style.Colours, taken: lis
     for people, most in points.groupby("people").bits_max.first().items():
         said = f"all of {people}"
         ax.axhline(most, color=colours[people], lw=0.7, ls=":", zorder=0)
-        _, up = labels.place(ax, 1, most)
+        _, up = labels.place(ax, ax.get_xlim()[0], most)
+        if not 0 < up < 1:
+            continue  # a label beyond the panel would take the panel's room
         width, height = labels.extent(ax, said, 6)
         taken.append((0, up, 1, up + 0.0005))
         corners = [(x, y) for x in (0.01, 0.99 - width, 0.3, 0.5) for y in (up + 0.003, up - height)]
