@@ -68,15 +68,22 @@ def put(
     taken: list[Box],
     size: float,
     colour: style.Colour,
+    dot: float = -1,
 ) -> Box:
-    """Write a text where it covers least of what is taken, of several such corners (left, bottom) at the first."""
+    """Write a text where it covers least of what is taken, of several such corners (left, bottom) at the first.
+
+    dot: how far right that stands which it names: a text left of it ends where it should, whatever its width.
+    """
     width, height = extent(ax, said, size)
     box = min(((x, y, x + width, y + height) for x, y in corners), key=lambda box: covered([box], taken))
     taken.append(box)
+    left_of_dot = box[2] <= dot
     ax.text(
-        *box[:2],
+        box[2] if left_of_dot else box[0],
+        box[1],
         said,
         transform=ax.transAxes,
+        ha="right" if left_of_dot else "left",
         va="bottom",
         fontsize=size,
         color=colour,
@@ -88,8 +95,9 @@ def put(
 
 def name(ax: Axes, said: str, x: float, y: float, taken: list[Box], size: float = 5.5) -> None:
     """Label a dot, with a thin line from one to the other where they are apart."""
-    left, bottom, right, top = put(ax, said, beside(ax, said, x, y, size), taken, size, (0.3, 0.3, 0.3))
     across, up = place(ax, x, y)
+    corners = beside(ax, said, x, y, size)
+    left, bottom, right, top = put(ax, said, corners, taken, size, (0.3, 0.3, 0.3), across)
     ends = [across, min(max(across, left), right)], [up, min(max(up, bottom), top)]
     gaps = [(end[1] - end[0]) / point for end, point in zip(ends, points(ax), strict=True)]
     if math.hypot(*gaps) > 2 * AWAY:
