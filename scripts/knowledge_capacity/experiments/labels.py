@@ -124,6 +124,8 @@ def guides(ax: Axes, taken: list[Box], ratios: Iterable[float] = style.GUIDES) -
         if not found:
             continue  # hardly in the panel
         middle, box = min(found, key=lambda one: covered(one[1], taken))
+        if covered(box, taken) > width * height / 2:
+            continue  # no room: its neighbours, of half and double, tell what it is
         taken += box
         ax.text(
             *middle,

@@ -106,7 +106,8 @@ def capacity(ax: Axes, points: pd.DataFrame, limits: pd.DataFrame, colours: styl
         label=told_apart(points), low=points.bits_low.clip(lower=points.bits_learned / 100)
     )
     drawn, below = points[points.bits_learned > 0], points[points.bits_learned <= 0]
-    taken = [labels.spot(ax, row.n_parameters, row.low, row.bits_high) for row in drawn.itertuples()]
+    spots = [labels.spot(ax, row.n_parameters, row.low, row.bits_high) for row in drawn.itertuples()]
+    taken = [*spots]
     for people, group in drawn.groupby("people"):
         line = best_of_sizes(group)
         ax.plot(line.n_parameters, line.bits_learned, "-", color=colours[people], lw=0.8, alpha=0.5)
@@ -122,7 +123,7 @@ def capacity(ax: Axes, points: pd.DataFrame, limits: pd.DataFrame, colours: styl
         )
     for row in drawn.sort_values("bits_learned").itertuples():
         labels.name(ax, row.label, row.n_parameters, row.bits_learned, taken)
-    labels.guides(ax, taken)
+    labels.guides(ax, [*taken, *4 * spots])  # rather over a label's edge than over a dot
     ax.set_xlabel("parameters")
 
 
