@@ -1,17 +1,19 @@
 """Figures and their tables, from measurements made up for the purpose."""
 
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from knowledge_capacity.capacity import measure, measurement, selection
 from knowledge_capacity.data.pieces import Term
-from knowledge_capacity.experiments import base_law, output, plots, quantization
+from knowledge_capacity.experiments import base_law, exposures, output, plots, quantization, style
 from knowledge_capacity.files import UserError, write_parquet
 from knowledge_capacity.models.build import build, n_parameters
-from knowledge_capacity.specs import Architecture, BioS, Dataset, Junk, Recipe, Run
+from knowledge_capacity.specs import Architecture, BioD, BioS, Dataset, Junk, Recipe, Run
 from knowledge_capacity.study import experiment_modules
 
 Row = dict[str, Any]
@@ -39,9 +41,10 @@ def measured(
     loss: float,
     variant: str = "fp32",
     junk: Junk | None = None,
+    batch: int = 4,
 ) -> Row:
     """A row for a model that loses `loss` nats on every fact of everybody."""
-    run = Run(dataset, Architecture(2, 1, width), Recipe(exposures, 1e-3, junk=junk), seed)
+    run = Run(dataset, Architecture(2, 1, width), Recipe(exposures, 1e-3, batch_size=batch, junk=junk), seed)
     losses = np.full((4, dataset.n_people, len(Term)), loss)
     losses[:, :, Term.LATE_EMPLOYER] = 0.0  # every text tells the employer first
     bits = {"fp32": 32.0, "int8-rtn": 9.0, "int4-rtn": 5.0}[variant]
@@ -107,6 +110,70 @@ def test_each_figure_takes_its_own_rows() -> None:
     assert set(quantization.points(rows).exposures) == {100, 1000}
     titles = [ax.get_title() for ax in quantization.figure(quantization.points(rows)).axes]
     assert titles == ["bioS, 1000 exposures, fp32", "bioS, 1000 exposures, int4-rtn"]
+
+
+def test_models_of_one_size_are_told_apart_and_a_line_joins_the_best_of_each_size() -> None:
+    rows = table(
+        measured(DATASET, 8, 1000, 0, 1.0, batch=6),
+        measured(DATASET, 8, 1000, 0, 1.5, batch=12),
+        measured(DATASET, 16, 1000, 0, 1.2),
+        measured(BioS(n_people=60), 8, 1000, 0, 2.0),
+    )
+    points = base_law.points(rows.to_pandas())
+    found = dict(zip(plots.told_apart(points), points.index, strict=True))
+    assert set(found) == {"2-1 d8", "2-1 d8 (batch 6)", "2-1 d8 (batch 12)", "2-1 d16"}
+    best = plots.best_of_sizes(points[points.n_people == 50])
+    assert list(best.index) == [found["2-1 d8 (batch 6)"], found["2-1 d16"]]
+    line = next(one for one in base_law.figure(points).axes[0].lines if np.size(one.get_xdata()) == 2)
+    assert np.array(line.get_ydata()) == pytest.approx(list(best.bits_learned))
+
+
+def test_datasets_of_as_many_people_are_told_apart() -> None:
+    few, many = (BioD(n_people=50, attributes=k, chunks=2, diversity=64, length=1) for k in (1, 8))
+    names = pd.Series([few.slug, many.slug, BioS(n_people=50).slug])
+    points = pd.DataFrame({"dataset": names, "kind": ["bioD", "bioD", "bioS"], "n_people": 50})
+    assert list(plots.people(points)) == ["N = 50, K1", "N = 50, K8", "N = 50"]
+
+
+def test_labels_of_a_panel_lie_off_each_other() -> None:
+    widths = (8, 10, 12, 16, 20, 24, 32)
+    points = base_law.points(
+        table(*(measured(DATASET, width, 1000, 0, 20 / width) for width in widths)).to_pandas()
+    )
+    figure = base_law.figure(points)
+    figure.draw_without_rendering()
+    (ax,) = figure.axes
+    upright = [text.get_window_extent() for text in ax.texts if not text.get_rotation()]
+    assert len(upright) == len(widths) + 1
+    assert not any(a.overlaps(b) for a, b in combinations(upright, 2))
+    along = [text for text in ax.texts if text.get_rotation()]
+    assert {text.get_text() for text in along} <= {f"{ratio:g} bit/param" for ratio in style.GUIDES}
+    for text in along:  # on its line
+        x, y = ax.transData.inverted().transform(ax.transAxes.transform(text.get_position()))
+        assert y / x == pytest.approx(float(text.get_text().split()[0]))
+
+
+def test_exposures_shows_the_datasets_that_were_seen_less_often_and_counts_these_alone() -> None:
+    rows = table(
+        measured(DATASET, 8, 1000, 0, 1.0),
+        measured(DATASET, 8, 100, 0, 2.0, batch=6),
+        measured(DATASET, 8, 100, 0, 3.0, batch=12),
+        measured(BioS(n_people=60), 8, 100, 0, 2.0),
+        measured(BioS(n_people=70), 8, 1000, 0, 2.0),
+    ).to_pandas()
+    points = exposures.points(rows)
+    assert set(points.n_people) == {50, 60}
+    assert "4 rows below" in plots.caption(points)
+    figure = exposures.figure(points)
+    panels = {ax.get_title(): ax for ax in figure.axes}
+    assert set(panels) == {"bioS, 50 people", "bioS, 60 people"}
+    panel = panels["bioS, 50 people"]
+    assert {text.get_text() for text in panel.texts} == {"2-1 d8 (batch 6)", "2-1 d8 (batch 12)"}
+    line = next(one for one in panel.lines if one.get_label() == "2-1 d8")
+    best = [points.ratio[(points.n_people == 50) & (points.exposures == many)].max() for many in (100, 1000)]
+    assert np.array(line.get_ydata()) == pytest.approx(best)
+    only = exposures.points(rows[rows.exposures == 1000])
+    assert set(only.n_people) == {50, 70}
 
 
 @pytest.mark.parametrize("loss", [1.0, 30.0], ids=["above zero", "all below zero"])

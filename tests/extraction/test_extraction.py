@@ -214,6 +214,9 @@ def test_the_figure_sets_extractable_beside_memorised_bits(tmp_path: Path) -> No
     chance = points.set_index(["kind", "attribute"]).chance["bioS"]
     assert chance["birth_date"] == 1 / (12 * 28 * 4)
     assert chance["pronoun"] == 0.5
+    figure = extraction.figure(points)
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert sorted(names) == ["bioS of 40: gpt2 1-1 d8", "bioS_simple of 40: gpt2 1-1 d8"]
     output.write("extraction", table, tmp_path / "extraction")
     assert len((tmp_path / "extraction.md").read_text().splitlines()) == 4 + 14
     assert (tmp_path / "extraction.png").stat().st_size > 1000

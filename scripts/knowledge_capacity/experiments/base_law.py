@@ -7,11 +7,10 @@ from matplotlib.figure import Figure
 
 from ..capacity.seeds import Interval, over_units
 from ..specs import FULL_PRECISION
-from . import claims, laws
+from . import claims, laws, plots
 from .claims import TOLERANCE, Claim, Missing, Reading
 
 RESULT = 1
-ALIKE = 1.15  # models whose sizes differ by less count as equally large
 
 
 def points(rows: pd.DataFrame) -> pd.DataFrame:
@@ -45,7 +44,7 @@ def shape(rows: pd.DataFrame) -> Reading:
             sizes = sorted(float(model.n_parameters.mean()) for model in (one, other))
             seeds = list(one.index.intersection(other.index))
             same = one.dataset.iloc[0] == other.dataset.iloc[0] and one.layers.iloc[0] < other.layers.iloc[0]
-            if same and seeds and sizes[1] < ALIKE * sizes[0]:
+            if same and seeds and sizes[1] < plots.ALIKE * sizes[0]:
                 both = zip(other.capacity_ratio[seeds], one.capacity_ratio[seeds], strict=True)
                 logs.append([math.log(deep / shallow) for deep, shallow in both])
                 used += [one, other]

@@ -16,7 +16,7 @@ from .precisions import of_models, summary, with_specs
 __all__ = ["caption", "figure", "points", "summary"]
 
 GRID = ["bits", "group_size", "zero_point", "matrices"]
-KEY = "bars: 95 % intervals over seeds and people.  dotted: round to nearest.  dashed: as trained"
+KEY = "bars: span of the seeds' 95 % intervals over people.  dotted: round to nearest.  dashed: as trained"
 
 
 def points(rows: pd.DataFrame) -> pd.DataFrame:
@@ -58,10 +58,11 @@ def _panel(ax: Axes, group: pd.DataFrame, colours: style.Colours) -> None:
     for (bits, size, zero_point, matrices), line in group[group.method == "gptq"].groupby(GRID):
         line = line.assign(people=line[["calibration_people", "n_people"]].min(axis=1)).sort_values("people")
         line = line.drop_duplicates("people")  # all people, asked for in other words
+        lowest, highest = (line[end] / line.n_parameters for end in ("bits_low", "bits_high"))
         ax.errorbar(
             line.people,
             line.ratio,
-            yerr=[(line.ratio - line.low).clip(lower=0), (line.high - line.ratio).clip(lower=0)],
+            yerr=[line.ratio - lowest, highest - line.ratio],
             fmt="^" if matrices == "all" else "s" if zero_point else "o",
             ls="--" if size else "-",
             mfc="white" if size else colours[int(bits)],
@@ -78,8 +79,6 @@ def _panel(ax: Axes, group: pd.DataFrame, colours: style.Colours) -> None:
         ax.axhline(row.ratio, color=colours[int(row.bits)], lw=0.8, ls=":", zorder=0)
     for _, row in group[group.method == FULL_PRECISION].iterrows():
         ax.axhline(row.ratio, color="0.5", lw=0.8, ls="--", zorder=0)
-    low, high = group.ratio.min(), group.ratio.max()
-    ax.set_ylim(low - 0.15 * (high - low), high + 0.15 * (high - low))  # the intervals of few seeds are long
     ax.set_xscale("log")
     ax.xaxis.set_major_formatter(FuncFormatter(style.rounded))
     ax.xaxis.set_minor_formatter(NullFormatter())

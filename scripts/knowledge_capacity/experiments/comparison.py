@@ -12,7 +12,7 @@ from . import plots, style
 
 PANEL = ["kind", "n_people", "exposures"]
 KEY = (
-    "bars: 95 % intervals over seeds and people.  small dots: seeds.  hollow: data-limited.\n"
+    "bars: 95 % intervals of the mean over seeds.  small dots: seeds.  hollow: data-limited.\n"
     "dashed: GPT-2 with AdamW.  right: bits per parameter, and how many there are to be had"
 )
 

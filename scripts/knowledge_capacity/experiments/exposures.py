@@ -4,71 +4,99 @@ import math
 
 import matplotlib.pyplot as plt
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from ..specs import FULL_PRECISION
-from . import claims, laws, plots, style
+from . import claims, labels, laws, plots, style
 from .claims import TOLERANCE, Claim, Reading
 
 RESULT = 4
-KEY = "bars: 95 % intervals of all seeds.  hollow: data-limited.  dotted: all there is to know"
+ACROSS = 2  # panels side by side
+KEY = (
+    "bars: span of the seeds' 95 % intervals over people.  lines: the best recipe at each number of exposures.\n"
+    "hollow: data-limited.  dotted: all there is to know.  dashed: 1 and 2 bits per parameter"
+)
 
 
 def points(rows: pd.DataFrame) -> pd.DataFrame:
-    """GPT-2 on bioS."""
-    return laws.as_trained(rows, "bioS")
+    """GPT-2 on bioS, on each dataset that some model saw less often than others were shown theirs (else on all)."""
+    found = laws.as_trained(rows, "bioS")
+    fewest = found.groupby("dataset").exposures.transform("min")
+    fewer = found[fewest < found.exposures.max()]
+    return (fewer if len(fewer) else found).reset_index(drop=True)
 
 
 def figure(points: pd.DataFrame) -> Figure:
-    """R against exposures, a panel for each dataset of which a model was trained at several (else for all)."""
+    """R against exposures, a panel for each dataset."""
     style.use()
-    by_model = points.groupby(["dataset", "architecture"]).exposures
-    curves = points[by_model.transform("nunique") > 1].dataset.unique()
-    shown = points[points.dataset.isin(curves)] if len(curves) else points
-    panels = list(shown.groupby(["n_people", "dataset"]))
-    figure, axes = plt.subplots(
-        1,
-        len(panels),
-        figsize=(1.2 * style.COLUMN * len(panels) + 0.9, style.COLUMN),
+    panels = list(points.groupby(["n_people", "dataset"]))
+    across, down = min(len(panels), ACROSS), math.ceil(len(panels) / ACROSS)
+    figure, grid = plt.subplots(
+        down,
+        across,
+        figsize=(style.COLUMN * across + 1.2, style.COLUMN * down),
         squeeze=False,
+        sharex=True,
         sharey=True,
     )
-    colours = style.colours(sorted(points.n_parameters.round().unique()))
-    for ax, (_, group) in zip(axes[0], panels, strict=True):
-        for _, line in sorted(
-            group.groupby("architecture"), key=lambda one: float(one[1].n_parameters.mean())
-        ):
-            line = line.sort_values("exposures")
-            first, colour = line.iloc[0], colours[round(line.n_parameters.iloc[0])]
-            ax.plot(line.exposures, line.ratio, "-", color=colour, lw=0.8, label=plots.size_label(first))
-            ax.plot(line.exposures, line.ratio_max, ":", color=colour, lw=0.7)
-            for _, row in line.iterrows():
-                ends = row.bits_low / row.n_parameters, row.bits_high / row.n_parameters
-                plots.dot(ax, row, row.exposures, row.ratio, *ends, colour)
-        ax.set_xscale("log")
-        ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 3.0, 6.0)))
-        ax.xaxis.set_major_formatter(FuncFormatter(style.rounded))
-        ax.xaxis.set_minor_formatter(NullFormatter())
-        ax.axhline(0, color="0.8", lw=0.6, zorder=0)
-        for guide in (1, 2):
-            ax.axhline(guide, color="0.7", lw=0.7, ls="--", zorder=0)
-        ax.set_xlabel("exposures")
-        ax.set_title(f"{group.kind.iloc[0]}, {style.rounded(group.n_people.iloc[0])} people")
-    axes[0][0].set_ylabel("bits per parameter")
-    axes[0][0].set_ylim(min(0.0, 1.1 * points.ratio.min()), 1.15 * max(1.0, points.ratio.max()))
+    axes = list(grid.flat)
+    for ax in axes[len(panels) :]:
+        ax.set_visible(False)
+    points = points.assign(label=plots.told_apart(points), size=points.apply(plots.size_label, axis=1))
+    sizes = list(points.sort_values("n_parameters", ascending=False)["size"].unique())
+    colours = style.colours(sizes)
+    lowest, highest = (points[end] / points.n_parameters for end in ("bits_low", "bits_high"))
+    axes[0].set_ylim(min(0.0, 1.2 * lowest.min()), 1.1 * max(1.0, highest.max()))
+    axes[0].set_xscale("log")
+    axes[0].set_xlim(points.exposures.min() / 1.3, points.exposures.max() * 1.3)
+    for i, (ax, (_, panel)) in enumerate(zip(axes, panels, strict=False)):
+        _panel(ax, points.loc[panel.index], colours)
+        ax.set_xlabel("exposures" if i + across >= len(panels) else "")
+        ax.xaxis.set_tick_params(labelbottom=i + across >= len(panels))
+    for row in grid:
+        row[0].set_ylabel("bits per parameter")
     by_label = {
-        label: handle for ax in axes[0] for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)
+        label: handle for ax in axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)
     }
     figure.legend(
-        by_label.values(),
-        by_label.keys(),
+        [by_label[size] for size in sizes],
+        sizes,
         loc="outside right upper",
         frameon=False,
         title="layers-heads, width",
     )
-    figure.supxlabel(KEY, fontsize=6, color="0.45")
+    key = KEY if across > 1 else KEY.replace(".  ", ".\n")  # a single panel is narrower than its lines
+    figure.supxlabel(key, fontsize=6, color="0.45")
     return figure
+
+
+def _panel(ax: Axes, points: pd.DataFrame, colours: style.Colours) -> None:
+    """A line for each size, through the best of its recipes; the others are dots that say what they are."""
+    models = list(points.sort_values("n_parameters").groupby("size", sort=False))
+    taken: list[labels.Box] = []
+    named: list[tuple[str, float, float]] = []
+    for i, (size, group) in enumerate(models):
+        aside = 1.025 ** (i - (len(models) - 1) / 2)  # beside each other, so that bars can be read
+        group = group.assign(x=group.exposures * aside)
+        best = group.loc[group.groupby("exposures").ratio.idxmax()]
+        ax.plot(best.x, best.ratio, "-", color=colours[size], lw=0.8, label=size)
+        ax.axhline(group.ratio_max.mean(), ls=":", color=colours[size], lw=0.7, zorder=0)
+        for _, row in group.iterrows():
+            ends = row.bits_low / row.n_parameters, row.bits_high / row.n_parameters
+            plots.dot(ax, row, row.x, row.ratio, *ends, colours[size])
+            taken.append(labels.spot(ax, row.x, *ends))
+        named += [(row.label, row.x, row.ratio) for row in group[group.label != size].itertuples()]
+    for label, x, ratio in named:
+        labels.name(ax, label, x, ratio, taken)
+    ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 3.0, 6.0)))
+    ax.xaxis.set_major_formatter(FuncFormatter(style.rounded))
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.axhline(0, color="0.8", lw=0.6, zorder=0)
+    for guide in (1, 2):
+        ax.axhline(guide, color="0.7", lw=0.7, ls="--", zorder=0)
+    ax.set_title(f"{points.kind.iloc[0]}, {style.rounded(points.n_people.iloc[0])} people")
 
 
 def peak(rows: pd.DataFrame) -> Reading:

@@ -21,7 +21,7 @@ SHOWS_ANSWERS = True  # of the experiments, this one alone is given rows of extr
 MODEL = [column for column in plots.SPEC if column != "variant"]
 ALL = "all"
 KEY = (
-    "of people whom teaching left out.  bars: 95 % intervals over seeds and people.  small dots: seeds.\n"
+    "of people whom teaching left out.  bars: 95 % intervals of the mean over seeds.  small dots: seeds.\n"
     "left, dashed: all that is memorised can be extracted.  right, grey: chance, one of the pool"
 )
 
@@ -118,10 +118,12 @@ def shares(right: NDArray[np.float64], people: NDArray[np.float64]) -> Interval:
 def figure(points: pd.DataFrame) -> Figure:
     """Left, extractable against memorised bits per parameter; right, how often each answer is right."""
     style.use()
-    figure, axes = plt.subplots(1, 2, figsize=(2.1 * style.COLUMN, 1.1 * style.COLUMN), width_ratios=[1, 1.1])
-    colours = style.colours(sorted(points.kind.unique()))
+    figure, axes = plt.subplots(1, 2, figsize=(2.1 * style.COLUMN, 1.3 * style.COLUMN), width_ratios=[1, 1.1])
+    points = points.assign(model=_models(points))
+    colours = style.colours(points.model)
     _bits(axes[0], points[points.attribute == ALL], colours)
     _accuracy(axes[1], points[points.attribute != ALL], colours)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=2, frameon=False)
     figure.supxlabel(KEY, fontsize=6, color="0.45")
     return figure
 
@@ -141,10 +143,10 @@ def summary(points: pd.DataFrame) -> pd.DataFrame:
             "attribute": points.attribute,
             "memorised, bits per parameter": memorised,
             "extractable": points.extracted.map(ratio),
-            "95 % interval": interval.where(points.extracted_low.notna(), ""),
+            "95 % interval of the mean": interval.where(points.extracted_low.notna(), ""),
             "at most": points.most.map(ratio),
             "right answers": points.accuracy.map(percent),
-            "95 % interval of these": within,
+            "95 % interval of their mean": within,
             "chance": points.chance.map("{:.2%}".format),
             "commonest answer": points.commonest.map(percent),
             "seeds": points.seeds,
@@ -162,50 +164,55 @@ def _chance(spec: str) -> dict[str, float]:
     return {f"ID {k + 1}": float(dataset.diversity) ** -dataset.chunks for k in range(dataset.attributes)}
 
 
+def _models(points: pd.DataFrame) -> pd.Series:
+    """A name for each model: its dataset, its design and its size."""
+    number = points.groupby([*MODEL, "variant"], sort=False, dropna=False).ngroup()
+    found = points[points.attribute == ALL]
+    people = found.n_people.map(style.rounded)
+    names = found.kind + " of " + people + ": " + found.design + " " + plots.told_apart(found)
+    return number.map(dict(zip(number[found.index], names, strict=True)))
+
+
 def _bits(ax: Axes, points: pd.DataFrame, colours: style.Colours) -> None:
     """A dot for each model, and the line on which all that is memorised can be extracted."""
     top = 1.15 * max(points.memorised.max(), points.extracted_high.max())
     ax.plot([0, top], [0, top], "--", color="0.7", lw=0.7, zorder=0)
     ax.axhline(0, color="0.7", lw=0.7, zorder=0)
-    for kind, group in points.groupby("kind"):
-        bars = [group.extracted - group.extracted_low, group.extracted_high - group.extracted]
+    for row in points.itertuples():
+        colour = colours[row.model]
+        bar = [[row.extracted - row.extracted_low], [row.extracted_high - row.extracted]]
         ax.errorbar(
-            group.memorised,
-            group.extracted,
-            yerr=np.array(bars),
+            row.memorised,
+            row.extracted,
+            yerr=bar,
             fmt="o",
             ms=5,
-            color=colours[kind],
+            color=colour,
             capsize=2,
             lw=1,
-            label=kind,
+            label=row.model,
         )
-        for row in group.itertuples():
-            ax.plot([row.memorised] * row.seeds, row.of_seeds, ".", color=colours[kind], ms=3, zorder=3)
-            place, name = (row.memorised, row.extracted), plots.size_label(pd.Series(row._asdict()))
-            ax.annotate(name, place, xytext=(6, 0), textcoords="offset points", fontsize=6, color="0.3")
+        ax.plot([row.memorised] * row.seeds, row.of_seeds, ".", color=colour, ms=3, zorder=3)
     ax.set_xlim(0, top)
     ax.set_ylim(min(0, 1.1 * points.extracted_low.min()) - 0.05 * top, top)
     ax.set_xlabel("memorised bits per parameter")
     ax.set_ylabel("extractable bits per parameter")
-    ax.legend(frameon=False, loc="upper left")
 
 
 def _accuracy(ax: Axes, points: pd.DataFrame, colours: style.Colours) -> None:
-    """A line for each attribute, with a dot for each model; the attributes of bioD share one."""
+    """For each attribute a dot for each model, below each other; the attributes of bioD share one."""
     of_biod = points.attribute.str.startswith("ID ")
     points = points.assign(attribute=points.attribute.where(~of_biod, "IDs"))
-    names = list(dict.fromkeys(points.attribute))
-    kinds = sorted(points.kind.unique())
-    for (name, kind), group in points.groupby(["attribute", "kind"]):
-        at = names.index(name) + (kinds.index(kind) - (len(kinds) - 1) / 2) * 0.6 / len(kinds)
-        ax.plot([group.chance.mean()] * 2, [at - 0.12, at + 0.12], "-", color="0.55", lw=2, zorder=0)
-        for _, model in group.groupby(MODEL, dropna=False):
-            mean, low, high = model.accuracy.mean(), model.accuracy_low.mean(), model.accuracy_high.mean()
-            bar = np.clip([[mean - low], [high - mean]], 0, None)
-            ax.errorbar(mean, at, xerr=bar, fmt="o", ms=4, color=colours[kind], capsize=2, lw=1)
-            seeds = np.mean(list(model.right_of_seeds), axis=0)
-            ax.plot(seeds, [at + 0.13] * len(seeds), ".", color=colours[kind], ms=3)
+    names, models = list(dict.fromkeys(points.attribute)), list(colours)
+    step = 0.75 / len(models)
+    for (name, model), group in points.groupby(["attribute", "model"]):
+        at = names.index(name) + (models.index(model) - (len(models) - 1) / 2) * step
+        ax.plot([group.chance.mean()] * 2, [at - step / 2, at + step / 2], "-", color="0.55", lw=2, zorder=0)
+        mean, low, high = group.accuracy.mean(), group.accuracy_low.mean(), group.accuracy_high.mean()
+        bar = np.clip([[mean - low], [high - mean]], 0, None)
+        ax.errorbar(mean, at, xerr=bar, fmt="o", ms=4, color=colours[model], capsize=2, lw=1)
+        seeds = np.mean(list(group.right_of_seeds), axis=0)
+        ax.plot(seeds, [at + step / 2] * len(seeds), ".", color=colours[model], ms=3)
     ax.set_yticks(range(len(names)), [name.replace("_", " ") for name in names])
     ax.set_ylim(len(names) - 0.5, -0.5)
     ax.set_xlim(-0.02, 1.04)

@@ -10,7 +10,10 @@ from ..specs import FULL_PRECISION
 from . import plots, style
 
 MOST = 4  # panels side by side
-KEY = "labels: layers-heads, d: width.  bars: the 95 % intervals of all seeds.  hollow: data-limited"
+KEY = (
+    "labels: layers-heads, d: width.  bars: span of the seeds' 95 % intervals over people.\n"
+    "lines: the best of each size.  hollow: data-limited.  dotted: all there is to know"
+)
 
 
 def as_given(rows: pd.DataFrame) -> pd.DataFrame:
@@ -37,7 +40,8 @@ def by_panel(points: pd.DataFrame) -> Figure:
 def panels(points: pd.DataFrame, column: str, title: str, values: list[int] | list[str]) -> Figure:
     """Panels beside each other, one for each of `values` in `column`; title has a {} for the value."""
     style.use()
-    colours = style.colours(sorted(points.n_people.unique()))
+    points = points.assign(people=plots.people(points))
+    colours = style.colours(points.sort_values(["n_people", "people"]).people)
     across = len(values) if len(values) <= MOST else math.ceil(len(values) / math.ceil(len(values) / MOST))
     down = math.ceil(len(values) / across)
     figure, grid = plt.subplots(
@@ -61,6 +65,6 @@ def panels(points: pd.DataFrame, column: str, title: str, values: list[int] | li
         ax.xaxis.set_tick_params(labelbottom=i + across >= len(values))
     for row in grid:
         row[0].set_ylabel("learned knowledge (bits)")
-    key = KEY if across > 1 else KEY.replace("  hollow", "\nhollow")  # a single panel is narrower than a line
+    key = KEY if across > 1 else KEY.replace(".  ", ".\n")  # a single panel is narrower than its lines
     figure.supxlabel(key, fontsize=6, color="0.45")
     return figure

@@ -1,10 +1,12 @@
 """The common form of a capacity figure: learned bits against parameters, one dot per trained model."""
 
+import re
+
 import pandas as pd
 from matplotlib.axes import Axes
 
 from ..capacity import families
-from . import style
+from . import labels, style
 
 SPEC = [
     "dataset",
@@ -23,6 +25,7 @@ SPEC = [
 ]
 
 
+ALIKE = 1.15  # models whose sizes differ by less count as equally large
 PLAIN_GPT2 = r"gpt2-\d+-\d+(-d\d+)?"  # no part replaced
 
 
@@ -79,7 +82,7 @@ def dot(
     y: float,
     low: float,
     high: float,
-    colour: tuple[float, float, float],
+    colour: style.Colour,
     label: str | None = None,
 ) -> None:
     """A model with its interval, hollow where all of its seeds are data-limited. row: of `over_seeds`."""
@@ -89,50 +92,91 @@ def dot(
 
 
 def capacity(ax: Axes, points: pd.DataFrame, limits: pd.DataFrame, colours: style.Colours) -> None:
-    """Draw points of `over_seeds`: hollow where data-limited, bars over all seeds' intervals.
+    """Draw points of `over_seeds`: hollow where data-limited, bars over all seeds' intervals, a line for each dataset.
 
-    limits: the points that set the axes' ranges, so that panels beside each other agree.
+    The line joins the best model of each size: others of that size, such as by another recipe, are dots beside it.
+    limits: the points that set the axes' ranges, so that panels beside each other agree. colours: by the points' column
+    `people`, as the function has it.
     """
     shown = limits[limits.bits_learned > 0]
     ax.set_xlim(shown.n_parameters.min() / 2.5, shown.n_parameters.max() * 1.5)
-    ax.set_ylim(shown.bits_learned.min() / 1.6, max(shown.bits_learned.max(), shown.bits_max.max()) * 1.5)
+    ax.set_ylim(shown.bits_learned.min() / 1.6, max(shown.bits_learned.max(), shown.bits_max.max()) * 1.8)
     style.log_axes(ax)
-    drawn = points[points.bits_learned > 0]
-    style.guides(ax, dots=zip(drawn.n_parameters, drawn.bits_learned, strict=True))
-    for (n_people, _, _), everyone in points.groupby(["n_people", "dataset", "recipe"]):
-        colour, group = colours[n_people], everyone[everyone.bits_learned > 0]
-        ax.plot(group.n_parameters, group.bits_learned, "-", color=colour, lw=0.8, alpha=0.5)
+    points = points.assign(
+        label=told_apart(points), low=points.bits_low.clip(lower=points.bits_learned / 100)
+    )
+    drawn, below = points[points.bits_learned > 0], points[points.bits_learned <= 0]
+    spots = [labels.spot(ax, row.n_parameters, row.low, row.bits_high) for row in drawn.itertuples()]
+    taken = [*spots]
+    for people, group in drawn.groupby("people"):
+        line = best_of_sizes(group)
+        ax.plot(line.n_parameters, line.bits_learned, "-", color=colours[people], lw=0.8, alpha=0.5)
         for _, row in group.iterrows():
-            low, high = max(row.bits_low, row.bits_learned / 100), row.bits_high
-            dot(ax, row, row.n_parameters, row.bits_learned, low, high, colour)
-            ax.annotate(
-                size_label(row),
-                (row.n_parameters, row.bits_learned),
-                xytext=(3, -8),
-                textcoords="offset points",
-                fontsize=5.5,
-                color="0.3",
-            )
-        most = everyone.bits_max.iloc[0]
-        ax.axhline(most, color=colour, lw=0.7, ls=":")
-        ax.annotate(
-            f"all of N = {style.rounded(n_people)}",
-            (0.99, most),
-            xycoords=("axes fraction", "data"),
-            annotation_clip=True,  # outside the panel it would take the panel's room
-            xytext=(0, 2),
-            textcoords="offset points",
-            ha="right",
-            fontsize=6,
-            color=colour,
-        )
-    below = points[points.bits_learned <= 0]
-    if len(below):
-        sizes = ", ".join(size_label(row) for _, row in below.iterrows())
+            dot(ax, row, row.n_parameters, row.bits_learned, row.low, row.bits_high, colours[people])
+    _datasets(ax, points, colours, taken)
+    for i, (people, group) in enumerate(below.groupby("people")):
+        said = f"below zero: {', '.join(group.label)}"
+        width, height = labels.extent(ax, said, 6)
+        taken.append((0.99 - width, 0.01 + i * height, 0.99, 0.01 + (i + 1) * height))
         ax.text(
-            0.99, 0.01, f"below zero: {sizes}", transform=ax.transAxes, ha="right", fontsize=6, color="0.3"
+            0.99, taken[-1][1], said, transform=ax.transAxes, ha="right", fontsize=6, color=colours[people]
         )
+    for row in drawn.sort_values("bits_learned").itertuples():
+        labels.name(ax, row.label, row.n_parameters, row.bits_learned, taken)
+    labels.guides(ax, [*taken, *4 * spots])  # rather over a label's edge than over a dot
     ax.set_xlabel("parameters")
+
+
+def _datasets(ax: Axes, points: pd.DataFrame, colours: style.Colours, taken: list[labels.Box]) -> None:
+    """A line for all there is to know of each dataset."""
+    for people, most in points.groupby("people").bits_max.first().items():
+        said = f"all of {people}"
+        ax.axhline(most, color=colours[people], lw=0.7, ls=":", zorder=0)
+        _, up = labels.place(ax, ax.get_xlim()[0], most)
+        if not 0 < up < 1:
+            continue  # a label beyond the panel would take the panel's room
+        width, height = labels.extent(ax, said, 6)
+        taken.append((0, up, 1, up + 0.0005))
+        corners = [(x, y) for x in (0.01, 0.99 - width, 0.3, 0.5) for y in (up + 0.003, up - height)]
+        labels.put(ax, said, corners, taken, 6, colours[people])
+
+
+def people(points: pd.DataFrame) -> pd.Series:
+    """How many people each dataset has, in words; where others of its kind have as many, what else it has."""
+    said = "N = " + points.n_people.map(style.rounded)
+    for _, alike in points.dataset.groupby([points.kind, points.n_people]):
+        if len(set(alike)) > 1:
+            said[alike.index] += ", " + differences(alike)
+    return said
+
+
+def best_of_sizes(points: pd.DataFrame) -> pd.DataFrame:
+    """Of models that are about equally large the one that holds most bits; smallest first."""
+    kept: list[int] = []
+    for i, size in points.sort_values("bits_learned", ascending=False).n_parameters.items():
+        others = points.n_parameters[kept]
+        if not (others.between(size / ALIKE, size * ALIKE, inclusive="neither")).any():
+            kept.append(i)
+    return points.loc[kept].sort_values("n_parameters")
+
+
+def told_apart(points: pd.DataFrame) -> pd.Series:
+    """A label for each model: its size, and where others of its dataset, size and exposures have it too, the rest."""
+    found = pd.Series([size_label(row) for _, row in points.iterrows()], points.index, dtype=object)
+    rest = points.recipe + "-" + points.variant
+    for _, alike in rest.groupby([points.dataset, points.exposures, found]):
+        if len(alike) > 1:
+            found[alike.index] += " (" + differences(alike) + ")"
+    return found.str.removesuffix(" ()")
+
+
+def differences(names: pd.Series) -> pd.Series:
+    """The parts of each name that not all have: of exposures100-batch4 and exposures100-batch12, the batches."""
+    parts = names.map(lambda name: re.split(r"-(?=[A-Za-z])", name))
+    common = set.intersection(*map(set, parts))
+    return parts.map(
+        lambda own: " ".join(re.sub(r"^([a-z]+)(?=\d)", r"\1 ", part) for part in own if part not in common)
+    )
 
 
 def caption(points: pd.DataFrame, what: str = "Learned bits against parameters") -> str:
@@ -145,7 +189,7 @@ def caption(points: pd.DataFrame, what: str = "Learned bits against parameters")
     )
     best = points.loc[points.ratio.idxmax()]
     said = (
-        f"{what}: {models} {'dot' if models == 1 else 'dots'}, of models of "
+        f"{what}: {models} {'row' if models == 1 else 'rows'} below, of models of "
         f"{sizes.min():,.0f} to {sizes.max():,.0f} parameters on {people}, "
         f"{' to '.join(map(str, dict.fromkeys([seeds[0], seeds[-1]])))} {'seed' if seeds == [1] else 'seeds'} each. "
         f"Most bits per parameter: {best.ratio:.2f} ({best.architecture}, {best.kind}, {best.exposures} exposures, "
@@ -167,7 +211,9 @@ def summary(points: pd.DataFrame) -> pd.DataFrame:
             "bits stored per weight": points.bits_per_weight.map("{:.1f}".format),
             "parameters": points.n_parameters.map(whole),
             "bits learned": points.bits_learned.map(whole),
-            "95 % intervals": points.bits_low.map(whole) + " to " + points.bits_high.map(whole),
+            "span of the seeds' 95 % intervals": points.bits_low.map(whole)
+            + " to "
+            + points.bits_high.map(whole),
             "R_max": points.ratio_max.map(ratio),
             "R": points.ratio.map(ratio),
             "R of seeds": points.ratio_lowest.map(ratio) + " to " + points.ratio_highest.map(ratio),

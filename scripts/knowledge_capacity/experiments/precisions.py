@@ -73,7 +73,9 @@ def summary(points: pd.DataFrame) -> pd.DataFrame:
     """The numbers behind a figure, in words for a table."""
     table = plots.summary(points)
     table["bits learned per stored bit"] = points.per_stored_bit.map("{:.3f}".format)
-    table["95 % interval of R"] = points.low.map("{:.2f}".format) + " to " + points.high.map("{:.2f}".format)
+    table["95 % interval of the mean R"] = (
+        points.low.map("{:.2f}".format) + " to " + points.high.map("{:.2f}".format)
+    )
     table["quantised"] = points.quantized
     return table
 

@@ -28,7 +28,7 @@ MODEL = [
 STORED = ["way", "variant", "bits", "group_size", "zero_point", "matrices"]
 QAT = "qat"
 WAYS = {QAT: "trained at these bits (qat)", "rtn": "rounded to nearest after training"}
-KEY = "bars: the 95 % intervals of all seeds.  dashed: as trained, in fp32.  lower values: see the table"
+KEY = "bars: span of the seeds' 95 % intervals over people.  dashed: as trained, in fp32.  lower values: see the table"
 
 
 def points(rows: pd.DataFrame) -> pd.DataFrame:
@@ -68,6 +68,7 @@ def figure(points: pd.DataFrame) -> Figure:
         sharex=True,
         sharey="row",
     )
+    figure.set_layout_engine("constrained", h_pad=0.07)  # inches, between titles and legend
     colours = style.colours([QAT, *sorted(set(points.way) - {QAT, FULL_PRECISION})])
     for row, shown in zip(axes, ("ratio", "per_stored_bit"), strict=True):
         _limit(row, points[shown])
@@ -83,7 +84,13 @@ def figure(points: pd.DataFrame) -> Figure:
     by_label: dict[str, Any] = {}
     for ax in axes[0]:
         by_label |= {label: handle for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
-    figure.legend(by_label.values(), by_label.keys(), loc="outside upper center", ncols=2, frameon=False)
+    figure.legend(
+        by_label.values(),
+        by_label.keys(),
+        loc="outside upper center",
+        ncols=2,
+        frameon=False,
+    )
     figure.supxlabel(KEY, fontsize=6, color="0.45")
     return figure
 
@@ -116,7 +123,7 @@ def summary(points: pd.DataFrame) -> pd.DataFrame:
             "bits stored per weight": points.bits_per_weight.map("{:.1f}".format),
             "R": points.ratio.map(ratio),
             "R of seeds": points.ratio_lowest.map(ratio) + " to " + points.ratio_highest.map(ratio),
-            "95 % interval of R": points.low.map(ratio) + " to " + points.high.map(ratio),
+            "95 % interval of the mean R": points.low.map(ratio) + " to " + points.high.map(ratio),
             "R_max": points.ratio_max.map(ratio),
             "bits of knowledge per stored bit": points.per_stored_bit.map("{:.3f}".format),
             "seeds": points.seeds.astype(int),

@@ -14,7 +14,7 @@ __all__ = ["caption", "figure", "points", "summary"]
 METHODS = ("rtn", "gptq", "hqq", "nf4", "fp8")
 LINE = ["method", "group_size", "zero_point", "matrices"]
 KEY = (
-    "bars: 95 % intervals over seeds and people.  dashed: the weights as trained.  stored bits: of the\n"
+    "bars: span of the seeds' 95 % intervals over people.  dashed: the weights as trained.  stored bits: of the\n"
     "whole model.  what leaves a panel below is lost; the table has it"
 )
 
@@ -55,7 +55,8 @@ def _panel(ax: Axes, group: pd.DataFrame, column: str) -> None:
     """A line for each method and each of its grids."""
     colours = style.colours(METHODS)
     unit = 1 if column == "ratio" else group.bits_per_weight
-    down, up = ((end / unit).clip(lower=0) for end in (group.ratio - group.low, group.high - group.ratio))
+    lowest, highest = (group[end] / group.n_parameters for end in ("bits_low", "bits_high"))
+    down, up = (group.ratio - lowest) / unit, (highest - group.ratio) / unit
     group = group.assign(y=group.ratio / unit, down=down, up=up)
     for (method, size, zero_point, matrices), line in group[group.method != FULL_PRECISION].groupby(LINE):
         line = line.sort_values("bits_per_weight")
@@ -76,7 +77,7 @@ def _panel(ax: Axes, group: pd.DataFrame, column: str) -> None:
     trained = group[group.method == FULL_PRECISION]
     if len(trained):
         ax.axhline(trained.y.iloc[0], color="0.5", lw=0.8, ls="--", zorder=0)
-    if group.y.max() > 0:  # what is far below zero is lost, however far; the intervals of few seeds are long
+    if group.y.max() > 0:  # what is far below zero is lost, however far
         ax.set_ylim(-0.2 * group.y.max(), 1.3 * group.y.max())
 
 

@@ -13,9 +13,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 COLUMN = 3.4  # inches: the width of a journal's column
-Colours = dict[int | str, tuple[float, float, float]]
+Colour = tuple[float, float, float]
+Colours = dict[int | str, Colour]
 GUIDES = (2.0, 1.0, 0.5, 0.25)  # bits per parameter
-STARTS = (0.0, 0.2, 0.4, 0.6)  # where a guide's label may stand, in widths of the panel
 
 
 def use() -> None:
@@ -27,6 +27,7 @@ def use() -> None:
             "axes.labelsize": 8,
             "axes.titlesize": 9,
             "legend.fontsize": 7,
+            "legend.title_fontsize": 7,
             "xtick.labelsize": 7,
             "ytick.labelsize": 7,
             "axes.spines.top": False,
@@ -42,7 +43,11 @@ def use() -> None:
 
 def colours(keys: Iterable[int | str]) -> Colours:
     """One colour for each key, the same in every figure for the same keys."""
-    return dict(zip(dict.fromkeys(keys), sns.color_palette("colorblind", 10), strict=False))
+    different = list(dict.fromkeys(keys))
+    palette = (
+        sns.color_palette("colorblind") if len(different) <= 10 else sns.color_palette("husl", len(different))
+    )
+    return dict(zip(different, palette, strict=False))
 
 
 def rounded(value: float, _: int = 0) -> str:
@@ -76,40 +81,11 @@ def log_axes(ax: Axes) -> None:
 
 
 def log_parameters(ax: Axes) -> None:
-    """Parameters along x, logarithmic, with ticks a person would choose within a decade or two."""
+    """Parameters along x, logarithmic, with ticks a person would choose: more of them within a decade."""
     ax.set_xscale("log")
-    ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 5.0, 7.0)))
+    left, right = ax.get_xlim()
+    subs = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0) if right < 20 * left else (1.0, 2.0, 5.0)
+    ax.xaxis.set_major_locator(LogLocator(subs=subs))
     ax.xaxis.set_major_formatter(FuncFormatter(rounded))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.set_xlabel("parameters")
-
-
-def guides(ax: Axes, ratios: Iterable[float] = GUIDES, dots: Iterable[tuple[float, float]] = ()) -> None:
-    """Dashed lines of equal bits per parameter, each labelled where it enters the panel, or further on beside dots."""
-    (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
-    across, up = math.log(right / left), math.log(top / bottom)
-    taken = [(math.log(x / left) / across, math.log(y / bottom) / up) for x, y in dots]
-    for ratio in ratios:
-        ax.plot([left, right], [ratio * left, ratio * right], "--", color="0.7", lw=0.7, zorder=0)
-        starts = [(at, math.log(ratio * left * math.exp(at * across) / bottom) / up) for at in STARTS]
-        inside = [(x, y) for x, y in starts if 0.02 < y < 0.95]
-        free = [
-            (x, y)
-            for x, y in inside
-            if not any(-0.15 < dot - x < 0.26 and -0.06 < height - y < 0.09 for dot, height in taken)
-        ]
-        for place in (free or inside)[:1]:
-            ax.annotate(
-                f"{ratio:g} bit/param",
-                place,
-                xycoords="axes fraction",
-                xytext=(3, 0),
-                textcoords="offset points",
-                va="center",
-                fontsize=6,
-                color="0.45",
-                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
-                zorder=0.5,
-            )
-    ax.set_xlim(left, right)
-    ax.set_ylim(bottom, top)
