@@ -9,13 +9,12 @@ import pandas as pd
 
 from ..files import UserError
 from . import conditions, measurement, selection
-from .compare import aligned, decimals
+from .compare import NOT, aligned, decimals
 from .saturation import Fit, Observation, fit
 from .seeds import standard_error
 
 SIZE = re.compile(r"-\d+-\d+(-d\d+)?(-mlp\d+)?(?=-|$)")  # of an architecture's name: layers, heads, widths
 PEOPLE = re.compile(r"-[^-]+")  # of a dataset's name: how many there are
-NOT = "not determined"
 GROUP = ["data", "design", "exposures", "variant"]
 
 

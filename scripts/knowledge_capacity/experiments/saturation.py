@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..capacity import families
-from ..capacity.compare import decimals
+from ..capacity.compare import NOT, decimals
 from ..capacity.saturation import learned
 from ..specs import FULL_PRECISION
 from . import style
@@ -43,7 +43,7 @@ def summary(points: pd.DataFrame) -> pd.DataFrame:
         fit, (data, design, exposures, _) = group.fit.iloc[0], key
         line = {"data": data, "model": design, "exposures": exposures}
         if isinstance(fit, str):
-            lines.append({**line, "bits per parameter": families.NOT, "remarks": fit})
+            lines.append({**line, "bits per parameter": NOT, "remarks": fit})
             continue
         both = fit.determined
         least = fit.bound == "low" and fit.capacity.low > 0
@@ -55,7 +55,7 @@ def summary(points: pd.DataFrame) -> pd.DataFrame:
                 if both
                 else f"at least {low}"
                 if least
-                else families.NOT,
+                else NOT,
                 "95 % interval": f"{low} to {high}" if both else "",
                 "sharpness k": f"{fit.sharpness:.1f}" if both and fit.shaped else "",
                 "spread of runs": f"{100 * fit.spread:.0f} %" if both and fit.shaped else "",
