@@ -70,9 +70,10 @@ def check(arguments: argparse.Namespace) -> None:
 def measured(arguments: argparse.Namespace) -> tuple[Interval, tuple[float, float], list[str]]:
     """The capacity to reckon with, the sizes it was measured at, and what speaks against it."""
     where = conditions.parse(arguments.where, "--where")
-    rows = families.foremost(families.chosen(arguments.measurements, where, "estimate", DEFAULTS, False))
+    rows = families.chosen(arguments.measurements, where, "estimate", DEFAULTS, others=False)
     if "exposures" not in where:
         rows = rows[rows.exposures == rows.exposures.max()]
+    rows = families.foremost(rows)
     found = families.fits(rows)
     if len(found) > 1:
         names = "; ".join(", ".join(map(str, key)) for key in found)

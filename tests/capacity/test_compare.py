@@ -334,8 +334,11 @@ def test_the_true_ratio_is_below_its_bound(truth: float) -> None:
 
 
 def test_an_interval_of_a_pair_that_says_nothing_is_not_shown() -> None:
-    wide = compare.table(pairs(both((0.01, 0.9), (0.5, 0.5)), *FAMILIES))
-    assert "[not determined]" in wide
+    wide = pairs(both((0.01, 0.9), (0.5, 0.5)), *FAMILIES)
+    assert "[not determined]" in compare.table(wide)
+    assert "a to b: 0.190, not determined: the ends" in compare.verdict(wide, "a", "b")
+    narrow = pairs(both((0.4, 0.5), (0.5, 0.5)), *FAMILIES)
+    assert "not determined" not in compare.table(narrow) + compare.verdict(narrow, "a", "b")
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ POWER = 0.8  # how often a difference of the wanted margin shall be found
 MOST_SEEDS = 10_000
 MARGIN = 1.1
 NOT = "not determined"
-WIDE = 100.0  # a ratio of one pair whose ends are this many times apart is not worth a number
+WIDE = 100.0  # an interval of a ratio whose ends are this many times apart is not worth its numbers
 
 
 def capacity_ratio(rows: pd.DataFrame) -> Interval:
@@ -83,7 +83,10 @@ def verdict(units: Sequence[Unit], a: str, b: str, margin: float = MARGIN) -> st
     if found:
         mean, *ends = map(beside_one, found)
         both = ", where both learned something" if without_a or without_b else ""
-        lines.append(f"ratio of {a} to {b}: {mean}, 95 % interval {' to '.join(ends)} ({number}{both})")
+        known = f"95 % interval {' to '.join(ends)}"
+        if _wide(found) and found.low <= 1 <= found.high:
+            known = f"{NOT}: the ends of its 95 % interval lie more than {WIDE:.0f} times apart"
+        lines.append(f"ratio of {a} to {b}: {mean}, {known} ({number}{both})")
     for nothing, who, told in ((without_a, a, _at_most(upper)), (without_b, b, _at_least(lower))):
         if nothing:
             lines.append(
@@ -235,11 +238,14 @@ def _names(units: Sequence[Unit]) -> list[str]:
 def _ratio(unit: Unit, found: Interval | None) -> str:
     """The ratio of a unit with its interval, or a bound where one side learned nothing."""
     if found:
-        wide = found.high > WIDE * found.low
-        return f"{beside_one(found.mean)} [{NOT}]" if wide else _shown(found, beside_one)
+        return f"{beside_one(found.mean)} [{NOT}]" if _wide(found) else _shown(found, beside_one)
     if _empty(unit.a) and _empty(unit.b):
         return NOT
     return _at_least(least([unit])) if _empty(unit.b) else _at_most(most([unit]))
+
+
+def _wide(found: Interval) -> bool:
+    return found.high > WIDE * found.low
 
 
 def _at_most(bound: float) -> str:
