@@ -1,7 +1,8 @@
 """Whether one architecture, recipe or quantizer stores more bits per parameter than another.
 
-Measurements of the same seed, all else equal, are paired. Without --a and --b it says what there is to
-compare. docs/comparing.md says what is counted and how it is decided.
+Measurements of the same seed, all else equal, are paired, at the best learning rate that both sides have. Training
+with junk or at few bits (qat) is left out unless a condition names a field of these, recipe or experiment. Without --a
+and --b it says what there is to compare. docs/comparing.md says what is counted and how it is decided.
 """
 
 import argparse
@@ -22,7 +23,12 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
         raise UserError("a comparison has two sides: give both --a and --b, or neither to see what there is.")
     where = conditions.parse(arguments.where, "--where")
     rows = conditions.measurements(arguments.measurements, where)
-    print(compared(rows, where, arguments) if arguments.a else conditions.choices(rows))
+    if not arguments.a:
+        print(conditions.choices(rows))
+        return
+    # sides say their variant themselves, and the best learning rate is that at full precision
+    others = {key: value for key, value in where.items() if key != "variant"}
+    print(compared(conditions.measurements(arguments.measurements, others), where, arguments))
 
 
 def compared(rows: pd.DataFrame, where: conditions.Conditions, arguments: argparse.Namespace) -> str:
@@ -32,7 +38,7 @@ def compared(rows: pd.DataFrame, where: conditions.Conditions, arguments: argpar
     ]
     common = {key: value for key, value in where.items() if key == "variant"}
     sides = [{**common, **side} for side in named]
-    units = pairing.pairs(rows, *sides)
+    match = pairing.match(rows, sides[0], sides[1], where)
     variants = [side.get("variant", FULL_PRECISION) for side in sides]
     if variants[0] != variants[1]:  # a side that does not say so is named as well
         named = [{**side, "variant": variant} for side, variant in zip(named, variants, strict=True)]
@@ -42,8 +48,9 @@ def compared(rows: pd.DataFrame, where: conditions.Conditions, arguments: argpar
         )
         for side in named
     )
-    table, verdict = compare.table(units), compare.verdict(units, a, b, arguments.margin)
-    return f"R: bits per parameter; a: {a}; b: {b}\n\n{table}\n\n{verdict}"
+    table, verdict = compare.table(match.units), compare.verdict(match.units, a, b, arguments.margin)
+    runs = compare.account(match, a, b)
+    return f"R: bits per parameter; a: {a}; b: {b}\n\n{table}\n\n{runs}\n\n{verdict}"
 
 
 if __name__ == "__main__":

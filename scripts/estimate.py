@@ -1,8 +1,9 @@
 """How many parameters hold English Wikipedia and textbooks, or any other corpus, from a measured capacity.
 
-The capacity is that of a family of models at one number of exposures, with its interval (see fit.py); or give
-one with --capacity. How many bits of knowledge a word holds is an assumption: 0.68 is what the claim of
-Allen-Zhu & Li 2024 amounts to, 14 billion bits in 20.5 billion words.
+The capacity is that of a family of models at one number of exposures, with its interval (see fit.py), by the runs of
+the experiment `estimate`, as in the scorecard, where there are any; or give one with --capacity. How many bits of
+knowledge a word holds is an assumption: 0.68 is what the claim of Allen-Zhu & Li 2024 amounts to, 14 billion bits in
+20.5 billion words.
 """
 
 import argparse
@@ -17,8 +18,8 @@ from knowledge_capacity.files import UserError
 from knowledge_capacity.specs import FULL_PRECISION
 
 DEFAULTS = {"kind": "bioS", "family": "gpt2", "variant": FULL_PRECISION}
-JUNK = {"junk_share", "junk_people", "junk_windows", "domain_token"}
-TELLING = ["kind", "family", "optimizer", "exposures", "variant", *sorted(JUNK), "recipe", "architecture"]
+TELLING = ["kind", "family", "optimizer", "exposures", "variant", *sorted(conditions.JUNK), "qat", "recipe"]
+TELLING += ["architecture"]
 
 
 def job(arguments: argparse.Namespace, log: console.Log) -> None:
@@ -69,10 +70,10 @@ def check(arguments: argparse.Namespace) -> None:
 def measured(arguments: argparse.Namespace) -> tuple[Interval, tuple[float, float], list[str]]:
     """The capacity to reckon with, the sizes it was measured at, and what speaks against it."""
     where = conditions.parse(arguments.where, "--where")
-    rows = conditions.measurements(arguments.measurements, where, DEFAULTS)
-    rows = plain(conditions.some(families.usable(rows)), where)
+    rows = families.chosen(arguments.measurements, where, "estimate", DEFAULTS, others=False)
     if "exposures" not in where:
         rows = rows[rows.exposures == rows.exposures.max()]
+    rows = families.foremost(rows)
     found = families.fits(rows)
     if len(found) > 1:
         names = "; ".join(", ".join(map(str, key)) for key in found)
@@ -81,24 +82,10 @@ def measured(arguments: argparse.Namespace) -> tuple[Interval, tuple[float, floa
     name = ", ".join(map(str, key))
     if isinstance(one, str):
         raise UserError(f"{name}: there is no capacity. {one}")
-    if one.bound == "low":
+    if not one.determined:
         raise UserError(f"{name}: there is no capacity to reckon with. {one.warnings[0]}")
     basis = f"The capacity is that of {name}, by {one.runs} runs."
     return one.capacity, (rows.n_parameters.min(), rows.n_parameters.max()), [basis, *one.warnings]
-
-
-def plain(rows: pd.DataFrame, where: conditions.Conditions) -> pd.DataFrame:
-    """The rows without those of junk and of training at few bits, unless conditions speak of such things."""
-    kept = rows
-    if "recipe" not in where:
-        kept = rows[~rows.recipe.str.contains("-qat-")]
-        kept = kept if JUNK & where.keys() else kept[kept.junk_share == 0]
-    if kept.empty:
-        names = ", ".join(sorted(set(rows.recipe)))
-        raise UserError(
-            f"all of these were trained with junk or at few bits. Add recipe=NAME to --where: {names}."
-        )
-    return kept
 
 
 def telling(rows: pd.DataFrame) -> str:
@@ -123,7 +110,8 @@ if __name__ == "__main__":
         default=[],
         metavar="FIELD=VALUE",
         help="which measurements (default: kind=bioS family=gpt2 variant=fp32, at most exposures, with neither "
-        "junk nor qat)",
+        "junk nor qat unless a field of these, recipe or experiment is named; of several kinds of facts, that of the "
+        "largest model)",
     )
     parser.add_argument(
         "--capacity",

@@ -9,11 +9,11 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 import warm
-from knowledge_capacity.capacity import compare, conditions, measurement, pairing
+from knowledge_capacity.capacity import bounds, compare, conditions, measurement, pairing
 from knowledge_capacity.capacity.measurement import SCHEMA
 from knowledge_capacity.capacity.seeds import student
 from knowledge_capacity.files import UserError, write_parquet
-from knowledge_capacity.specs import Architecture, BioS, Recipe
+from knowledge_capacity.specs import Architecture, BioS, Junk, Quantizer, Recipe
 from tables import DATASET, row, table
 from workflow import ROOT, TIMEOUT
 
@@ -27,6 +27,10 @@ def both(ratios: tuple[float, ...], others: tuple[float, ...], width: int = 8) -
         *(row(r, GPT2(width), seed, n_parameters=1000 + width) for seed, r in enumerate(ratios)),
         *(row(r, LLAMA(width), seed, n_parameters=1000 + width) for seed, r in enumerate(others)),
     )
+
+
+def pairs(rows: pd.DataFrame, a: conditions.Conditions, b: conditions.Conditions) -> list[pairing.Unit]:
+    return pairing.match(rows, a, b).units
 
 
 FAMILIES = ({"family": "gpt2"}, {"family": "llama"})
@@ -68,7 +72,7 @@ def test_what_there_is_can_be_asked_for_as_the_example_says() -> None:
 
 def test_sizes_of_families_are_paired_by_seed() -> None:
     rows = pd.concat([both((0.5, 0.6), (0.4, 0.3), w) for w in (8, 16)]).iloc[::-1]
-    units = pairing.pairs(rows, *FAMILIES)
+    units = pairs(rows, *FAMILIES)
     assert [unit.shared["width"] for unit in units] == ["8", "16"]
     for unit in units:
         assert list(unit.a.seed) == list(unit.b.seed) == [0, 1]
@@ -83,7 +87,7 @@ def test_a_seed_without_partner_and_a_run_that_diverged_are_left_out() -> None:
         row(0.4, LLAMA(8), 1),
         row(0.0, LLAMA(8), 2, diverged="the loss is nan"),
     )
-    (unit,) = pairing.pairs(rows, *FAMILIES)
+    (unit,) = pairs(rows, *FAMILIES)
     assert list(unit.a.seed) == [1]
 
 
@@ -92,15 +96,79 @@ def test_each_side_has_its_best_rate() -> None:
     rows = table(
         row(0.5, GPT2(8)), row(0.3, GPT2(8), recipe=fast), row(0.2, LLAMA(8)), row(0.4, LLAMA(8), recipe=fast)
     )
-    (unit,) = pairing.pairs(rows, *FAMILIES)
+    (unit,) = pairs(rows, *FAMILIES)
     assert (unit.a.capacity_ratio.iloc[0], unit.b.capacity_ratio.iloc[0]) == (0.5, 0.4)
-    (unit,) = pairing.pairs(rows, {"lr": "1e-3", "family": "gpt2"}, {"lr": "2e-3", "family": "gpt2"})
+    (unit,) = pairs(rows, {"lr": "1e-3", "family": "gpt2"}, {"lr": "2e-3", "family": "gpt2"})
     assert (unit.a.capacity_ratio.iloc[0], unit.b.capacity_ratio.iloc[0]) == (0.5, 0.3)
+
+
+def test_the_best_rate_is_the_best_that_both_sides_have() -> None:
+    rates = {1e-3: 0.5, 2e-3: 0.6, 4e-3: 0.7}
+    recipes = {lr: Recipe(1000, lr) for lr in rates}
+    trained = [row(r + 0.01 * s, GPT2(8), s, recipe=recipes[lr]) for lr, r in rates.items() for s in (0, 1)]
+    rounded = [
+        row(0.3, GPT2(8), s, recipe=recipes[lr], variant="int4-rtn") for lr in (1e-3, 2e-3) for s in (0, 1)
+    ]
+    # of the runs with most, at full precision, none was quantised
+    found = pairing.match(table(*trained, *rounded), {"variant": "int4-rtn"}, {"variant": "fp32"})
+    (unit,) = found.units
+    assert set(unit.a.lr) == set(unit.b.lr) == {2e-3}
+    assert unit.seeds == 2
+    assert found.lacking == 1
+    assert found.runs == (4, 6)
+    assert found.left_out == {pairing.OTHER_RATE: (2, 4)}
+    said = compare.account(found, "a", "b")
+    assert "a: 4 runs, 2 compared. Left out: 2 at another learning rate" in said
+    assert "In 1 pair the best learning rate of one side was not measured on the other" in said
+    # without a rate in common, each has its own
+    (unit,) = pairs(table(*trained, row(0.4, LLAMA(8), recipe=Recipe(1000, 8e-3))), *FAMILIES)
+    assert (unit.a.lr.iloc[0], unit.b.lr.iloc[0]) == (4e-3, 8e-3)
+    # a rate that diverged is no best one
+    diverged = row(0.0, GPT2(8), 1, recipe=recipes[2e-3], diverged="the loss is nan")
+    rows = table(*(one for one in trained if (one["lr"], one["seed"]) != (2e-3, 1)), diverged, *rounded)
+    (unit,) = pairs(rows, {"variant": "int4-rtn"}, {"variant": "fp32"})
+    assert set(unit.a.lr) == {1e-3}
+
+
+def test_every_run_that_is_left_out_is_counted_with_its_reason() -> None:
+    few = Recipe(1000, 1e-3, qat=Quantizer(3))
+    noisy = Recipe(1000, 1e-3, junk=Junk(people=9))
+    rows = table(
+        *(row(0.5, GPT2(8), seed) for seed in (0, 1, 2)),
+        row(0.5, GPT2(16)),
+        *(row(0.4, make(8), recipe=recipe) for make in (GPT2, LLAMA) for recipe in (few, noisy)),
+        *(row(0.4, LLAMA(8), seed) for seed in (0, 3)),
+        row(0.0, LLAMA(8), 2, diverged="the loss is nan"),
+    )
+    found = pairing.match(rows, *FAMILIES)
+    assert [unit.seeds for unit in found.units] == [1]
+    assert found.runs == (6, 5)
+    assert found.left_out == {
+        pairing.DIVERGED: (0, 1),
+        pairing.NO_PARTNER: (1, 0),
+        pairing.NO_SEED: (2, 1),
+        "trained at few bits (qat)": (1, 1),
+        "trained with junk": (1, 1),
+    }
+    said = compare.account(found, "GPT-2", "LLaMA").splitlines()
+    assert said[0].startswith("GPT-2: 6 runs, 1 compared. Left out: ")
+    assert "2 without a partner of the same seed" in said[0]
+    assert "1 diverged" in said[1]
+    # as soon as they are asked for, they count
+    for asked in ({"qat": "int3-rtn"}, {"recipe": few.slug}):
+        (unit,) = pairing.match(conditions.select(rows, asked, "--where"), *FAMILIES, where=asked).units
+        assert set(unit.a.recipe) == {few.slug}
+    sides = ({"family": "gpt2", "junk_people": "9"}, {"family": "llama", "junk_people": "9"})
+    assert len(pairs(rows, *sides)) == 1
+    with pytest.raises(
+        UserError, match=r"all of these were trained with junk or at few bits\. Add qat=, junk"
+    ):
+        pairs(rows[rows.junk_share > 0], *FAMILIES)
 
 
 def test_what_else_differs_is_said() -> None:
     rows = table(row(0.5, GPT2(8)), row(0.4, GPT2(8), recipe=Recipe(100, 1e-3, batch_size=12)))
-    units = pairing.pairs(rows, {"exposures": "1000"}, {"exposures": "100"})
+    units = pairs(rows, {"exposures": "1000"}, {"exposures": "100"})
     assert units[0].apart == {"batch_size": ("192", "12")}
     assert "They differ in batch_size (192 and 12) as well." in compare.verdict(units, "a", "b")
     other = BioS(n_people=100)
@@ -108,7 +176,7 @@ def test_what_else_differs_is_said() -> None:
         row(0.5, GPT2(8), dataset=other),
         row(0.4, GPT2(8), recipe=Recipe(100, 1e-3, batch_size=9), dataset=other),
     )
-    units = pairing.pairs(pd.concat([rows, more]), {"exposures": "1000"}, {"exposures": "100"})
+    units = pairs(pd.concat([rows, more]), {"exposures": "1000"}, {"exposures": "100"})
     # once for the field, whatever the number of its pairs of values
     assert "They differ in batch_size (192 and 9; 192 and 12) as well." in compare.verdict(units, "a", "b")
 
@@ -116,10 +184,10 @@ def test_what_else_differs_is_said() -> None:
 def test_selections_that_cannot_be_compared() -> None:
     rows = both((0.5,), (0.4,))
     with pytest.raises(UserError, match="ask for the same measurements"):
-        pairing.pairs(rows, {"family": "gpt2"}, {"architecture": "gpt2-2-1-d8"})
+        pairs(rows, {"family": "gpt2"}, {"architecture": "gpt2-2-1-d8"})
     other = table(row(0.5, GPT2(8)), row(0.4, LLAMA(8), recipe=MUON))
     with pytest.raises(UserError, match="share no recipe: optimizer is adamw in --a and muon in --b"):
-        pairing.pairs(other, *FAMILIES)
+        pairs(other, *FAMILIES)
     crossed = table(
         row(0.5, GPT2(8)),
         row(0.5, GPT2(8), recipe=MUON, dataset=BioS(100)),
@@ -127,21 +195,21 @@ def test_selections_that_cannot_be_compared() -> None:
         row(0.4, LLAMA(8), dataset=BioS(100)),
     )
     with pytest.raises(UserError, match="no measurement of --a has a partner in --b"):
-        pairing.pairs(crossed, *FAMILIES)
+        pairs(crossed, *FAMILIES)
     with pytest.raises(UserError, match=r"no seed of --a \(0\) is one of --b \(1\)"):
-        pairing.pairs(table(row(0.5, GPT2(8), 0), row(0.4, LLAMA(8), 1)), *FAMILIES)
+        pairs(table(row(0.5, GPT2(8), 0), row(0.4, LLAMA(8), 1)), *FAMILIES)
     several = table(row(0.5, GPT2(8)), row(0.5, Architecture(2, 1, 8, tied=False)), row(0.4, LLAMA(8)))
     with pytest.raises(
         UserError, match=r"--a leaves architecture open: there are gpt2-2-1-d8, gpt2-2-1-d8-un"
     ):
-        pairing.pairs(several, *FAMILIES)
+        pairs(several, *FAMILIES)
 
 
 def test_only_the_fields_that_differ_are_named() -> None:
     fast = [Recipe(exposures, 2e-3, batch_size=4) for exposures in (100, 50)]
     rows = table(*(row(0.5, GPT2(8), recipe=recipe) for recipe in (*fast, Recipe(1000, 1e-3))))
     with pytest.raises(UserError) as error:
-        pairing.pairs(rows, {"lr": "2e-3"}, {"lr": "1e-3"})
+        pairs(rows, {"lr": "2e-3"}, {"lr": "1e-3"})
     assert str(error.value) == (
         "--a and --b share no recipe: exposures is 50, 100 in --a and 1000 in --b; batch_size is 4 in --a and 192 in "
         "--b. Name the recipe of each, if it may differ: recipe=NAME."
@@ -158,14 +226,14 @@ def test_sides_that_are_no_question_are_refused() -> None:
     with pytest.raises(
         UserError, match=r"--a n_people=100: --b leaves n_people open\. Write n_people=… for --b"
     ):
-        pairing.pairs(rows, {"n_people": "100"}, {"variant": "int4-rtn"})
+        pairs(rows, {"n_people": "100"}, {"variant": "int4-rtn"})
     with pytest.raises(UserError, match="--b family=gpt2: --a leaves family open"):
-        pairing.pairs(rows, {"width": "8"}, {"family": "gpt2", "width": "8"})
-    assert len(pairing.pairs(rows, {"variant": "int4-rtn"}, {"variant": "fp32"})) == 2
+        pairs(rows, {"width": "8"}, {"family": "gpt2", "width": "8"})
+    assert len(pairs(rows, {"variant": "int4-rtn"}, {"variant": "fp32"})) == 2
     with pytest.raises(UserError, match=r"--a seed=0: seeds are what is paired, so they cannot be compared"):
-        pairing.pairs(rows, {"seed": "0"}, {"seed": "1"})
+        pairs(rows, {"seed": "0"}, {"seed": "1"})
     with pytest.raises(UserError, match=r"--b seed=0: seeds are what is paired"):
-        pairing.pairs(rows, {"variant": "int4-rtn"}, {"variant": "fp32", "seed": "0"})
+        pairs(rows, {"variant": "int4-rtn"}, {"variant": "fp32", "seed": "0"})
 
 
 def test_answers_are_compared_with_answers_alone() -> None:
@@ -176,14 +244,14 @@ def test_answers_are_compared_with_answers_alone() -> None:
         {**row(0.3, GPT2(8), variant="questions-rank2"), **asked},
     )
     with pytest.raises(UserError, match=r"--a variant=questions: answers to questions tell of values alone"):
-        pairing.pairs(rows, {"variant": "questions"}, {"variant": "fp32"})
-    assert len(pairing.pairs(rows, {"variant": "questions"}, {"variant": "questions-rank2"})) == 1
+        pairs(rows, {"variant": "questions"}, {"variant": "fp32"})
+    assert len(pairs(rows, {"variant": "questions"}, {"variant": "questions-rank2"})) == 1
     assert "For example" not in conditions.choices(rows[rows.variant != "questions"])  # of fp32 and answers
 
 
 def test_the_verdict_is_a_rule() -> None:
     def said(rows: pd.DataFrame) -> str:
-        return compare.verdict(pairing.pairs(rows, *FAMILIES), "GPT-2", "LLaMA")
+        return compare.verdict(pairs(rows, *FAMILIES), "GPT-2", "LLaMA")
 
     assert "In this setting GPT-2 stores more bits" in said(both((0.80, 0.82, 0.81), (0.5, 0.52, 0.51)))
     assert "GPT-2 stores fewer bits" in said(both((0.5, 0.52, 0.51), (0.80, 0.82, 0.81)))
@@ -195,7 +263,10 @@ def test_the_verdict_is_a_rule() -> None:
     assert "by less than a factor of 1.1" in said(tiny)
     one = said(both((0.8,), (0.5,)))
     assert "With this seed, and perhaps not with another, GPT-2 stores more" in one
-    assert "There is no ratio" in said(both((0.5,), (-0.1,)))
+    beyond = said(both((0.5,), (-0.1,)))
+    assert "LLaMA learned nothing, with some seed at least: the ratio there is beyond any number." in beyond
+    assert "GPT-2 stores more" in beyond
+    assert "There is no ratio" in said(both((-0.1,), (-0.1,)))
     full = DATASET.bits_max / 1000
     limited = said(both((0.95 * full,), (0.5,)))
     assert "No verdict: the dataset is too small for GPT-2." in limited
@@ -205,16 +276,69 @@ def test_limited_and_empty_pairs_do_not_count() -> None:
     full = DATASET.bits_max / 1000
     rows = pd.concat([both((0.8, 0.8), (0.4, 0.4)), both((0.95 * full,) * 2, (0.9, 0.9), 16)])
     rows = pd.concat([rows, both((0.5, 0.5), (-0.1, 0.1), 32)])
-    said = compare.verdict(pairing.pairs(rows, *FAMILIES), "a", "b")
+    said = compare.verdict(pairs(rows, *FAMILIES), "a", "b")
     assert said.startswith("ratio of a to b: 2.000, ")
     assert "Left out: 1 pair that the dataset limits." in said
-    assert "Left out: 1 pair where b learned nothing." in said
+    assert "In 1 pair b learned nothing, with some seed at least: the ratio there is at least 0" in said
+    assert "No difference is shown: with the pairs in which one of them learned nothing" in said
     nothing = both((-0.1, 0.5), (-0.1, 0.5), 64)
-    said = compare.verdict(pairing.pairs(pd.concat([rows, nothing]), *FAMILIES), "a", "b")
-    assert "Left out: 1 pair where b learned nothing." in said  # a pair counts once
+    said = compare.verdict(pairs(pd.concat([rows, nothing]), *FAMILIES), "a", "b")
+    assert "In 1 pair b learned nothing" in said  # a pair counts once
     assert "Left out: 1 pair where each of them learned nothing." in said
     mixed = pd.concat([both((0.5, 0.51), (0.5, 0.51)), both((0.9, 0.92), (0.3, 0.31), 16)])
-    assert "differs from pair to pair" in compare.verdict(pairing.pairs(mixed, *FAMILIES), "a", "b")
+    assert "differs from pair to pair" in compare.verdict(pairs(mixed, *FAMILIES), "a", "b")
+
+
+def test_a_side_that_learned_nothing_gives_a_bound() -> None:
+    rows = pd.concat(
+        [both((-0.1, -0.12, -0.11), (0.5, 0.52, 0.51)), both((0.2, 0.21, 0.2), (0.5, 0.52, 0.5), 16)]
+    )
+    units = pairs(rows, *FAMILIES)
+    alone, other = ([unit] for unit in units)
+    assert bounds.most(alone) == 0  # below zero, and surely so
+    assert bounds.least(other) <= compare.ratio(other).mean <= bounds.most(other)  # type: ignore[union-attr]
+    lines = compare.table(units).splitlines()
+    assert "at most 0.000" in lines[1]
+    assert lines[1].endswith("learned nothing: a")
+    said = compare.verdict(units, "a", "b")
+    assert "where both learned something)" in said
+    assert "In 1 pair a learned nothing, with some seed at least: the ratio there is at most 0.000." in said
+    assert "a stores fewer bits per parameter than b" in said
+    said = compare.verdict(alone, "a", "b")
+    assert "a stores fewer bits per parameter than b" in said
+    assert "There is no ratio" not in said
+    turned = compare.verdict(pairs(rows, *FAMILIES[::-1]), "b", "a")
+    assert "b stores more bits per parameter than a" in turned
+    # more by the pairs with a ratio is not more where others have none
+    mixed = pd.concat([both((-0.1, -0.12), (0.5, 0.52)), both((0.9, 0.92), (0.5, 0.51), 16)])
+    assert "No difference is shown: with the pairs in which" in compare.verdict(
+        pairs(mixed, *FAMILIES), "a", "b"
+    )
+    # and seeds too far apart tell nothing
+    vague = both((-0.1, 0.3), (0.1, 0.9))
+    assert bounds.most(pairs(vague, *FAMILIES)) == np.inf
+    assert "not determined" in compare.table(pairs(vague, *FAMILIES))
+    assert "There is no ratio" in compare.verdict(pairs(vague, *FAMILIES), "a", "b")
+
+
+@pytest.mark.parametrize("truth", [0.0, 0.1, 0.8])
+def test_the_true_ratio_is_below_its_bound(truth: float) -> None:
+    random, repeats, held = np.random.default_rng(2), 200, 0
+    units = pairs(pd.concat([both((1.0,) * 3, (1.0,) * 3, w) for w in (8, 16)]), *FAMILIES)
+    for _ in range(repeats):
+        for unit in units:
+            for side, mean in ((unit.a, truth), (unit.b, 1.0)):
+                side["capacity_ratio"] = mean + random.normal(0, 0.2, 3)
+        held += truth <= bounds.most(units)
+    assert held / repeats == pytest.approx(0.975, abs=0.035)
+
+
+def test_an_interval_of_a_pair_that_says_nothing_is_not_shown() -> None:
+    wide = pairs(both((0.01, 0.9), (0.5, 0.5)), *FAMILIES)
+    assert "[not determined]" in compare.table(wide)
+    assert "a to b: 0.190, not determined: the ends" in compare.verdict(wide, "a", "b")
+    narrow = pairs(both((0.4, 0.5), (0.5, 0.5)), *FAMILIES)
+    assert "not determined" not in compare.table(narrow) + compare.verdict(narrow, "a", "b")
 
 
 @pytest.mark.parametrize(
@@ -235,7 +359,7 @@ def test_on_which_side_of_1_an_end_lies_is_shown(ratio: float, shown: str) -> No
 def test_a_verdict_shows_the_interval_that_it_rests_on() -> None:
     rows = both((0.4998, 0.49985, 0.4999), (0.5, 0.5, 0.5))
     rows["bits_learned_low"] = rows["bits_learned_high"] = rows["bits_learned"]
-    units = pairing.pairs(rows, *FAMILIES)
+    units = pairs(rows, *FAMILIES)
     said = compare.verdict(units, "a", "b")
     assert "a stores fewer bits" in said
     assert "interval 0.999 to 0.9999 (" in said
@@ -246,10 +370,10 @@ def test_variants_of_one_run_share_their_people() -> None:
     ratios = {(seed, variant): 0.5 + 0.1 * seed for seed in (0, 1) for variant in ("fp32", "int8-rtn")}
     ratios[1, "int8-rtn"] -= 0.003
     rows = table(*(row(r, GPT2(8), s, error=0.05, variant=v) for (s, v), r in ratios.items()))
-    found = compare.ratio(pairing.pairs(rows, {"variant": "fp32"}, {"variant": "int8-rtn"}))
+    found = compare.ratio(pairs(rows, {"variant": "fp32"}, {"variant": "int8-rtn"}))
     assert found
     assert found.high / found.low < 1.08  # twelve per cent by people, were they others for each variant
-    single = pairing.pairs(rows[rows.seed == 0], {"variant": "fp32"}, {"variant": "int8-rtn"})
+    single = pairs(rows[rows.seed == 0], {"variant": "fp32"}, {"variant": "int8-rtn"})
     alone = compare.ratio(single)
     assert alone
     assert alone.high / alone.low > 1.5
@@ -258,7 +382,7 @@ def test_variants_of_one_run_share_their_people() -> None:
 @pytest.mark.parametrize("truth", [1.0, 1.3])
 def test_the_ratio_of_sizes_and_seeds_is_in_its_interval(truth: float) -> None:
     random, repeats, held = np.random.default_rng(0), 250, 0
-    template = pairing.pairs(pd.concat([both((1.0,) * 3, (1.0,) * 3, w) for w in (8, 16)]), *FAMILIES)
+    template = pairs(pd.concat([both((1.0,) * 3, (1.0,) * 3, w) for w in (8, 16)]), *FAMILIES)
     for _ in range(repeats):
         for unit in template:
             for side, mean in ((unit.a, truth), (unit.b, 1.0)):
@@ -272,7 +396,7 @@ def test_the_ratio_of_sizes_and_seeds_is_in_its_interval(truth: float) -> None:
 
 def test_as_many_seeds_as_are_needed_find_the_margin_four_times_in_five() -> None:
     logs = np.array([-0.1, 0.0, 0.1])
-    units = pairing.pairs(both(tuple(0.5 * np.exp(logs)), (0.5,) * 3), *FAMILIES)
+    units = pairs(both(tuple(0.5 * np.exp(logs)), (0.5,) * 3), *FAMILIES)
     needed = compare.seeds_needed(units, 1.15)
     assert needed
     assert needed > 3
@@ -283,7 +407,7 @@ def test_as_many_seeds_as_are_needed_find_the_margin_four_times_in_five() -> Non
     fewer = draws[:, : needed - 1]
     t = fewer.mean(axis=1) / (fewer.std(axis=1, ddof=1) / np.sqrt(needed - 1))
     assert np.mean(t > student(needed - 2)) < 0.8 + 0.02
-    assert compare.seeds_needed(pairing.pairs(both((0.5,), (0.4,)), *FAMILIES), 1.1) is None
+    assert compare.seeds_needed(pairs(both((0.5,), (0.4,)), *FAMILIES), 1.1) is None
 
 
 def write(file: Path, rows: pa.Table) -> Path:
@@ -342,7 +466,9 @@ def test_a_file_without_a_row_is_the_same_to_every_command(tmp_path: Path) -> No
     assert command("search", "--replay", file, ok=False) == f"search: {expected}"
     asked = {**row(0.4, GPT2(8), variant="questions"), "accuracy_by_attribute": [("major", 0.5)]}
     file = str(write(tmp_path / "answers.parquet", measurement.table([asked])))
-    assert "none of these measurements tells of a capacity" in command("fit", file, ok=False)
+    assert "none of these measurements tells of a capacity" in command(
+        "fit", file, "--where", "variant=questions", ok=False
+    )
 
 
 def command(script: str, *arguments: str, ok: bool = True) -> str:

@@ -12,8 +12,9 @@ from knowledge_capacity.capacity import extrapolation, families, measurement, se
 from knowledge_capacity.capacity.saturation import Fit, Observation, fit, learned, own_capacity
 from knowledge_capacity.capacity.seeds import Interval, over_seeds
 from knowledge_capacity.experiments import output, saturation
+from knowledge_capacity.experiments.estimate import needed
 from knowledge_capacity.files import UserError, write_parquet
-from knowledge_capacity.specs import Architecture, BioS, Junk, Quantizer, Recipe
+from knowledge_capacity.specs import Architecture, BioS, Junk, Pools, Quantizer, Recipe
 from tables import row, table
 from workflow import ROOT, TIMEOUT
 
@@ -169,6 +170,42 @@ def test_families_are_told_apart_whatever_their_size() -> None:
     assert "two runs at least" in said
 
 
+def test_facts_of_one_kind_from_other_pools_or_templates_have_a_capacity_of_their_own() -> None:
+    small = [
+        row(0.3 + 0.01 * seed, Architecture(2, 1, 8), seed, dataset=dataset)
+        for seed in (0, 1)
+        for dataset in (BioS(50, templates=1), BioS(100, templates=1), BioS(50, pools=Pools(majors=16)))
+    ]
+    rows = families.usable(table(*ROWS, *small))
+    names = ["bioS", "bioS-templates1", BioS(50, pools=Pools(majors=16)).slug.replace("-50", "")]
+    assert sorted(rows.data.unique()) == sorted(names)  # people alone are no other facts
+    found = families.fits(rows)
+    large, few = found["bioS", "gpt2", 1000, "fp32"], found["bioS-templates1", "gpt2", 1000, "fp32"]
+    assert families.determined(large)
+    assert families.determined(few)
+    assert (large.runs, few.runs) == (8, 4)
+    assert few.capacity.high < large.capacity.low
+    assert set(families.foremost(rows).data) == {"bioS"}  # which has the largest model
+    assert len(saturation.points(table(*ROWS, *small)).groupby(["data", "design"])) == 4
+
+
+def test_an_interval_of_no_use_is_no_capacity() -> None:
+    apart = fit([run(1e3, seed, capacity) for seed, capacity in enumerate((0.5, 2.0))])
+    assert apart.capacity.high > 10 * apart.capacity.low
+    assert not apart.determined
+    assert not apart.shaped
+    assert "lie more than 10 times apart. Add seeds or sizes." in apart.warnings[0]
+    near = fit([run(1e3, seed, 2.0 + 0.1 * seed) for seed in range(4)])
+    assert near.determined
+    assert near.shaped
+    said = families.table({("bioS", "a", 1, "fp32"): apart, ("bioS", "b", 1, "fp32"): near}).splitlines()
+    assert "not determined" in said[1]
+    assert " to " not in said[1]
+    assert " to " in said[2]
+    few = {("bioS", "c", 1, "fp32"): fit([run(1e3, seed, 2.0) for seed in (0, 1)])}
+    assert "%" not in families.table(few).splitlines()[1]  # no spread of two runs
+
+
 def test_the_figure_is_the_same_twice_and_its_table_has_the_fits(tmp_path: Path) -> None:
     rows = selection.marked(measurement.table(ROWS))
     for name in ("one", "two"):
@@ -234,6 +271,35 @@ def estimate(*arguments: str, ok: bool = True) -> str:
     return done.stdout if ok else done.stderr
 
 
+def test_a_capacity_is_that_of_the_runs_of_its_experiment_where_there_are_any(tmp_path: Path) -> None:
+    own = [{**one, "experiments": ["saturation", "estimate"]} for one in ROWS if one["family"] == "gpt2"]
+    other = [{**one, "experiments": ["probes"]} for one in ROWS if one["family"] == "llama"]
+    more = [{**measured(32, 2.0, seed, people=200), "experiments": ["probes"]} for seed in (0, 1)]
+    file = tmp_path / "measurements.parquet"
+    write_parquet(file, selection.marked(measurement.table([*own, *other, *more])))
+    names = [sorted(one["run"] for one in some) for some in ((*own, *other), own)]
+    assert sorted(families.chosen(file, {}, "saturation", {}).run) == names[0]
+    assert sorted(families.chosen(file, {}, "estimate", {}, others=False).run) == names[1]
+    assert sorted(families.chosen(file, {"experiment": "probes"}, "estimate", {}).run) == sorted(
+        one["run"] for one in (*other, *more)
+    )
+    assert sorted(families.chosen(file, {"n_people": "200"}, "estimate", {}).run) == sorted(
+        one["run"] for one in more
+    )
+    said = estimate(str(file))
+    assert "The capacity is that of bioS, gpt2, 1000, fp32, by 8 runs." in said
+    # as in the scorecard
+    reading = needed(output.rows_of("estimate", measurement.read(file)))
+    assert f"{reading.value.mean / 1e9:.3g} billion" in said
+    assert "8 runs" in reading.models
+
+
+def test_the_published_estimate_is_that_of_the_scorecard() -> None:
+    file = ROOT / "results/published/measurements.parquet"
+    reading = needed(output.rows_of("estimate", measurement.read(file)))
+    assert f"{reading.value.mean / 1e9:.3g} billion" in estimate(str(file))
+
+
 def test_the_estimate_is_of_plain_training_and_says_what_else_there_is(tmp_path: Path) -> None:
     gpt2 = Architecture(2, 1, 8)
     muon = Recipe(1000, 1e-3, optimizer="muon")
@@ -257,6 +323,7 @@ def test_the_estimate_is_of_plain_training_and_says_what_else_there_is(tmp_path:
     assert not said.endswith("\n\n")
     recipe = Recipe(1000, 1e-3, qat=Quantizer(3)).slug
     assert "gpt2 qat-int3-rtn" in estimate(str(file), "--where", f"recipe={recipe}")
+    assert "gpt2 qat-int3-rtn" in estimate(str(file), "--where", "qat=int3-rtn")
     assert "gpt2 junk 9 0.875 pure" in estimate(str(file), "--where", "junk_people=9")
 
     write([*ROWS, *(row(0.4, gpt2, seed, recipe=muon) for seed in (0, 1))])

@@ -6,7 +6,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from knowledge_capacity.experiments import plots, qat
+from knowledge_capacity.capacity import conditions
+from knowledge_capacity.experiments import qat
 from knowledge_capacity.specs import BioS, Junk, Quantizer, Recipe, to_json
 
 RECIPE = Recipe(exposures=1000, lr=1e-3)
@@ -96,5 +97,5 @@ def test_recipes_say_what_they_train_with() -> None:
         replace(RECIPE, qat=INT2, junk=junk),
         replace(RECIPE, junk=junk),
     ]
-    found = plots.qat(pd.Series([recipe.slug for recipe in recipes]))
+    found = conditions.qat(pd.Series([recipe.slug for recipe in recipes]))
     assert found.fillna("none").tolist() == ["none", INT4.slug, INT2.slug, "none"]

@@ -7,13 +7,16 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from .bounds import least, most, same_runs
 from .intervals import LEVEL
-from .pairing import Unit
+from .pairing import Match, Unit
 from .seeds import Interval, apart, over_seeds, over_units, standard_error, student
 
 POWER = 0.8  # how often a difference of the wanted margin shall be found
 MOST_SEEDS = 10_000
 MARGIN = 1.1
+NOT = "not determined"
+WIDE = 100.0  # an interval of a ratio whose ends are this many times apart is not worth its numbers
 
 
 def capacity_ratio(rows: pd.DataFrame) -> Interval:
@@ -32,26 +35,64 @@ def ratio(units: Sequence[Unit]) -> Interval | None:
     """
     if any(map(_nothing, units)):
         return None
-    same_runs = all(list(u.a.run) == list(u.b.run) and u.seeds > 1 for u in units)
-    errors = [[0.0 if same_runs else e for e in _errors(unit)] for unit in units]
+    shared = same_runs(units)
+    errors = [[0.0 if shared else e for e in _errors(unit)] for unit in units]
     return Interval(*map(math.exp, over_units(_logs(units), errors)))
+
+
+def account(match: Match, a: str, b: str) -> str:
+    """How many runs each side has, how many of them are compared, and why the others are not."""
+    lines = []
+    for i, (name, runs) in enumerate(zip((a, b), match.runs, strict=True)):
+        gone = {reason: counts[i] for reason, counts in match.left_out.items() if counts[i]}
+        said = "; ".join(f"{count} {reason}" for reason, count in gone.items())
+        compared = runs - sum(gone.values())
+        lines.append(
+            f"{name}: {_count(runs, 'run')}, {compared} compared{f'. Left out: {said}' if said else ''}."
+        )
+    if match.lacking:
+        lines.append(
+            f"In {_count(match.lacking, 'pair')} the best learning rate of one side was not measured on the other: the "
+            "best that both have counts."
+        )
+    return "\n".join(lines)
 
 
 def verdict(units: Sequence[Unit], a: str, b: str, margin: float = MARGIN) -> str:
     """What the ratio says: a line of numbers, lines of words, and what to do where nothing is shown.
 
-    "More" or "fewer" needs an interval without 1, by units that no dataset limits. a, b: what the sides are
+    "More" or "fewer" needs an interval without 1, by units that no dataset limits. Units in which one side learned
+    nothing have no ratio, but a bound, and the interval of all units reaches as far as that. a, b: what the sides are
     called. margin: a ratio worth telling from 1.
     """
     learned = [unit for unit in units if not _nothing(unit)]
     used = [unit for unit in learned if not _limited(unit.a, unit.b)]
     found = ratio(used or learned) if learned else None
-    if not found:
+    without_a = [unit for unit in units if _empty(unit.a) and not _empty(unit.b)]
+    without_b = [unit for unit in units if _empty(unit.b) and not _empty(unit.a)]
+    upper, lower = most(without_a) if without_a else 0.0, least(without_b) if without_b else math.inf
+    low = 0.0 if without_a else min(found.low if found else math.inf, lower)
+    high = math.inf if without_b else max(found.high if found else 0.0, upper)
+    if not found and (not (without_a or without_b) or (low == 0 and math.isinf(high))):
         return "There is no ratio: one of them learned nothing. Train longer, or make the model larger."
-    seeds = max(unit.seeds for unit in used or learned)
-    number = _count(seeds, "seed") + (f", {len(used)} pairs of models" if len(used) > 1 else "")
-    mean, low, high = map(beside_one, found)
-    lines = [f"ratio of {a} to {b}: {mean}, 95 % interval {low} to {high} ({number})"]
+    whole = Interval(found.mean if found else math.nan, low, high)
+    counted = used or learned or without_a or without_b
+    number = _count(max(unit.seeds for unit in counted), "seed")
+    number += f", {len(counted)} pairs of models" if len(counted) > 1 else ""
+    lines = []
+    if found:
+        mean, *ends = map(beside_one, found)
+        both = ", where both learned something" if without_a or without_b else ""
+        known = f"95 % interval {' to '.join(ends)}"
+        if _wide(found) and found.low <= 1 <= found.high:
+            known = f"{NOT}: the ends of its 95 % interval lie more than {WIDE:.0f} times apart"
+        lines.append(f"ratio of {a} to {b}: {mean}, {known} ({number}{both})")
+    for nothing, who, told in ((without_a, a, _at_most(upper)), (without_b, b, _at_least(lower))):
+        if nothing:
+            lines.append(
+                f"In {_count(len(nothing), 'pair')} {who} learned nothing, with some seed at least: "
+                f"the ratio there is {told}."
+            )
     differ: dict[str, dict[str, None]] = {}  # by field, the pairs of values in order
     for unit in units:
         for one, values in unit.apart.items():
@@ -61,15 +102,13 @@ def verdict(units: Sequence[Unit], a: str, b: str, margin: float = MARGIN) -> st
         lines.append(f"They differ in {said} as well.")
     if used and len(learned) > len(used):
         lines.append(f"Left out: {_count(len(learned) - len(used), 'pair')} that the dataset limits.")
-    empty = [(_empty(unit.a), _empty(unit.b)) for unit in units]
-    for which, who in (((True, False), a), ((False, True), b), ((True, True), "each of them")):
-        if nothing := empty.count(which):
-            lines.append(f"Left out: {_count(nothing, 'pair')} where {who} learned nothing.")
+    if neither := sum(_empty(unit.a) and _empty(unit.b) for unit in units):
+        lines.append(f"Left out: {_count(neither, 'pair')} where each of them learned nothing.")
     if apart(_logs(used)) < 1 - LEVEL:
         lines.append(
             "The ratio differs from pair to pair by more than seeds do: it is their mean, and no law."
         )
-    return "\n".join([*lines, *_decision(used, learned, found, a, b, margin)])
+    return "\n".join([*lines, *_decision(used, learned or counted, whole, a, b, margin)])
 
 
 def _decision(
@@ -80,14 +119,14 @@ def _decision(
     if max(unit.seeds for unit in learned) == 1:
         lines.append("With one seed the interval covers other people, but not other seeds.")
         where = "With this seed, and perhaps not with another,"
-    if not used:
+    if not used and not any(map(_nothing, learned)):
         sides = ((a, [u.a for u in learned]), (b, [u.b for u in learned]))
         which = " and ".join(name for name, rows in sides if any(map(_limited, rows)))
         return [
             *lines,
             f"No verdict: the dataset is too small for {which}. Use a larger dataset or smaller model.",
         ]
-    small = max(found.high, 1 / found.low) < margin
+    small = found.low > 0 and max(found.high, 1 / found.low) < margin
     if found.low > 1 or found.high < 1:
         more = "more" if found.low > 1 else "fewer"
         size = f", by less than a factor of {margin:g}" if small else ""
@@ -96,6 +135,11 @@ def _decision(
         return [
             *lines,
             f"No difference is shown: the interval holds 1. If there is one, it is below {margin:g}.",
+        ]
+    if found.low == 0 or math.isinf(found.high):
+        return [
+            *lines,
+            "No difference is shown: with the pairs in which one of them learned nothing, the ratio may be 1.",
         ]
     lines.append("No difference is shown: the interval holds 1. More seeds make it narrower.")
     if needed := seeds_needed(used, margin):
@@ -141,9 +185,11 @@ def table(units: Sequence[Unit]) -> str:
         sizes = " and ".join(dict.fromkeys(counts))
         found = None if _nothing(unit) else ratio([unit])
         limited = [side for side, rows in (("a", unit.a), ("b", unit.b)) if _limited(rows)]
-        note = "learned nothing" if not found else f"data-limited: {' and '.join(limited)}" if limited else ""
+        nothing = [side for side, rows in (("a", unit.a), ("b", unit.b)) if _empty(rows)]
+        notes = {"learned nothing": nothing, "data-limited": limited}
+        note = "; ".join(f"{what}: {' and '.join(sides)}" for what, sides in notes.items() if sides)
         both = [_shown(capacity_ratio(side)) for side in (unit.a, unit.b)]
-        shown = _shown(found, beside_one) if found else "none"
+        shown = _ratio(unit, found)
         cells.append([name, sizes, *both, shown, str(unit.seeds), note])
     return aligned(cells)
 
@@ -187,6 +233,29 @@ def _names(units: Sequence[Unit]) -> list[str]:
             )
         )
     return short if len(set(short)) == len(units) else exact
+
+
+def _ratio(unit: Unit, found: Interval | None) -> str:
+    """The ratio of a unit with its interval, or a bound where one side learned nothing."""
+    if found:
+        return f"{beside_one(found.mean)} [{NOT}]" if _wide(found) else _shown(found, beside_one)
+    if _empty(unit.a) and _empty(unit.b):
+        return NOT
+    return _at_least(least([unit])) if _empty(unit.b) else _at_most(most([unit]))
+
+
+def _wide(found: Interval) -> bool:
+    return found.high > WIDE * found.low
+
+
+def _at_most(bound: float) -> str:
+    return f"at most {beside_one(bound)}" if bound < math.inf else NOT
+
+
+def _at_least(bound: float) -> str:
+    if math.isinf(bound):
+        return "beyond any number"
+    return f"at least {beside_one(bound)}" if bound else NOT
 
 
 def _logs(units: Sequence[Unit]) -> list[list[float]]:

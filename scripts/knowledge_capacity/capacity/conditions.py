@@ -30,11 +30,13 @@ ASPECTS = {
         "junk_people",
         "junk_windows",
         "domain_token",
+        "qat",
         "optimizer",
         "precision",
     ),
     "variant": (),
 }
+JUNK = {"junk_share", "junk_people", "junk_windows", "domain_token"}
 EXPERIMENT = "experiment"  # no column: a measurement may be asked for by several
 FIELDS = ["seed", EXPERIMENT, *chain.from_iterable((aspect, *fields) for aspect, fields in ASPECTS.items())]
 FIELDS_HELP = "FIELD is one of\n" + "\n".join(
@@ -73,6 +75,44 @@ def measurements(
     return select(table.to_pandas(), where or {}, "--where", defaults)
 
 
+def described(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows with `qat`: the quantizer that each recipe trains with, by name; missing where there is none."""
+    if "qat" in rows:
+        return rows
+    return rows.assign(qat=qat(rows.recipe))
+
+
+def qat(recipes: pd.Series) -> pd.Series:
+    """The quantizer that each recipe trains with, by name; missing where there is none."""
+    return recipes.str.extract(r"-qat-(.+?)(?:-junk|$)", expand=False)
+
+
+def special(rows: pd.DataFrame, asked: Conditions) -> dict[str, pd.Series]:
+    """By what it is, which rows are of training at few bits or with junk, unless conditions ask for such training.
+
+    These are a recipe, an experiment (which names runs of its own), and the fields of the thing itself.
+    """
+    if {"recipe", EXPERIMENT} & asked.keys():
+        return {}
+    kinds = {
+        "trained at few bits (qat)": ({"qat"}, described(rows).qat.notna()),
+        "trained with junk": (JUNK, rows.junk_share > 0),
+    }
+    return {name: mask for name, (fields, mask) in kinds.items() if not fields & asked.keys()}
+
+
+def plain(rows: pd.DataFrame, asked: Conditions, option: str = "--where") -> pd.DataFrame:
+    """The rows without those of `special` training. Raises UserError where none is left."""
+    kept = rows[~pd.DataFrame(special(rows, asked), index=rows.index).any(axis=1)]
+    if kept.empty and len(rows):
+        names = ", ".join(sorted(set(rows.recipe)))
+        raise UserError(
+            f"all of these were trained with junk or at few bits. Add qat=, junk_share= or recipe=NAME to {option}: "
+            f"{names}."
+        )
+    return kept
+
+
 def some(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows, if there are any. rows: those of runs that tell of a capacity."""
     if rows.empty:
@@ -106,20 +146,30 @@ def select(
     Raises UserError where none is left, with the values that there are.
     """
     met: list[str] = []
+    rows = described(rows)
     unnamed = {column: value for column, value in (defaults or {}).items() if column not in wanted}
     for column, value in {**wanted, **unnamed}.items():
         if column == EXPERIMENT:
             known = {name for names in rows.experiments if names is not None for name in names}
-            rows = rows[[names is not None and value in names for names in rows.experiments]]
         else:
             known = {text(one) for one in rows[column]}
-            rows = rows[rows[column].map(text) == text(value)]
+        rows = meeting(rows, {column: value})
         if rows.empty:
             unsaid = " (the default)" if column in unnamed else ""
             others = f" with {' '.join(met)}" if met else ""
             remedy = did_you_mean(value, known)
             raise UserError(f"{option} {column}={value}{unsaid}: no measurement{others}. {remedy}")
         met.append(f"{column}={value}")
+    return rows
+
+
+def meeting(rows: pd.DataFrame, wanted: Conditions) -> pd.DataFrame:
+    """The measurements that meet all conditions, perhaps none."""
+    for column, value in wanted.items():
+        if column == EXPERIMENT:
+            rows = rows[[names is not None and value in names for names in rows.experiments]]
+        else:
+            rows = rows[described(rows)[column].map(text) == text(value)]
     return rows
 
 

@@ -1,6 +1,7 @@
 """Which measurements are compared with which: by seed, so that both have the same people, all else equal."""
 
 import json
+import math
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 
@@ -8,9 +9,15 @@ import pandas as pd
 
 from ..files import UserError
 from ..specs import FULL_PRECISION
-from .conditions import ASPECTS, Conditions, select, text
+from . import selection
+from .conditions import ASPECTS, Conditions, described, meeting, plain, select, special, text
 
 Keys = dict[str, tuple[str, ...]]  # by aspect, the fields that must be equal
+PAIRED = "paired"
+DIVERGED = "diverged"
+NO_PARTNER = "without a partner, all else equal"
+OTHER_RATE = "at another learning rate than the best that both have"
+NO_SEED = "without a partner of the same seed"
 
 
 @dataclass(frozen=True)
@@ -30,48 +37,78 @@ class Unit:
         return len(self.a)
 
 
-def pairs(rows: pd.DataFrame, a: Conditions, b: Conditions) -> list[Unit]:
-    """The units in which both sides have measurements, smaller models first.
+@dataclass(frozen=True)
+class Match:
+    """The units of a comparison, and what became of all runs.
 
-    A side that does not name a variant is taken as trained; one that names neither recipe nor lr, at the best
-    of the learning rates that were tried. An aspect in whose fields the conditions differ is what is
-    compared; all others must be equal, but for the lr. If a side still leaves several for one seed (such as
-    all sizes of a family), those that agree in the other fields of what is compared are paired. Diverged runs
-    have no partner.
+    runs: how many a and b have, each variant counted by itself. left_out: how many of them are in no unit, by reason.
+    lacking: the units in which a side stores more at a learning rate that the other side lacks.
+    """
+
+    units: list[Unit]
+    runs: tuple[int, int]
+    left_out: dict[str, tuple[int, int]]
+    lacking: int
+
+
+def match(rows: pd.DataFrame, a: Conditions, b: Conditions, where: Conditions | None = None) -> Match:
+    """The units in which both sides have measurements, smaller models first, and what is in none.
+
+    A side that does not name a variant is taken as trained; one that names neither recipe nor lr, at the best of the
+    learning rates that both sides have (of its own, if they share none). An aspect in whose fields the conditions
+    differ is what is compared; all others must be equal, but for the lr. If a side still leaves several for one seed
+    (such as all sizes of a family), those that agree in the other fields of what is compared are paired. Diverged runs
+    have no partner; nor has training with junk or at few bits, unless a, b or where ask for it. where: what the rows
+    meet already.
     Raises UserError where nothing pairs, where a side has several measurements of one unit and seed, and for
     sides that are no question: one leaves open what the other names, or only one of them answers questions.
     """
     _refuse_lopsided(a, b)
+    rated = bool({"lr", "recipe"} & {*a, *b})
+    rows = described(rows).reset_index(drop=True)
+    rows["model"] = _models(rows, rated)
+    if rows.diverged.notna().all():
+        raise UserError("the measurements hold no run with a result.")
+    asked, default = {**(where or {}), **a, **b}, {"variant": FULL_PRECISION}
+    fates = {
+        name: _fates(meeting(rows, {**default, **side}), asked) for name, side in (("--a", a), ("--b", b))
+    }
+    usable = rows[rows.diverged.isna()]
+    sides = {
+        name: plain(select(usable, side, name, default), asked, name)
+        for name, side in (("--a", a), ("--b", b))
+    }
+    _refuse_answers_beside_memory(sides)
     compared = [
         aspect
         for aspect, fields in ASPECTS.items()
         if any(a.get(field) != b.get(field) for field in (aspect, *fields))
     ]
-    rated = bool({"lr", "recipe"} & {*a, *b})
-    usable = rows[rows.diverged.isna() & (rated | rows.lr_best.fillna(True).astype(bool))]
-    if usable.empty:
-        raise UserError("the measurements hold no run with a result.")
-    sides = {
-        name: select(usable, wanted, name, {"variant": FULL_PRECISION})
-        for name, wanted in (("--a", a), ("--b", b))
-    }
-    _refuse_answers_beside_memory(sides)
     named = {*a, *b, "lr"}
     keys: Keys = {aspect: () if aspect in compared else (aspect,) for aspect in ASPECTS}
     groups = {name: _grouped(side, keys) for name, side in sides.items()}
-    if any(side.seed.duplicated().any() for both in groups.values() for side in both.values()):
+    if any(_several(side) for both in groups.values() for side in both.values()):
         left = {aspect: tuple(f for f in ASPECTS[aspect] if f not in named) for aspect in compared}
         keys |= {aspect: () if aspect in named else fields for aspect, fields in left.items()}
         groups = {name: _grouped(side, keys) for name, side in sides.items()}
-    units = []
+    units, lacking = [], 0
     for key in [key for key in groups["--a"] if key in groups["--b"]]:
-        both = [groups[name][key].sort_values("seed") for name in sides]
-        for name, side in zip(sides, both, strict=True):
+        both = {name: groups[name][key].sort_values("seed") for name in sides}
+        for name, side in both.items():
             _refuse_several(side, name)
-        seeds = set(both[0].seed) & set(both[1].seed)
+        if rated:
+            kept, better = both, False
+        else:
+            kept, better = _at_best_rates(both, rows)
+        seeds = set(kept["--a"].seed) & set(kept["--b"].seed)
+        for name, side in kept.items():
+            fates[name][both[name].index] = OTHER_RATE
+            fates[name][side.index] = NO_SEED
+            fates[name][side.index[side.seed.isin(seeds)]] = PAIRED
         if not seeds:
             continue
-        one, other = (side[side.seed.isin(seeds)] for side in both)
+        lacking += better
+        one, other = (side[side.seed.isin(seeds)] for side in kept.values())
         if (one.index == other.index).all():
             raise UserError(
                 "--a and --b ask for the same measurements. Give them different values of a field."
@@ -84,7 +121,56 @@ def pairs(rows: pd.DataFrame, a: Conditions, b: Conditions) -> list[Unit]:
         units.append(Unit(shared, one, other, apart))
     if not units:
         raise UserError(_nothing_pairs(sides, keys))
-    return sorted(units, key=lambda u: (u.shared.get("dataset", ""), u.a.n_parameters.mean()))
+    units.sort(key=lambda u: (u.shared.get("dataset", ""), u.a.n_parameters.mean()))
+    counts = [fate.value_counts() for fate in fates.values()]
+    reasons = sorted({reason for count in counts for reason in count.index} - {PAIRED})
+    left_out = {reason: (int(counts[0].get(reason, 0)), int(counts[1].get(reason, 0))) for reason in reasons}
+    return Match(units, (len(fates["--a"]), len(fates["--b"])), left_out, lacking)
+
+
+def _fates(rows: pd.DataFrame, asked: Conditions) -> pd.Series:
+    """Why each run is in no unit, as far as its partners have no say in it."""
+    found = pd.Series(NO_PARTNER, index=rows.index)
+    for reason, mask in special(rows, asked).items():
+        found[mask] = reason
+    found[rows.diverged.notna()] = DIVERGED
+    return found
+
+
+def _models(rows: pd.DataFrame, rated: bool) -> list[tuple[str, ...]]:
+    """What a run at a variant is but for its seed and, unless rates are named, its learning rate."""
+    recipes = rows.recipe_spec if rated else map(_without_lr, rows.recipe_spec)
+    return list(zip(rows.dataset, rows.architecture, recipes, rows.variant, strict=True))
+
+
+def _several(group: pd.DataFrame) -> bool:
+    """Whether some seed has more than one model, so that it is open which is meant."""
+    return bool(group.drop_duplicates(["seed", "model"]).seed.duplicated().any())
+
+
+def _at_best_rates(both: dict[str, pd.DataFrame], rows: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], bool]:
+    """Each side at the best of the learning rates that both have, and whether one has a better one.
+
+    The best is that which the study marks or, where the other side lacks it, the best at full precision (at the side's
+    own variant, where that is not among the rows).
+    """
+    a, b = both.values()
+    common = {lr for lr, at in a.groupby("lr") if set(at.seed) & set(b[b.lr == lr].seed)}
+    kept, better = {}, False
+    for name, side in both.items():
+        allowed = common or set(side.lr)
+        full = rows[rows.model.isin({(*model[:-1], FULL_PRECISION) for model in side.model})]
+        full = full if allowed <= set(full.lr) else side
+        marked = set(full.lr[full.lr_best.fillna(False).astype(bool)])
+        if len(best := marked & allowed) != 1:
+            ratios = full.capacity_ratio.where(full.diverged.isna(), -math.inf)
+            by_rate = {
+                lr: dict(zip(full.seed[full.lr == lr], ratios[full.lr == lr], strict=True)) for lr in allowed
+            }
+            best = {selection.best_of(by_rate)}
+        kept[name] = side[side.lr == best.pop()]
+        better |= bool(marked) and not marked & allowed
+    return kept, better
 
 
 def _grouped(rows: pd.DataFrame, keys: Keys) -> dict[Hashable, pd.DataFrame]:
@@ -101,10 +187,11 @@ def _column(rows: pd.DataFrame, fields: tuple[str, ...]) -> list[str]:
 
 
 def _refuse_several(group: pd.DataFrame, name: str) -> None:
-    """A seed may stand once on each side of a unit."""
-    if not group.seed.duplicated().any():
+    """A seed may stand once on each side of a unit, whatever its learning rates."""
+    if not _several(group):
         return
-    one = group[group.seed == group.seed[group.seed.duplicated()].iloc[0]]
+    models = group.drop_duplicates(["seed", "model"])
+    one = group[group.seed == models.seed[models.seed.duplicated()].iloc[0]]
     aspect = next(aspect for aspect in ASPECTS if len(set(one[aspect])) > 1)
     known = sorted(one[aspect].unique())
     raise UserError(

@@ -30,6 +30,8 @@ SHARPNESS = np.geomspace(1.0, 32.0, 64)  # k that are tried: from hardly a corne
 SPREADS = np.geomspace(0.002, 1.5, 40)  # τ that are tried
 CORNERED = 0.9  # a run of which a smaller share shows tells of k too
 FAR = 20.0  # in log C: an interval that reaches so far has no end
+WIDE = 10.0  # an interval whose ends are this many times apart is of no use
+SHAPED = 4  # fewer runs that no dataset limits tell nothing of k and τ
 MIN_STRETCH = 0.05  # in log P: sizes closer than this do not show a drift
 
 Curve = NDArray[np.float64]
@@ -79,12 +81,26 @@ class Fit:
     sizes: int
 
     @property
+    def determined(self) -> bool:
+        """Whether the interval of C has two ends, and these are near enough to each other to be of use."""
+        return self.bound == "both" and self.capacity.low * WIDE >= self.capacity.high
+
+    @property
+    def shaped(self) -> bool:
+        """Whether there are runs enough to tell of k and τ."""
+        return self.runs - self.limited >= SHAPED
+
+    @property
     def warnings(self) -> list[str]:
         """What speaks against one C, or stands in the way of it; a sentence each."""
         said = []
         if self.bound == "low":
             said.append(
                 "The datasets limit too many runs: a lower bound only. Add smaller models or more people."
+            )
+        elif not self.determined:
+            said.append(
+                f"The ends of the interval of C lie more than {WIDE:g} times apart. Add seeds or sizes."
             )
         if self.drift and (self.drift.low > 1 or self.drift.high < 1):
             verb = "grows" if self.drift.mean > 1 else "falls"

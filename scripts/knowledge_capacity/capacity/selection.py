@@ -30,7 +30,7 @@ def marked(table: pa.Table) -> pa.Table:
         if row["variant"] == FULL_PRECISION:
             ratio = -math.inf if row["diverged"] else row["capacity_ratio"]
             ratios.setdefault(_group(row), {}).setdefault(row["lr"], {})[row["seed"]] = ratio
-    best = {group: _best(by_rate) for group, by_rate in ratios.items()}
+    best = {group: best_of(by_rate) for group, by_rate in ratios.items()}
     for row in rows:
         if (group := _group(row)) in best:
             row["lr_tried"], row["lr_best"] = sorted(ratios[group]), row["lr"] == best[group]
@@ -52,8 +52,11 @@ def of_experiment(table: pa.Table, experiment: str) -> pa.Table:
     return marked(table.filter(pc.is_in(table["run"], runs)))
 
 
-def _best(by_rate: dict[float, dict[int, float]]) -> float:
-    """The rate with the highest mean over the seeds that all have."""
+def best_of(by_rate: dict[float, dict[int, float]]) -> float:
+    """The rate with the highest mean over the seeds that all have (over all, if there are none); of equals, the lower.
+
+    by_rate: by rate and seed, -inf for a run that diverged, which makes its rate the worst.
+    """
     common = set.intersection(*(set(by_seed) for by_seed in by_rate.values()))
     means = {}
     for rate, by_seed in by_rate.items():

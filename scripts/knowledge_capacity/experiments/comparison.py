@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..capacity import families
+from ..capacity import conditions, families
 from ..capacity.compare import capacity_ratio
 from ..specs import FULL_PRECISION
 from . import plots, style
@@ -60,7 +60,7 @@ def _spread(rows: pd.DataFrame) -> pd.Series:
 
 def _panel(ax: Axes, group: pd.DataFrame, colours: style.Colours) -> None:
     """A line for each model: its name, R with its interval and its seeds, and R of R_max in numbers."""
-    qat = plots.qat(group.recipe)
+    qat = conditions.qat(group.recipe)
     plain = group[(group.family == "gpt2") & (group.optimizer == "adamw") & qat.isna()]
     if len(plain) == 1:
         ax.axvline(plain.ratio.iloc[0], color="0.7", lw=0.7, ls="--", zorder=0)

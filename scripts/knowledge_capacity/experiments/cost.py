@@ -10,13 +10,13 @@ from ..files import UserError
 from ..specs import FULL_PRECISION
 from . import style
 
-SERIES = ["kind", "design", "exposures"]
+SERIES = ["data", "design", "exposures"]
 NOTHING = "No capacity has two ends yet, whatever runs are taken. More sizes or more seeds would give it."
 KEY = "runs are added seed by seed, small models first.  dots: where there are ends on both sides"
 
 
 def points(rows: pd.DataFrame) -> pd.DataFrame:
-    """For each kind of data, design and exposures, runs added one by one: FLOPs so far, and the capacity they tell.
+    """For each kind of facts, design and exposures, runs added one by one: FLOPs so far, and the capacity they tell.
 
     Only where the runs of a fit end in an interval with two ends.
     """
@@ -83,7 +83,7 @@ def caption(points: pd.DataFrame) -> str:
 
 def summary(points: pd.DataFrame) -> pd.DataFrame:
     """The numbers behind the figure."""
-    shown = points[SERIES].rename(columns={"kind": "data", "design": "model"})
+    shown = points[SERIES].rename(columns={"design": "model"})
     return shown.assign(
         runs=points.runs,
         FLOPs=points.flops.map("{:.3g}".format),

@@ -13,14 +13,13 @@ from matplotlib.ticker import FuncFormatter
 
 from ..capacity import families
 from ..capacity.extrapolation import BITS_PER_WORD, DENSITIES, WORDS, parameters
-from ..capacity.saturation import Fit
 from ..capacity.seeds import Interval
 from ..specs import FULL_PRECISION
 from . import claims, plots, style
 from .claims import TOLERANCE, Claim, Missing, Reading
 
 CLAIMED = 7e9
-NOTHING = "No capacity has two ends yet, so no number of parameters follows. More sizes or more seeds would give it."
+NOTHING = "No capacity is determined yet, so no number of parameters follows. More sizes or more seeds would give it."
 KEY = (
     f"dots: at {BITS_PER_WORD:.2f} bits a word, with the 95 % interval of the capacity.  pale: {DENSITIES[0]:.2f} to "
     f"{DENSITIES[1]:.2f} bits\na word, an assumption of ours.  arrows: no end, since the capacity could be zero"
@@ -31,14 +30,17 @@ def points(rows: pd.DataFrame) -> pd.DataFrame:
     """A row for each capacity that bioS gives, with the parameters that it asks for: mean, low, high, least, most."""
     rows = rows[(rows.kind == "bioS") & (rows.variant == FULL_PRECISION) & (rows.junk_share == 0)]
     found = []
-    for (_, design, exposures, _), fit in families.fits(rows).items() if len(rows) else ():
-        if not isinstance(fit, Fit) or fit.bound != "both":
+    for (data, design, exposures, _), fit in families.fits(rows).items() if len(rows) else ():
+        if not families.determined(fit):
             continue
         words = sum(WORDS.values())
         ends = [parameters(density * words, fit.capacity) for density in (BITS_PER_WORD, *DENSITIES)]
-        sizes = rows[(rows.design == design) & (rows.exposures == exposures)].n_parameters
+        sizes = rows[
+            (rows.data == data) & (rows.design == design) & (rows.exposures == exposures)
+        ].n_parameters
         found.append(
             {
+                "data": data,
                 "design": design,
                 "exposures": exposures,
                 "capacity": fit.capacity,
@@ -82,7 +84,8 @@ def figure(points: pd.DataFrame) -> Figure:
     ax.set_xscale("log")
     ax.xaxis.set_major_formatter(FuncFormatter(style.rounded))
     ax.set_yticks(
-        range(len(points)), [f"{row.design}, {row.exposures} exposures" for row in points.itertuples()]
+        range(len(points)),
+        [f"{row.data}, {row.design}, {row.exposures} exposures" for row in points.itertuples()],
     )
     ax.tick_params(axis="y", length=0)
     ax.set_ylim(len(points) - 0.4, -0.7)
@@ -98,10 +101,10 @@ def caption(points: pd.DataFrame) -> str:
     row = points.loc[points["mean"].idxmin()]
     return (
         f"Parameters that would hold English Wikipedia and textbooks, {sum(WORDS.values()) / 1e9:.1f} billion words. "
-        f"Fewest: {_large(row['mean'])} (interval {_large(row.low)} to {_large(row.high)}), by {row.design} after "
-        f"{row.exposures} exposures, whose capacity is {row.capacity.mean:.2f} ({row.capacity.low:.2f} to "
-        f"{row.capacity.high:.2f}) bits per parameter, measured on models of {row.smallest:,.0f} to "
-        f"{row.largest:,.0f} parameters: {_large(row['mean'] / row.largest)} times smaller."
+        f"Fewest: {_large(row['mean'])} (interval {_large(row.low)} to {_large(row.high)}), by {row.design} on "
+        f"{row.data} after {row.exposures} exposures, whose capacity is {row.capacity.mean:.2f} ("
+        f"{row.capacity.low:.2f} to {row.capacity.high:.2f}) bits per parameter, measured on models of "
+        f"{row.smallest:,.0f} to {row.largest:,.0f} parameters: {_large(row['mean'] / row.largest)} times smaller."
     )
 
 
@@ -109,6 +112,7 @@ def summary(points: pd.DataFrame) -> pd.DataFrame:
     """The numbers behind the figure."""
     return pd.DataFrame(
         {
+            "data": points.data,
             "model": points.design,
             "exposures": points.exposures,
             "capacity": [f"{c.mean:.2f} ({c.low:.2f} to {c.high:.2f})" for c in points.capacity],
@@ -127,9 +131,10 @@ def summary(points: pd.DataFrame) -> pd.DataFrame:
 def needed(rows: pd.DataFrame) -> Reading:
     """The parameters wanted at the capacity of GPT-2 after 1000 exposures."""
     measured = plots.of_gpt2(claims.where(rows, kind="bioS", exposures=1000, variant=FULL_PRECISION))
-    fits = [fit for fit in families.fits(measured).values() if isinstance(fit, Fit) and fit.bound == "both"]
+    measured = families.foremost(measured) if len(measured) else measured
+    fits = [fit for fit in families.fits(measured).values() if families.determined(fit)]
     if not fits:
-        raise Missing("a capacity of GPT-2 with two ends, at 1000 exposures")
+        raise Missing("a capacity of GPT-2 with an interval of use, at 1000 exposures")
     value = parameters(BITS_PER_WORD * sum(WORDS.values()), fits[0].capacity)
     seeds = int(measured.groupby("architecture").seed.nunique().min())
     sizes = measured.n_parameters

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from ..capacity import conditions
 from ..specs import FULL_PRECISION
 from . import claims, plots
 from .claims import Reading
@@ -42,7 +43,7 @@ def loss(exposures: int, repetitive: bool, token: bool, rows: pd.DataFrame) -> R
 
 
 def _of_gpt2(rows: pd.DataFrame) -> pd.DataFrame:
-    plain = (rows.family == "gpt2") & (rows.optimizer == "adamw") & plots.qat(rows.recipe).isna()
+    plain = (rows.family == "gpt2") & (rows.optimizer == "adamw") & conditions.qat(rows.recipe).isna()
     return rows[plain & (rows.kind == "bioS") & (rows.variant == FULL_PRECISION)]
 
 

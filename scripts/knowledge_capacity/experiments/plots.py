@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from ..capacity import families
+from ..capacity.conditions import qat
 from . import labels, style
 
 SPEC = [
@@ -27,11 +28,6 @@ SPEC = [
 
 ALIKE = 1.15  # models whose sizes differ by less count as equally large
 PLAIN_GPT2 = r"gpt2-\d+-\d+(-d\d+)?"  # no part replaced
-
-
-def qat(recipes: pd.Series) -> pd.Series:
-    """The quantizer that each recipe trains with, by name; missing where there is none."""
-    return recipes.str.extract(r"-qat-(.+?)(?:-junk|$)", expand=False)
 
 
 def of_gpt2(rows: pd.DataFrame) -> pd.DataFrame:

@@ -7,17 +7,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..capacity import families
-from ..capacity.compare import decimals
-from ..capacity.saturation import Fit, learned
+from ..capacity.compare import NOT, decimals
+from ..capacity.saturation import learned
 from ..specs import FULL_PRECISION
 from . import style
 
-PANEL = ["kind", "exposures"]
+PANEL = ["data", "exposures"]
 KEY = "dots: runs, hollow where data-limited.  lines: the fit; bands: its 95 % interval for one C"
 
 
 def points(rows: pd.DataFrame) -> pd.DataFrame:
-    """Every run at full precision, with the fit of its kind, design and exposures, or why there is none."""
+    """Every run at full precision, with the fit of its data, design and exposures, or why there is none."""
     rows = families.usable(rows)
     rows = rows[rows.variant == FULL_PRECISION]
     found = families.fits(rows)
@@ -40,20 +40,25 @@ def summary(points: pd.DataFrame) -> pd.DataFrame:
     """The fits, a line each."""
     lines = []
     for key, group in points.groupby(families.GROUP, sort=True):
-        fit, (kind, design, exposures, _) = group.fit.iloc[0], key
-        line = {"data": kind, "model": design, "exposures": exposures}
+        fit, (data, design, exposures, _) = group.fit.iloc[0], key
+        line = {"data": data, "model": design, "exposures": exposures}
         if isinstance(fit, str):
-            lines.append({**line, "bits per parameter": "none", "remarks": fit})
+            lines.append({**line, "bits per parameter": NOT, "remarks": fit})
             continue
-        both = fit.bound == "both"
+        both = fit.determined
+        least = fit.bound == "low" and fit.capacity.low > 0
         low, high = decimals(fit.capacity.low), decimals(fit.capacity.high)
         lines.append(
             {
                 **line,
-                "bits per parameter": decimals(fit.capacity.mean) if both else f"at least {low}",
+                "bits per parameter": decimals(fit.capacity.mean)
+                if both
+                else f"at least {low}"
+                if least
+                else NOT,
                 "95 % interval": f"{low} to {high}" if both else "",
-                "sharpness k": f"{fit.sharpness:.1f}" if both else "",
-                "spread of runs": f"{100 * fit.spread:.0f} %" if both else "",
+                "sharpness k": f"{fit.sharpness:.1f}" if both and fit.shaped else "",
+                "spread of runs": f"{100 * fit.spread:.0f} %" if both and fit.shaped else "",
                 "runs": f"{fit.runs + fit.nothing}",
                 "data-limited": f"{fit.limited}",
                 "remarks": " ".join(fit.warnings),
@@ -63,7 +68,7 @@ def summary(points: pd.DataFrame) -> pd.DataFrame:
 
 
 def figure(points: pd.DataFrame) -> Figure:
-    """A panel for each kind and number of exposures: bits learned over bits there are, against P over these.
+    """A panel for each kind of facts and number of exposures: bits learned over bits there are, against P over these.
 
     So runs on datasets of any size lie on one curve: C·P/B at first, then 1.
     """
@@ -73,8 +78,8 @@ def figure(points: pd.DataFrame) -> Figure:
         1, len(panels), figsize=(style.COLUMN * len(panels), style.COLUMN), squeeze=False, sharey=True
     )
     colours = style.colours(sorted(points.design.unique()))
-    for ax, ((kind, exposures), group) in zip(axes[0], panels, strict=True):
-        ax.set_title(f"{kind}, {exposures} exposures")
+    for ax, ((data, exposures), group) in zip(axes[0], panels, strict=True):
+        ax.set_title(f"{data}, {exposures} exposures")
         ax.set_xlabel("parameters per bit of the dataset")
         for design, runs in group.groupby("design"):
             _draw(ax, runs[runs.bits_learned > 0], str(design), colours[str(design)])
@@ -92,11 +97,11 @@ def _draw(ax: Axes, runs: pd.DataFrame, design: str, colour: tuple[float, float,
     ax.plot(load[~limited], share[~limited], "o", ms=3.5, color=colour)
     ax.plot(load[limited], share[limited], "o", ms=3.5, color=colour, mfc="white")
     fit, label = runs.fit.iloc[0] if len(runs) else "", design
-    if isinstance(fit, Fit) and fit.bound == "both":
+    if families.determined(fit):
         x = np.geomspace(load.min() / 1.3, load.max() * 1.3, 100)
         low, middle, high = (
             learned(c, x, np.ones_like(x), fit.sharpness)
-            for c in (fit.capacity.low, fit.capacity.mean, min(fit.capacity.high, 1e6))
+            for c in (fit.capacity.low, fit.capacity.mean, fit.capacity.high)
         )
         ax.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)
         ax.plot(x, middle, "-", color=colour, lw=1)
