@@ -35,6 +35,7 @@ MEASUREMENTS ?= results/measurements.parquet
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 SNAKEMAKE = snakemake --workflow-profile envs/$(PROFILE) --cores $(CORES)
 OVERLAY = $(if $(STUDY),--configfile studies/$(STUDY).yaml)
+CHECK = @python scripts/check.py config.yaml $(if $(STUDY),studies/$(STUDY).yaml)
 
  # Snakemake passes over a profile that is not there, and ends in a traceback without its study.
 ifneq ($(STUDY),)
@@ -53,15 +54,18 @@ help:
 	@sed -n 's/^# //p' Makefile
 
 study: .venv/ready
+	$(CHECK)
 	$(SNAKEMAKE) $(OVERLAY)
 
 plan: .venv/ready
+	$(CHECK)
 	$(SNAKEMAKE) --dry-run --quiet host reason rules $(OVERLAY)
 
 watch: .venv/ready
 	@python scripts/explorer.py --watch 30 --configfile config.yaml $(if $(STUDY),studies/$(STUDY).yaml)
 
 report: .venv/ready
+	$(CHECK)
 	$(SNAKEMAKE) --report results/report.zip $(OVERLAY)
 
 bits: .venv/ready
@@ -86,6 +90,7 @@ calibrate: .venv/ready
 	@python scripts/calibrate.py --profile $(PROFILE) --cores $(CORES)
 
 cards: .venv/ready
+	$(CHECK)
 	$(SNAKEMAKE) data_cards $(OVERLAY)
 
 benchmark: .venv/ready
@@ -122,6 +127,7 @@ slices: .venv/ready
 	@python scripts/slices.py "$(STUDY)" --profile $(PROFILE) --cores $(CORES) $(OPTIONS)
 
 publish: .venv/ready
+	$(CHECK)
 	$(SNAKEMAKE) publish $(OVERLAY)
 
 .venv/ready: envs/requirements.txt

@@ -5,6 +5,9 @@ from snakemake.utils import min_version
 min_version("9.20")
 
 
+include: "rules/check.smk"
+
+
 configfile: "config.yaml"
 
 

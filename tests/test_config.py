@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from knowledge_capacity.study import Study, experiment_modules
 from snakemake.cli import parse_config
 from snakemake.common.configfile import load_configfile
 from snakemake.utils import update_config
+from workflow import copy_tree, environment
 
 ROOT = Path(__file__).parents[1]
 EXPERIMENTS = ["base_law", "biod", "quantization"]
@@ -163,7 +165,21 @@ UNREADABLE: dict[str, tuple[bytes, str]] = {
     "tab": (
         b"datasets:\n\tpeople: {}\n",
         "line 2: this is not YAML (found character '\\t' that cannot start any token)."
-        " Check colons, quotes, brackets and indents there.",
+        " Put spaces where there is a tab.",
+    ),
+    "brace not closed": (
+        b"recipes:\n  short: {lr: 1\n  long: {lr: 2}\n",
+        "line 3: this is not YAML (expected ',' or '}', but got ':')."
+        " Check that the { of line 2 is closed, and that commas stand between its entries.",
+    ),
+    "bracket not closed": (
+        b"only: [biod\nscored_people: 3\n",
+        "line 2: this is not YAML (expected ',' or ']', but got ':')."
+        " Check that the [ of line 1 is closed, and that commas stand between its entries.",
+    ),
+    "quote not closed": (
+        b"source: 'mine\nonly: null\n",
+        "line 3: this is not YAML (found unexpected end of stream). Check that the quote of line 1 is closed.",
     ),
     "two colons": (
         b"a: b: c\n",
@@ -408,6 +424,40 @@ def test_a_file_that_is_no_configuration_is_named(name: str) -> None:
     with pytest.raises(ConfigError) as error:
         Study({}, ["config.yaml"], EXPERIMENTS)
     assert str(error.value).splitlines() == [f"config.yaml: {line}"]
+
+
+@pytest.mark.parametrize("mistake", ["recipes:\n  wrong: {lr: 1\nonly: null\n", "recipes:\n\twrong: {}\n"])
+def test_what_is_not_yaml_is_named_before_any_work(mistake: str, tmp_path: Path) -> None:
+    """In config.yaml by Snakemake itself; in an overlay by make, since Snakemake reads that first."""
+    tree = copy_tree(tmp_path / "tree")
+    shutil.copy(ROOT / "Makefile", tree)
+    (tree / ".venv").mkdir()
+    (tree / ".venv/ready").touch()  # nothing is to be installed
+    (tree / "studies/mine.yaml").write_text(mistake)
+    for target in ("study", "plan"):
+        said = failing(tree, "make", target, "STUDY=mine", "CORES=1")
+        assert re.search(r"^studies/mine\.yaml: line \d: this is not YAML \(.*\)\. \w", said, re.MULTILINE)
+        assert "Config file" not in said  # as Snakemake would have said
+    (tree / "config.yaml").write_text(mistake)
+    said = failing(tree, "snakemake", "--workflow-profile", "envs/local", "--cores", "1")
+    assert re.search(r"^config\.yaml: line \d: this is not YAML \(.*\)\. \w", said, re.MULTILINE)
+    assert "Traceback" not in said
+    assert not (tree / "results/data").exists()
+
+
+def failing(folder: Path, *command: str) -> str:
+    """What a command prints in a folder, where it has to fail."""
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0, done.stdout
+    return done.stdout
 
 
 def test_a_file_that_is_not_there_is_named() -> None:

@@ -43,6 +43,12 @@ LIMITS = {
     "lt": ("too large", "less than"),
     "le": ("too large", "at most"),
 }
+# what PyYAML says that it was reading, what opens it, and what else may be wrong in it
+OPENED = {
+    "parsing a flow mapping": ("the {", ", and that commas stand between its entries"),
+    "parsing a flow sequence": ("the [", ", and that commas stand between its entries"),
+    "scanning a quoted scalar": ("the quote", ""),
+}
 
 
 class ConfigError(Exception):
@@ -140,6 +146,11 @@ def parse(schema: Any, sources: Sources) -> tuple[Any, list[Problem]]:
     if config != sources.config:
         parsed, errors = _validate(schema, config)
     return parsed, [_problem(details, schema) for details in errors]
+
+
+def readable(files: Iterable[str | Path]) -> None:
+    """Raises ConfigError, with a line for each thing wrong, where Snakemake could not read one of these files."""
+    Sources({}, files)
 
 
 def did_you_mean(name: Any, known: Iterable[str]) -> str:
@@ -285,13 +296,24 @@ def _read(path: Path) -> Any:
         line = f"line {mark.line + 1}: " if mark else ""
         reason = getattr(error, "problem", None) or " ".join(str(error).split())
         reason = "it nests too deeply" if isinstance(error, RecursionError) else reason
-        problems = [f"{line}this is not YAML ({reason}). Check colons, quotes, brackets and indents there."]
+        problems = [f"{line}this is not YAML ({reason}). {_mend(error)}"]
     else:
         if not problems and not isinstance(tree, dict):
             problems = [f"this file is {FOUND[type(tree)]}, not {MAPPING}. Write lines of `key: value`."]
     if problems:
         raise ConfigError("\n".join(problems))
     return tree
+
+
+def _mend(error: Exception) -> str:
+    """The remedy for what is not YAML; what is not closed is often found many lines below its beginning."""
+    if "'\\t'" in str(error):
+        return "Put spaces where there is a tab."
+    start = getattr(error, "context_mark", None)
+    for context, (opened, more) in OPENED.items():
+        if start and getattr(error, "context", None) == f"while {context}":
+            return f"Check that {opened} of line {start.line + 1} is closed{more}."
+    return "Check colons, quotes, brackets and indents there."
 
 
 def _key_problems(node: Any, key: Key) -> Iterator[str]:
