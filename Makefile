@@ -56,6 +56,8 @@ help:
 study: .venv/ready
 	$(CHECK)
 	$(SNAKEMAKE) $(OVERLAY)
+	@printf '\n%s\n%s\n' "$$(head -n 1 results/scorecard.md)" \
+		"scorecard: results/scorecard.html  explorer: results/explorer.html  figures: results/figures/"
 
 plan: .venv/ready
 	$(CHECK)

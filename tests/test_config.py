@@ -19,7 +19,7 @@ from knowledge_capacity.study import Study, experiment_modules
 from snakemake.cli import parse_config
 from snakemake.common.configfile import load_configfile
 from snakemake.utils import update_config
-from workflow import copy_tree, environment
+from workflow import copy_tree, make, snakemake
 
 ROOT = Path(__file__).parents[1]
 EXPERIMENTS = ["base_law", "biod", "quantization"]
@@ -430,34 +430,16 @@ def test_a_file_that_is_no_configuration_is_named(name: str) -> None:
 def test_what_is_not_yaml_is_named_before_any_work(mistake: str, tmp_path: Path) -> None:
     """In config.yaml by Snakemake itself; in an overlay by make, since Snakemake reads that first."""
     tree = copy_tree(tmp_path / "tree")
-    shutil.copy(ROOT / "Makefile", tree)
-    (tree / ".venv").mkdir()
-    (tree / ".venv/ready").touch()  # nothing is to be installed
     (tree / "studies/mine.yaml").write_text(mistake)
     for target in ("study", "plan"):
-        said = failing(tree, "make", target, "STUDY=mine", "CORES=1")
+        said = make(tree, target, "STUDY=mine", "CORES=1", ok=False)
         assert re.search(r"^studies/mine\.yaml: line \d: this is not YAML \(.*\)\. \w", said, re.MULTILINE)
         assert "Config file" not in said  # as Snakemake would have said
     (tree / "config.yaml").write_text(mistake)
-    said = failing(tree, "snakemake", "--workflow-profile", "envs/local", "--cores", "1")
+    said = snakemake(tree, "--cores", "1", ok=False)
     assert re.search(r"^config\.yaml: line \d: this is not YAML \(.*\)\. \w", said, re.MULTILINE)
     assert "Traceback" not in said
     assert not (tree / "results/data").exists()
-
-
-def failing(folder: Path, *command: str) -> str:
-    """What a command prints in a folder, where it has to fail."""
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert done.returncode != 0, done.stdout
-    return done.stdout
 
 
 def test_a_file_that_is_not_there_is_named() -> None:

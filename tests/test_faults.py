@@ -105,6 +105,27 @@ def test_killed_at_twenty_random_moments(whole: Path, tmp_path: Path) -> None:
     assert not [file for file in tree.rglob(".*.part")], "what was half written is gone"
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_study_that_is_stopped_says_how_it_goes_on(
+    number: signal.Signals, whole: Path, tmp_path: Path
+) -> None:
+    """Interrupted in a terminal, or asked to end alone; once jobs are at work."""
+    tree = new_tree(tmp_path / "stopped")
+    process, deadline = start(tree), time.monotonic() + 120
+    while not at_work(tree):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    if number == signal.SIGINT:
+        os.killpg(process.pid, number)
+    else:
+        process.send_signal(number)
+    said = process.communicate()[0]
+    assert process.returncode != 0
+    assert "The same command again goes on from here" in said
+    assert "again goes on" not in snakemake(tree, *ARGUMENTS)
+    pd.testing.assert_frame_equal(measured(tree), measured(whole))
+
+
 STAGES = [
     "people",
     "tokenizer",
