@@ -24,7 +24,7 @@ except ConfigError as error:
 
 
 if workflow.is_main_process and not study.sources:
-    for line in study.implies():
+    for line in [*study.inherited, *study.implies()]:
         print(line, file=sys.stderr)
 
 

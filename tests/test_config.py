@@ -540,14 +540,59 @@ def test_anything_else_gives_lines_too(config: Any) -> None:
 
 
 @pytest.mark.parametrize("overlay", [None, *sorted((ROOT / "studies").glob("*.yaml"))], ids=str)
-def test_the_studies_here_are_valid(overlay: Path | None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_studies_here_are_valid_and_inherit_nothing_unsaid(
+    overlay: Path | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(ROOT)  # where the files of models that they name are
     config = load_configfile(ROOT / "config.yaml")
     files = [ROOT / "config.yaml"]
     if overlay:
         update_config(config, load_configfile(overlay))
         files.append(overlay)
-    assert Study(config, files, experiment_modules()).runs
+    study = Study(config, files, experiment_modules())
+    assert study.runs
+    assert study.inherited == []
+
+
+@pytest.mark.parametrize("piece", sorted((ROOT / "studies").glob("*/*.yaml")), ids=str)
+def test_slices_inherit_nothing_unsaid(piece: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    files = [ROOT / "config.yaml", piece.parent.with_suffix(".yaml"), piece]
+    config: dict[str, Any] = {}
+    for file in files:
+        update_config(config, load_configfile(file))
+    assert Study(config, ["config.yaml", *files[1:]], experiment_modules()).inherited == []
+
+
+def test_what_an_entry_takes_from_another_of_its_name_is_said() -> None:
+    overlay = (
+        "recipes: {short: {lr: 2, exposures: 1}}\ndatasets: {people: {n_people: 30, pools: {last_names: 9}}}"
+    )
+    assert read(BASE, overlay).inherited == [
+        "overlay.yaml: datasets.people leaves kind, templates, pools.first_names, pools.middle_names as in "
+        "config.yaml, which has this name too",
+        "overlay.yaml: recipes.short leaves weight_decay as in config.yaml, which has this name too",
+    ]
+    whole = "recipes: {short: {exposures: 5, lr: 2, weight_decay: 0}, other: {exposures: 5, lr: 1}}"
+    assert read(BASE, whole).inherited == []
+    assert read(BASE, None, "recipes={short: {lr: 2}}").inherited == []
+
+
+def test_of_several_overlays_the_one_that_holds_a_field_is_said() -> None:
+    for name, text in (
+        ("config", BASE),
+        ("a", "recipes: {short: {lr: 2}}"),
+        ("b", "recipes: {short: {exposures: 9}}"),
+    ):
+        Path(f"{name}.yaml").write_text(text)
+    config: dict[str, Any] = {}
+    for name in ("config", "a", "b"):
+        update_config(config, load_configfile(f"{name}.yaml"))
+    files = [Path("config.yaml"), Path("a.yaml").absolute(), Path("b.yaml").absolute()]
+    assert Study(config, files, EXPERIMENTS).inherited == [
+        "b.yaml: recipes.short leaves lr as in a.yaml, which has this name too",
+        "b.yaml: recipes.short leaves weight_decay as in config.yaml, which has this name too",
+    ]
 
 
 def test_snakemake_stops_before_any_job_with_the_line(tmp_path: Path) -> None:

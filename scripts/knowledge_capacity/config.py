@@ -107,6 +107,24 @@ class Sources:
         """The strongest source that sets the key or, where none does, the nearest key above it."""
         return self.places[self._rank(key)]
 
+    def inherited(self, section: str) -> Iterator[str]:
+        """A line for each entry of a section that leaves fields to an older file's entry of the same name."""
+        entries = _at(self.config, (section,))
+        for name, entry in entries.items() if isinstance(entries, dict) else ():
+            key = (section, name)
+            ranks = [rank for rank, tree in enumerate(self.trees) if isinstance(_at(tree, key), dict)]
+            if not ranks or not isinstance(entry, dict):
+                continue
+            older: dict[str, list[str]] = {}
+            for left in _left(entry, _at(self.trees[ranks[-1]], key)):
+                if held := [rank for rank in ranks if _at(self.trees[rank], (*key, *left)) is not ABSENT]:
+                    older.setdefault(self.places[held[-1]], []).append(dotted(left))
+            for place, names in older.items():
+                yield (
+                    f"{self.places[ranks[-1]]}: {dotted(key)} leaves {', '.join(names)} as in {place}, "
+                    "which has this name too"
+                )
+
     def line(self, problem: Problem) -> str:
         """The problem as one line, at the key that the strongest source sets."""
         others = [key for key in problem.others if _at(self.config, key) is not ABSENT]
@@ -206,18 +224,23 @@ def _problem(details: Any, schema: Any) -> Problem:
             if math.isinf(limit) or value != value:
                 return Problem(key, "this is not a finite number", "Write a finite number.")
             return Problem(key, f"this is {size}", f"Write {remedy} {limit:.12g}.")
-    wanted = _wanted(schema)
-    return Problem(key, f"this is {FOUND[type(value)]}, not {wanted}", _instead(value, wanted))
+    reason = f"this is {FOUND[type(value)]}, not {_wanted(schema)}"
+    return Problem(key, reason, _instead(value, schema))
 
 
-def _instead(value: Any, wanted: str) -> str:
+def _instead(value: Any, schema: Any) -> str:
     """The remedy for a value of the wrong type."""
+    wanted = _wanted(schema)
     if wanted == MAPPING:
         return "Write lines of `key: value` below it."
     if wanted == WANTED[str] and isinstance(value, int | float):
         return "Put it in quotes if it is a name."
     if wanted == WANTED[list] and isinstance(value, str | int | float):
-        return f"Put it in brackets: [{_shown(value)}]."
+        (inner,) = get_args(schema)
+        with suppress(ValueError):
+            number = {WANTED[int]: int, WANTED[float]: float}.get(_wanted(_bare(inner)))
+            entry = number(value) if number and isinstance(value, str) else value
+            return f"Put it in brackets: [{_shown(entry)}]."
     if wanted == WANTED[int] and isinstance(value, float) and value.is_integer():
         return f"Write {int(value)}."
     with suppress(TypeError, ValueError):
@@ -273,6 +296,15 @@ def _at(config: Any, key: Key) -> Any:
         else:
             return ABSENT
     return config
+
+
+def _left(merged: dict[str, Any], given: dict[str, Any]) -> Iterator[Key]:
+    """The keys of a merged entry that one of those it was merged from does not give."""
+    for name, value in merged.items():
+        if name not in given:
+            yield (name,)
+        elif isinstance(value, dict) and isinstance(given[name], dict):
+            yield from ((name, *below) for below in _left(value, given[name]))
 
 
 def _shown(value: Any) -> str:
