@@ -17,7 +17,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from workflow import copy_tree, environment, measured, snakemake
+from workflow import copy_tree, environment, make, measured, snakemake
 
 ROUNDS = 20
 long = pytest.mark.skipif(not os.environ.get("FAULTS"), reason="minutes long: make faults")
@@ -34,7 +34,8 @@ root_only = pytest.mark.skipif(os.getuid() != 0, reason="mounting takes root")
 
 def new_tree(folder: Path) -> Path:
     tree = copy_tree(folder)
-    (tree / "study.yaml").write_text(yaml.safe_dump(STUDY))
+    for name in ("study.yaml", "studies/some.yaml"):
+        (tree / name).write_text(yaml.safe_dump(STUDY))
     return tree
 
 
@@ -227,7 +228,13 @@ def test_two_who_start_the_same_study_at_once(whole: Path, tmp_path: Path) -> No
         time.sleep(0.05)
     said = snakemake(tree, *ARGUMENTS, ok=False)
     assert "Directory cannot be locked" in said
+    assert first.poll() is None
+    told = "a plan needs no lock"
+    plan = make(tree, "plan", "STUDY=some")
+    assert plan.index(told) < plan.index("cannot be locked")
+    assert "dry-run" in plan
     assert first.wait(300) == 0
+    assert told not in make(tree, "plan", "STUDY=some")
     pd.testing.assert_frame_equal(measured(tree), measured(whole))
 
 
