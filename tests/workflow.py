@@ -40,14 +40,15 @@ def snakemake(folder: Path, *arguments: str, ok: bool = True, python: str | None
 
 
 def make(folder: Path, *arguments: str, ok: bool = True) -> str:
-    """What make prints in a folder, where nothing is to be installed."""
+    """What make prints in a folder, where nothing is to be installed; as from a shell, though make may run the tests."""
+    outer = ("MAKELEVEL", "MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "GNUMAKEFLAGS")
     shutil.copy(ROOT / "Makefile", folder)
     (folder / ".venv").mkdir(exist_ok=True)
     (folder / ".venv/ready").touch()
     done = subprocess.run(
         ["make", *arguments],
         cwd=folder,
-        env=environment(),
+        env={key: value for key, value in environment().items() if key not in outer},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -40,8 +40,8 @@ def ratio(units: Sequence[Unit]) -> Interval | None:
 def verdict(units: Sequence[Unit], a: str, b: str, margin: float = MARGIN) -> str:
     """What the ratio says: a line of numbers, lines of words, and what to do where nothing is shown.
 
-    "More" or "fewer" needs an interval without 1, by units that no dataset limits. a, b: what the sides are
-    called. margin: a ratio worth telling from 1.
+    "More" or "fewer" needs an interval without 1, by units that no dataset limits, and a unit among them that tells
+    both sides from 0. a, b: what the sides are called. margin: a ratio worth telling from 1.
     """
     learned = [unit for unit in units if not _nothing(unit)]
     used = [unit for unit in learned if not _limited(unit.a, unit.b)]
@@ -89,6 +89,15 @@ def _decision(
         ]
     small = max(found.high, 1 / found.low) < margin
     if found.low > 1 or found.high < 1:
+        unsure = [
+            [name for name, side in ((a, u.a), (b, u.b)) if capacity_ratio(side).low <= 0] for u in used
+        ]
+        if all(unsure):
+            which = " and ".join(name for name in (a, b) if any(name in names for names in unsure))
+            return [
+                *lines,
+                f"Not determined: the interval of {which} holds 0. More seeds make it narrower.",
+            ]
         more = "more" if found.low > 1 else "fewer"
         size = f", by less than a factor of {margin:g}" if small else ""
         return [*lines, f"{where} {a} stores {more} bits per parameter than {b}{size}."]
