@@ -19,6 +19,8 @@
 # make audit        known holes in the pinned packages, as osv.dev tells them
 # make slices       a large study in pieces, what tells most first, each published in results/published/STUDY as it is done:
 #                   STUDY=gpu PROFILE=gpu (studies/gpu/ has the pieces); stop it and start it again when you like
+# make figures      all figures and the scorecard: of this study or, without training anything, of SOURCE=published
+#                   (or a file, a folder, an https address; docs/experiments.md)
 # make publish      keep this study's measurements and figures under results/published/
 # make lock         renew the pinned environment from envs/requirements.in
 # CORES=4 limits the cores used; by default all are. PROFILE=gpu is for a machine with GPUs (envs/gpu/profile.yaml).
@@ -30,11 +32,13 @@ HOURS ?=
 MODEL ?=
 PROFILE ?= local
 OPTIONS ?=
+SOURCE ?=
 MEASUREMENTS ?= results/measurements.parquet
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 SNAKEMAKE = snakemake --workflow-profile envs/$(PROFILE) --cores $(CORES)
 OVERLAY = $(if $(STUDY),--configfile studies/$(STUDY).yaml)
+CHECK = @python scripts/check.py config.yaml $(if $(STUDY),studies/$(STUDY).yaml)
 
  # Snakemake passes over a profile that is not there, and ends in a traceback without its study.
 ifneq ($(STUDY),)
@@ -46,22 +50,30 @@ ifeq ($(and $(PROFILE),$(wildcard envs/$(PROFILE)/*.yaml)),)
 $(error there is no envs/$(PROFILE); PROFILE may be: $(sort $(notdir $(patsubst %/,%,$(dir $(wildcard envs/*/*.yaml))))))
 endif
 
-.PHONY: study plan watch report bits compare capacity search budget estimate calibrate cards benchmark test test-slurm faults fuzz audit slices publish lock help
+.PHONY: study plan watch report bits compare capacity search budget estimate calibrate cards figures benchmark test test-slurm faults fuzz audit slices publish lock help
 .DEFAULT_GOAL := help
 
 help:
 	@sed -n 's/^# //p' Makefile
 
 study: .venv/ready
+	$(CHECK)
 	$(SNAKEMAKE) $(OVERLAY)
+	@printf '\n%s\n%s\n' "$$(head -n 1 results/scorecard.md)" \
+		"scorecard: results/scorecard.html  explorer: results/explorer.html  figures: results/figures/"
 
 plan: .venv/ready
+	$(CHECK)
+	@# Snakemake speaks of the lock even to those who tell it that they need none
+	@if ls .snakemake/locks/* > /dev/null 2>&1; then echo "A study is at work here, or was killed. This is what it has left;" \
+		"a plan needs no lock, so pass over the error about it."; fi
 	$(SNAKEMAKE) --dry-run --quiet host reason rules $(OVERLAY)
 
 watch: .venv/ready
 	@python scripts/explorer.py --watch 30 --configfile config.yaml $(if $(STUDY),studies/$(STUDY).yaml)
 
 report: .venv/ready
+	$(CHECK)
 	$(SNAKEMAKE) --report results/report.zip $(OVERLAY)
 
 bits: .venv/ready
@@ -86,6 +98,7 @@ calibrate: .venv/ready
 	@python scripts/calibrate.py --profile $(PROFILE) --cores $(CORES)
 
 cards: .venv/ready
+	$(CHECK)
 	$(SNAKEMAKE) data_cards $(OVERLAY)
 
 benchmark: .venv/ready
@@ -121,7 +134,12 @@ audit: .venv/ready
 slices: .venv/ready
 	@python scripts/slices.py "$(STUDY)" --profile $(PROFILE) --cores $(CORES) $(OPTIONS)
 
+figures: .venv/ready
+	$(CHECK)
+	$(SNAKEMAKE) figures $(OVERLAY) $(if $(SOURCE),--config "source=$(SOURCE)")
+
 publish: .venv/ready
+	$(CHECK)
 	$(SNAKEMAKE) publish $(OVERLAY)
 
 .venv/ready: envs/requirements.txt

@@ -5,6 +5,9 @@ from snakemake.utils import min_version
 min_version("9.20")
 
 
+include: "rules/check.smk"
+
+
 configfile: "config.yaml"
 
 
@@ -44,3 +47,11 @@ rule results:
     input:
         rules.all.input,
     localrule: True
+
+
+# after a failure, an interruption, or a signal to end
+onerror:
+    print(
+        "Not finished. The same command again goes on from here: what is done stays, training resumes.",
+        file=sys.stderr,
+    )

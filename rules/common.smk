@@ -10,10 +10,6 @@ from types import SimpleNamespace
 
 from snakemake.exceptions import WorkflowError
 
-SCRIPTS = Path(workflow.basedir) / "scripts"
-if str(SCRIPTS) not in sys.path:
-    sys.path.insert(0, str(SCRIPTS))
-
 from knowledge_capacity.config import ConfigError
 from knowledge_capacity.fingerprint import fingerprint
 from knowledge_capacity.planning import asked
@@ -24,11 +20,11 @@ from knowledge_capacity.study import Study, experiment_modules
 try:
     study = Study(config, workflow.configfiles, experiment_modules())
 except ConfigError as error:
-    raise WorkflowError(f"The configuration cannot be used:\n{error}")
+    raise unusable(error)
 
 
 if workflow.is_main_process and not study.sources:
-    for line in study.implies():
+    for line in [*study.inherited, *study.implies()]:
         print(line, file=sys.stderr)
 
 

@@ -47,7 +47,9 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
         if arguments.hours is None:
             return
     if arguments.hours is None or not 0 < arguments.hours < math.inf:
-        raise UserError("--hours: write how many hours there are, a number above 0, such as --hours 24.")
+        raise UserError(
+            "how many hours are there? Write a number above 0: make budget HOURS=24, or --hours 24 with the script."
+        )
     if arguments.seeds < LEAST_SEEDS or arguments.at_once < 1:
         raise UserError(
             f"--seeds {arguments.seeds} --at-once {arguments.at_once}: write {LEAST_SEEDS} seeds or more, and 1 run "

@@ -277,6 +277,20 @@ def test_the_verdict_follows_the_interval() -> None:
     assert found.low < found.mean < found.high
 
 
+def test_a_side_that_may_have_learned_nothing_gives_no_verdict() -> None:
+    """The seeds are alike in their ratio, but two so far apart leave an interval about 0."""
+    unsure = rows(("yours", 0.9), ("yours", 0.3), ("gpt2", 0.6), ("gpt2", 0.2))
+    said = answer.answer(unsure, "yours", "gpt2")
+    assert "Not determined: the interval of your model and GPT-2 of its size holds 0." in said
+    assert "stores" not in said
+    one_side = rows(("yours", 0.9), ("yours", 0.83), ("gpt2", 0.1), ("gpt2", 0.08), error=0.001)
+    assert "Not determined: the interval of GPT-2 of its size holds 0." in answer.answer(
+        one_side, "yours", "gpt2"
+    )
+    sure = rows(("yours", 0.9), ("yours", 0.87), ("gpt2", 0.6), ("gpt2", 0.58))
+    assert "your model stores more bits" in answer.answer(sure, "yours", "gpt2")
+
+
 def test_one_seed_is_said_to_be_one() -> None:
     said = answer.answer(rows(("yours", 0.8), ("gpt2", 0.5)), "yours", "gpt2")
     assert "With one seed the interval covers other people, but not other seeds." in said
@@ -287,8 +301,11 @@ def test_there_is_no_verdict_without_a_capacity() -> None:
     limited = answer.answer(rows(("yours", 1.9), ("gpt2", 1.5), limited=True), "yours", "gpt2")
     assert "No verdict: the dataset is too small for your model and GPT-2 of its size." in limited
     assert "1 of 1 seeds" in limited
-    nothing = answer.answer(rows(("yours", -0.1), ("gpt2", 0.5)), "yours", "gpt2")
+    nothing = answer.answer(rows(("yours", -0.1), ("gpt2", -0.2)), "yours", "gpt2")
     assert "There is no ratio: one of them learned nothing." in nothing
+    one = answer.answer(rows(("yours", -0.1), ("gpt2", 0.5)), "yours", "gpt2")
+    assert "your model learned nothing, with some seed at least: the ratio there is at most 0" in one
+    assert "your model stores fewer bits" in one
 
 
 def test_a_run_that_diverged_is_an_error() -> None:

@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from knowledge_capacity.study import Study, experiment_modules
 from snakemake.cli import parse_config
 from snakemake.common.configfile import load_configfile
 from snakemake.utils import update_config
+from workflow import copy_tree, make, snakemake
 
 ROOT = Path(__file__).parents[1]
 EXPERIMENTS = ["base_law", "biod", "quantization"]
@@ -163,7 +165,21 @@ UNREADABLE: dict[str, tuple[bytes, str]] = {
     "tab": (
         b"datasets:\n\tpeople: {}\n",
         "line 2: this is not YAML (found character '\\t' that cannot start any token)."
-        " Check colons, quotes, brackets and indents there.",
+        " Put spaces where there is a tab.",
+    ),
+    "brace not closed": (
+        b"recipes:\n  short: {lr: 1\n  long: {lr: 2}\n",
+        "line 3: this is not YAML (expected ',' or '}', but got ':')."
+        " Check that the { of line 2 is closed, and that commas stand between its entries.",
+    ),
+    "bracket not closed": (
+        b"only: [biod\nscored_people: 3\n",
+        "line 2: this is not YAML (expected ',' or ']', but got ':')."
+        " Check that the [ of line 1 is closed, and that commas stand between its entries.",
+    ),
+    "quote not closed": (
+        b"source: 'mine\nonly: null\n",
+        "line 3: this is not YAML (found unexpected end of stream). Check that the quote of line 1 is closed.",
     ),
     "two colons": (
         b"a: b: c\n",
@@ -410,6 +426,22 @@ def test_a_file_that_is_no_configuration_is_named(name: str) -> None:
     assert str(error.value).splitlines() == [f"config.yaml: {line}"]
 
 
+@pytest.mark.parametrize("mistake", ["recipes:\n  wrong: {lr: 1\nonly: null\n", "recipes:\n\twrong: {}\n"])
+def test_what_is_not_yaml_is_named_before_any_work(mistake: str, tmp_path: Path) -> None:
+    """In config.yaml by Snakemake itself; in an overlay by make, since Snakemake reads that first."""
+    tree = copy_tree(tmp_path / "tree")
+    (tree / "studies/mine.yaml").write_text(mistake)
+    for target in ("study", "plan"):
+        said = make(tree, target, "STUDY=mine", "CORES=1", ok=False)
+        assert re.search(r"^studies/mine\.yaml: line \d: this is not YAML \(.*\)\. \w", said, re.MULTILINE)
+        assert "Config file" not in said  # as Snakemake would have said
+    (tree / "config.yaml").write_text(mistake)
+    said = snakemake(tree, "--cores", "1", ok=False)
+    assert re.search(r"^config\.yaml: line \d: this is not YAML \(.*\)\. \w", said, re.MULTILINE)
+    assert "Traceback" not in said
+    assert not (tree / "results/data").exists()
+
+
 def test_a_file_that_is_not_there_is_named() -> None:
     with pytest.raises(ConfigError) as error:
         Study({}, ["none.yaml"], EXPERIMENTS)
@@ -508,14 +540,59 @@ def test_anything_else_gives_lines_too(config: Any) -> None:
 
 
 @pytest.mark.parametrize("overlay", [None, *sorted((ROOT / "studies").glob("*.yaml"))], ids=str)
-def test_the_studies_here_are_valid(overlay: Path | None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_studies_here_are_valid_and_inherit_nothing_unsaid(
+    overlay: Path | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(ROOT)  # where the files of models that they name are
     config = load_configfile(ROOT / "config.yaml")
     files = [ROOT / "config.yaml"]
     if overlay:
         update_config(config, load_configfile(overlay))
         files.append(overlay)
-    assert Study(config, files, experiment_modules()).runs
+    study = Study(config, files, experiment_modules())
+    assert study.runs
+    assert study.inherited == []
+
+
+@pytest.mark.parametrize("piece", sorted((ROOT / "studies").glob("*/*.yaml")), ids=str)
+def test_slices_inherit_nothing_unsaid(piece: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    files = [ROOT / "config.yaml", piece.parent.with_suffix(".yaml"), piece]
+    config: dict[str, Any] = {}
+    for file in files:
+        update_config(config, load_configfile(file))
+    assert Study(config, ["config.yaml", *files[1:]], experiment_modules()).inherited == []
+
+
+def test_what_an_entry_takes_from_another_of_its_name_is_said() -> None:
+    overlay = (
+        "recipes: {short: {lr: 2, exposures: 1}}\ndatasets: {people: {n_people: 30, pools: {last_names: 9}}}"
+    )
+    assert read(BASE, overlay).inherited == [
+        "overlay.yaml: datasets.people leaves kind, templates, pools.first_names, pools.middle_names as in "
+        "config.yaml, which has this name too",
+        "overlay.yaml: recipes.short leaves weight_decay as in config.yaml, which has this name too",
+    ]
+    whole = "recipes: {short: {exposures: 5, lr: 2, weight_decay: 0}, other: {exposures: 5, lr: 1}}"
+    assert read(BASE, whole).inherited == []
+    assert read(BASE, None, "recipes={short: {lr: 2}}").inherited == []
+
+
+def test_of_several_overlays_the_one_that_holds_a_field_is_said() -> None:
+    for name, text in (
+        ("config", BASE),
+        ("a", "recipes: {short: {lr: 2}}"),
+        ("b", "recipes: {short: {exposures: 9}}"),
+    ):
+        Path(f"{name}.yaml").write_text(text)
+    config: dict[str, Any] = {}
+    for name in ("config", "a", "b"):
+        update_config(config, load_configfile(f"{name}.yaml"))
+    files = [Path("config.yaml"), Path("a.yaml").absolute(), Path("b.yaml").absolute()]
+    assert Study(config, files, EXPERIMENTS).inherited == [
+        "b.yaml: recipes.short leaves lr as in a.yaml, which has this name too",
+        "b.yaml: recipes.short leaves weight_decay as in config.yaml, which has this name too",
+    ]
 
 
 def test_snakemake_stops_before_any_job_with_the_line(tmp_path: Path) -> None:

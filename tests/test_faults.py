@@ -17,7 +17,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from workflow import copy_tree, environment, measured, snakemake
+from workflow import copy_tree, environment, make, measured, snakemake
 
 ROUNDS = 20
 long = pytest.mark.skipif(not os.environ.get("FAULTS"), reason="minutes long: make faults")
@@ -34,7 +34,8 @@ root_only = pytest.mark.skipif(os.getuid() != 0, reason="mounting takes root")
 
 def new_tree(folder: Path) -> Path:
     tree = copy_tree(folder)
-    (tree / "study.yaml").write_text(yaml.safe_dump(STUDY))
+    for name in ("study.yaml", "studies/some.yaml"):
+        (tree / name).write_text(yaml.safe_dump(STUDY))
     return tree
 
 
@@ -103,6 +104,27 @@ def test_killed_at_twenty_random_moments(whole: Path, tmp_path: Path) -> None:
     snakemake(tree, *ARGUMENTS)
     pd.testing.assert_frame_equal(measured(tree), measured(whole))
     assert not [file for file in tree.rglob(".*.part")], "what was half written is gone"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_study_that_is_stopped_says_how_it_goes_on(
+    number: signal.Signals, whole: Path, tmp_path: Path
+) -> None:
+    """Interrupted in a terminal, or asked to end alone; once jobs are at work."""
+    tree = new_tree(tmp_path / "stopped")
+    process, deadline = start(tree), time.monotonic() + 120
+    while not at_work(tree):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    if number == signal.SIGINT:
+        os.killpg(process.pid, number)
+    else:
+        process.send_signal(number)
+    said = process.communicate()[0]
+    assert process.returncode != 0
+    assert "The same command again goes on from here" in said
+    assert "again goes on" not in snakemake(tree, *ARGUMENTS)
+    pd.testing.assert_frame_equal(measured(tree), measured(whole))
 
 
 STAGES = [
@@ -206,7 +228,13 @@ def test_two_who_start_the_same_study_at_once(whole: Path, tmp_path: Path) -> No
         time.sleep(0.05)
     said = snakemake(tree, *ARGUMENTS, ok=False)
     assert "Directory cannot be locked" in said
+    assert first.poll() is None
+    told = "a plan needs no lock"
+    plan = make(tree, "plan", "STUDY=some")
+    assert plan.index(told) < plan.index("cannot be locked")
+    assert "dry-run" in plan
     assert first.wait(300) == 0
+    assert told not in make(tree, "plan", "STUDY=some")
     pd.testing.assert_frame_equal(measured(tree), measured(whole))
 
 

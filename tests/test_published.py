@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from knowledge_capacity.capacity import measurement
-from workflow import ROOT, copy_tree, planned, snakemake
+from workflow import ROOT, copy_tree, make, planned, snakemake
 
 PUBLISHED = ROOT / "results/published"
 Row = dict[str, Any]
@@ -47,6 +47,8 @@ def test_the_published_measurements_make_every_figure_they_are_for_without_a_run
         "figures": 1,
         "scorecard": 1,
     }
+    plan = make(folder, "--dry-run", "figures", "SOURCE=published", "CORES=2")
+    assert 'snakemake --workflow-profile envs/local --cores 2 figures  --config "source=published"' in plan
     said = snakemake(folder, "--cores", "2", "results/measurements.parquet", "--config", "source=published")
     assert "collect" in said
     made = measurement.read(folder / "results/measurements.parquet")

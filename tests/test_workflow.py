@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from workflow import SMOKE, TREE, copy_tree, planned, snakemake
+from workflow import SMOKE, TREE, copy_tree, make, planned, snakemake
 
 
 @pytest.fixture(scope="session")
@@ -72,6 +72,19 @@ def test_the_smoke_study_runs_from_people_to_figures(finished: tuple[Path, str])
     assert "base_law" in (folder / "results/explorer.html").read_text()
     assert "done in" in output  # jobs say what they did
     assert "tokens/s" in output
+
+
+def test_make_study_ends_in_what_was_found_and_where_it_is(finished: tuple[Path, str]) -> None:
+    folder, _ = finished
+    said = make(folder, "study", "STUDY=smoke", "CORES=1")
+    counts, files = said.strip().splitlines()[-2:]
+    lines = json.loads((folder / "results/scorecard.json").read_text())
+    assert counts.startswith(f"{len(lines)} claims")
+    assert f"{len(lines)} undecided" in counts
+    for file in ("results/scorecard.html", "results/explorer.html", "results/figures/"):
+        assert file in files
+        assert (folder / file).exists()
+    assert "results/explorer.html" not in make(folder, "plan", "STUDY=smoke").splitlines()[-1]
 
 
 def test_neither_touching_every_file_nor_prose_runs_anything(

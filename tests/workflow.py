@@ -39,6 +39,26 @@ def snakemake(folder: Path, *arguments: str, ok: bool = True, python: str | None
     return done.stdout
 
 
+def make(folder: Path, *arguments: str, ok: bool = True) -> str:
+    """What make prints in a folder, where nothing is to be installed, as from a shell: not as part of the make that tests."""
+    outer = ("MAKELEVEL", "MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "GNUMAKEFLAGS")
+    shutil.copy(ROOT / "Makefile", folder)
+    (folder / ".venv").mkdir(exist_ok=True)
+    (folder / ".venv/ready").touch()
+    done = subprocess.run(
+        ["make", *arguments],
+        cwd=folder,
+        env={key: value for key, value in environment().items() if key not in outer},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=TIMEOUT,
+        check=False,
+    )
+    assert (done.returncode == 0) == ok, done.stdout
+    return done.stdout
+
+
 def planned(folder: Path, *arguments: str) -> dict[str, int]:
     """How many jobs of each rule a dry run plans, `all` left out."""
     output = snakemake(folder, "--dry-run", "--cores", "1", *arguments)

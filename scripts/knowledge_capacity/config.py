@@ -43,6 +43,12 @@ LIMITS = {
     "lt": ("too large", "less than"),
     "le": ("too large", "at most"),
 }
+# what PyYAML says that it was reading, what opens it, and what else may be wrong in it
+OPENED = {
+    "parsing a flow mapping": ("the {", ", and that commas stand between its entries"),
+    "parsing a flow sequence": ("the [", ", and that commas stand between its entries"),
+    "scanning a quoted scalar": ("the quote", ""),
+}
 
 
 class ConfigError(Exception):
@@ -101,6 +107,24 @@ class Sources:
         """The strongest source that sets the key or, where none does, the nearest key above it."""
         return self.places[self._rank(key)]
 
+    def inherited(self, section: str) -> Iterator[str]:
+        """A line for each entry of a section that leaves fields to an older file's entry of the same name."""
+        entries = _at(self.config, (section,))
+        for name, entry in entries.items() if isinstance(entries, dict) else ():
+            key = (section, name)
+            ranks = [rank for rank, tree in enumerate(self.trees) if isinstance(_at(tree, key), dict)]
+            if not ranks or not isinstance(entry, dict):
+                continue
+            older: dict[str, list[str]] = {}
+            for left in _left(entry, _at(self.trees[ranks[-1]], key)):
+                if held := [rank for rank in ranks if _at(self.trees[rank], (*key, *left)) is not ABSENT]:
+                    older.setdefault(self.places[held[-1]], []).append(dotted(left))
+            for place, names in older.items():
+                yield (
+                    f"{self.places[ranks[-1]]}: {dotted(key)} leaves {', '.join(names)} as in {place}, "
+                    "which has this name too"
+                )
+
     def line(self, problem: Problem) -> str:
         """The problem as one line, at the key that the strongest source sets."""
         others = [key for key in problem.others if _at(self.config, key) is not ABSENT]
@@ -140,6 +164,11 @@ def parse(schema: Any, sources: Sources) -> tuple[Any, list[Problem]]:
     if config != sources.config:
         parsed, errors = _validate(schema, config)
     return parsed, [_problem(details, schema) for details in errors]
+
+
+def readable(files: Iterable[str | Path]) -> None:
+    """Raises ConfigError, with a line for each thing wrong, where Snakemake could not read one of these files."""
+    Sources({}, files)
 
 
 def did_you_mean(name: Any, known: Iterable[str]) -> str:
@@ -195,18 +224,23 @@ def _problem(details: Any, schema: Any) -> Problem:
             if math.isinf(limit) or value != value:
                 return Problem(key, "this is not a finite number", "Write a finite number.")
             return Problem(key, f"this is {size}", f"Write {remedy} {limit:.12g}.")
-    wanted = _wanted(schema)
-    return Problem(key, f"this is {FOUND[type(value)]}, not {wanted}", _instead(value, wanted))
+    reason = f"this is {FOUND[type(value)]}, not {_wanted(schema)}"
+    return Problem(key, reason, _instead(value, schema))
 
 
-def _instead(value: Any, wanted: str) -> str:
+def _instead(value: Any, schema: Any) -> str:
     """The remedy for a value of the wrong type."""
+    wanted = _wanted(schema)
     if wanted == MAPPING:
         return "Write lines of `key: value` below it."
     if wanted == WANTED[str] and isinstance(value, int | float):
         return "Put it in quotes if it is a name."
     if wanted == WANTED[list] and isinstance(value, str | int | float):
-        return f"Put it in brackets: [{_shown(value)}]."
+        (inner,) = get_args(schema)
+        with suppress(ValueError):
+            number = {WANTED[int]: int, WANTED[float]: float}.get(_wanted(_bare(inner)))
+            entry = number(value) if number and isinstance(value, str) else value
+            return f"Put it in brackets: [{_shown(entry)}]."
     if wanted == WANTED[int] and isinstance(value, float) and value.is_integer():
         return f"Write {int(value)}."
     with suppress(TypeError, ValueError):
@@ -264,6 +298,15 @@ def _at(config: Any, key: Key) -> Any:
     return config
 
 
+def _left(merged: dict[str, Any], given: dict[str, Any]) -> Iterator[Key]:
+    """The keys of a merged entry that one of those it was merged from does not give."""
+    for name, value in merged.items():
+        if name not in given:
+            yield (name,)
+        elif isinstance(value, dict) and isinstance(given[name], dict):
+            yield from ((name, *below) for below in _left(value, given[name]))
+
+
 def _shown(value: Any) -> str:
     text = json.dumps(value) if value is None or isinstance(value, bool) else repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
@@ -285,13 +328,24 @@ def _read(path: Path) -> Any:
         line = f"line {mark.line + 1}: " if mark else ""
         reason = getattr(error, "problem", None) or " ".join(str(error).split())
         reason = "it nests too deeply" if isinstance(error, RecursionError) else reason
-        problems = [f"{line}this is not YAML ({reason}). Check colons, quotes, brackets and indents there."]
+        problems = [f"{line}this is not YAML ({reason}). {_mend(error)}"]
     else:
         if not problems and not isinstance(tree, dict):
             problems = [f"this file is {FOUND[type(tree)]}, not {MAPPING}. Write lines of `key: value`."]
     if problems:
         raise ConfigError("\n".join(problems))
     return tree
+
+
+def _mend(error: Exception) -> str:
+    """The remedy for what is not YAML; what is not closed is often found many lines below its beginning."""
+    if "'\\t'" in str(error):
+        return "Put spaces where there is a tab."
+    start = getattr(error, "context_mark", None)
+    for context, (opened, more) in OPENED.items():
+        if start and getattr(error, "context", None) == f"while {context}":
+            return f"Check that {opened} of line {start.line + 1} is closed{more}."
+    return "Check colons, quotes, brackets and indents there."
 
 
 def _key_problems(node: Any, key: Key) -> Iterator[str]:

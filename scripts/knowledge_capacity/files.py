@@ -3,11 +3,11 @@
 import fcntl
 import json
 import os
+import platform
 import shlex
-import sys
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -31,16 +31,26 @@ def remake(path: Path) -> str:
 def exclusive(folder: Path) -> IO[str]:
     """A lock on a folder, held until the returned file is closed or the process ends.
 
-    Raises UserError when another process holds it, as a job does that outlived a killed Snakemake.
+    Raises UserError, naming the process, when another one holds it, as a job does that outlived a killed Snakemake.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    file = open(folder / ".lock", "a")  # noqa: SIM115 (open for as long as the lock is held)
+    file = open(folder / ".lock", "a+")  # noqa: SIM115 (open for as long as the lock is held)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
+        file.seek(0)
+        machine, _, process = file.read().rpartition(" ")
         file.close()
-        remedy = f"Wait until it ends, or stop it: pkill -f {Path(sys.argv[0]).name}"
+        remedy = (
+            f"Wait until it ends, or stop it on {machine}: kill {process}"
+            if machine
+            else "Wait until it ends."
+        )
         raise UserError(f"{folder}: another job is at work here. {remedy}") from error
+    with suppress(OSError):  # a full disk
+        file.truncate(0)
+        file.write(f"{platform.node()} {os.getpid()}")
+        file.flush()
     return file
 
 

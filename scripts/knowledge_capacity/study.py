@@ -20,6 +20,9 @@ from .specs import WORD_LEVEL, Architecture, Dataset, PythonModel, Quantizer, Qu
 
 __all__ = ["Study", "experiment_modules"]
 
+# sections of entries that are known by their names
+NAMED = ("datasets", "architectures", "recipes", "quantizers", "extractions")
+
 
 class Study:
     """A checked configuration. Raises ConfigError, with a line for each thing wrong.
@@ -39,6 +42,7 @@ class Study:
         if problems:
             raise ConfigError("\n".join(dict.fromkeys(sources.line(problem) for problem in problems)))
         self.config: Config = parsed
+        self.inherited = list(chain.from_iterable(map(sources.inherited, NAMED)))
         self.sources = places.names(parsed.source)
         wanted = parsed.experiments if parsed.only is None else parsed.only
         self.experiments = {name: e for name in wanted if (e := parsed.experiments[name]) is not None}

@@ -197,9 +197,9 @@ def test_the_planned_study_runs_as_it_is_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((), "--hours: write how many hours there are"),
-        (("--hours", "nan"), "--hours: write how many hours there are"),
-        (("--hours", "-3"), "--hours: write how many hours there are"),
+        ((), "make budget HOURS=24, or --hours 24"),
+        (("--hours", "nan"), "make budget HOURS=24, or --hours 24"),
+        (("--hours", "-3"), "make budget HOURS=24, or --hours 24"),
         (("--hours", "1", "--seeds", "1"), "write 2 seeds or more"),
         (("--hours", "1"), "nothing says what training costs here. Time this machine first"),
     ],

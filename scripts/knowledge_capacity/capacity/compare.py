@@ -61,9 +61,9 @@ def account(match: Match, a: str, b: str) -> str:
 def verdict(units: Sequence[Unit], a: str, b: str, margin: float = MARGIN) -> str:
     """What the ratio says: a line of numbers, lines of words, and what to do where nothing is shown.
 
-    "More" or "fewer" needs an interval without 1, by units that no dataset limits. Units in which one side learned
-    nothing have no ratio, but a bound, and the interval of all units reaches as far as that. a, b: what the sides are
-    called. margin: a ratio worth telling from 1.
+    "More" or "fewer" needs an interval without 1, by units that no dataset limits, and a unit among them that tells
+    both sides from 0. Units in which one side learned nothing have no ratio, but a bound, and the interval of all
+    units reaches as far as that. a, b: what the sides are called. margin: a ratio worth telling from 1.
     """
     learned = [unit for unit in units if not _nothing(unit)]
     used = [unit for unit in learned if not _limited(unit.a, unit.b)]
@@ -128,6 +128,19 @@ def _decision(
         ]
     small = found.low > 0 and max(found.high, 1 / found.low) < margin
     if found.low > 1 or found.high < 1:
+        unsure = [
+            [name for name, side in ((a, unit.a), (b, unit.b)) if capacity_ratio(side).low <= 0]
+            for unit in used
+        ]
+        bounded = found.low == 0 or math.isinf(
+            found.high
+        )  # by pairs in which one side surely has more than 0
+        if all(unsure) and not bounded:
+            which = " and ".join(name for name in (a, b) if any(name in names for names in unsure))
+            return [
+                *lines,
+                f"Not determined: the interval of {which} holds 0. More seeds make it narrower.",
+            ]
         more = "more" if found.low > 1 else "fewer"
         size = f", by less than a factor of {margin:g}" if small else ""
         return [*lines, f"{where} {a} stores {more} bits per parameter than {b}{size}."]

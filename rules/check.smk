@@ -1,0 +1,25 @@
+"""config.yaml, looked at before Snakemake reads it: of a file that is not YAML, Snakemake names neither file nor line.
+
+What --configfile names is read before any of this; there `make study` and `python scripts/check.py FILE` can tell.
+"""
+
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+SCRIPTS = Path(workflow.basedir) / "scripts"
+if str(SCRIPTS) not in sys.path:
+    sys.path.insert(0, str(SCRIPTS))
+
+from knowledge_capacity.config import ConfigError, readable
+
+
+def unusable(error):
+    return WorkflowError(f"The configuration cannot be used:\n{error}")
+
+
+try:
+    readable([file for file in [Path("config.yaml")] if file.exists()])
+except ConfigError as error:
+    raise unusable(error)
