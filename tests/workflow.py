@@ -40,7 +40,7 @@ def snakemake(folder: Path, *arguments: str, ok: bool = True, python: str | None
 
 
 def make(folder: Path, *arguments: str, ok: bool = True) -> str:
-    """What make prints in a folder, where nothing is to be installed, as from a shell: not as part of the make that tests."""
+    """What make prints in a folder where nothing is to be installed: as from a shell, not within the make of tests."""
     outer = ("MAKELEVEL", "MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "GNUMAKEFLAGS")
     shutil.copy(ROOT / "Makefile", folder)
     (folder / ".venv").mkdir(exist_ok=True)
