@@ -166,12 +166,28 @@ def peak(rows: pd.DataFrame, **fields: Any) -> tuple[Reading, pd.DataFrame]:
 
     Of models with several seeds where there are any, since one seed may be lucky. Raises Missing for none.
     """
-    groups = [group for _, group in where(rows, **fields).groupby(MODEL)]
-    groups = [group for group in groups if group.seed.nunique() >= LEAST_SEEDS] or groups
+    groups = [group for _, group in _several(where(rows, **fields)).groupby(MODEL)]
     best = max(groups, key=lambda group: float(group.capacity_ratio.mean()))
     found = model(best)
     sizes = [float(group.n_parameters.mean()) for group in groups if not _limited(group)]
     return replace(found, rising=found.more or found.n_parameters[1] >= max(sizes)), best
+
+
+def _several(rows: pd.DataFrame) -> pd.DataFrame:
+    """Models with several seeds, or all where there are none."""
+    seeds = rows.groupby(MODEL).seed.transform("nunique")
+    return rows[seeds >= LEAST_SEEDS] if (seeds >= LEAST_SEEDS).any() else rows
+
+
+def against(a: pd.DataFrame, b: pd.DataFrame) -> Reading:
+    """The highest R of some models over that of others, both on equally many people, since R grows with these.
+
+    Raises Missing where they share no number of people, or one of them learned nothing.
+    """
+    for one, other in ((_several(a), _several(b)), (a, b)):
+        if both := set(one.n_people) & set(other.n_people):
+            return ratio(peak(one[one.n_people.isin(both)]), peak(other[other.n_people.isin(both)]))
+    raise Missing("the two on equally many people")
 
 
 def ratio(a: tuple[Reading, pd.DataFrame], b: tuple[Reading, pd.DataFrame]) -> Reading:

@@ -39,17 +39,17 @@ def points(rows: pd.DataFrame, exposures: int | None = None) -> pd.DataFrame:
     )
 
 
-def best(rows: pd.DataFrame, designs: Sequence[str], exposures: int) -> tuple[Reading, pd.DataFrame]:
-    """The highest R on bioS of models of these designs, and the rows behind it."""
+def of(rows: pd.DataFrame, designs: Sequence[str], exposures: int) -> pd.DataFrame:
+    """Measurements of models of these designs on bioS. Raises Missing where there are none."""
     shown = rows[rows.design.isin(designs)]
     if shown.empty:
         raise claims.Missing(" or ".join(designs))
-    return claims.peak(shown, kind="bioS", exposures=exposures, variant=FULL_PRECISION, junk_share=0.0)
+    return claims.where(shown, kind="bioS", exposures=exposures, variant=FULL_PRECISION, junk_share=0.0)
 
 
 def best_against(a: Sequence[str], b: Sequence[str], exposures: int, rows: pd.DataFrame) -> Reading:
     """The highest R of designs `a` over that of designs `b`."""
-    return claims.ratio(best(rows, a, exposures), best(rows, b, exposures))
+    return claims.against(of(rows, a, exposures), of(rows, b, exposures))
 
 
 def against_gpt2(design: str, exposures: int, rows: pd.DataFrame) -> Reading:

@@ -38,8 +38,8 @@ def loss(exposures: int, repetitive: bool, token: bool, rows: pd.DataFrame) -> R
         raise claims.Missing(
             f"{'repetitive ' if repetitive else ''}junk{' with a domain token' if token else ''}"
         )
-    plain = claims.peak(rows, junk_share=0.0, exposures=100)
-    return claims.ratio(plain, claims.peak(junk, exposures=exposures))
+    plain = claims.where(rows, junk_share=0.0, exposures=100)
+    return claims.against(plain, claims.where(junk, exposures=exposures))
 
 
 def _of_gpt2(rows: pd.DataFrame) -> pd.DataFrame:

@@ -39,27 +39,28 @@ def figure(points: pd.DataFrame) -> Figure:
     return laws.panels(shown, "precision", title, list(found.precision))
 
 
-def best(rows: pd.DataFrame, bits: int) -> tuple[Reading, pd.DataFrame]:
-    """The highest R on bioS after 1000 exposures at so many bits, by GPTQ, or else rounded to nearest."""
+def of(rows: pd.DataFrame, bits: int) -> pd.DataFrame:
+    """Measurements on bioS after 1000 exposures at so many bits, by GPTQ, or else rounded to nearest."""
     rows = plots.of_gpt2(claims.where(rows, kind="bioS", exposures=1000))
     stored = of_variants(rows)
     stored = stored[(stored.bits == bits) & (stored.matrices == "layers")]
     for method in ("gptq", "rtn"):
         names = stored[stored.method == method].variant
         if len(names):
-            return claims.peak(rows[rows.variant.isin(names)])
+            return rows[rows.variant.isin(names)]
     raise Missing(f"a variant of {bits} bits")
 
 
 def kept(bits: int, rows: pd.DataFrame) -> Reading:
     """The highest R at so many bits over that at full precision."""
     trained = plots.of_gpt2(claims.where(rows, kind="bioS", exposures=1000, variant=FULL_PRECISION))
-    return claims.ratio(best(rows, bits), claims.peak(trained))
+    quantized = of(rows, bits)
+    return claims.against(quantized, trained[trained.run.isin(quantized.run)])
 
 
 def at(bits: int, rows: pd.DataFrame) -> Reading:
     """The highest R at so many bits."""
-    return best(rows, bits)[0]
+    return claims.peak(of(rows, bits))[0]
 
 
 CLAIMS = [
