@@ -300,6 +300,6 @@ def test_the_runs_that_a_gpu_trained_in_minutes_are_published(monkeypatch: pytes
     runs = set(study("minutes").runs)
     rows = measurement.read(PUBLISHED / "measurements.parquet").to_pandas().drop_duplicates("run")
     devices = rows[rows.run.isin(runs)].device.str.extract("(H100|H200|cpu)", expand=False).value_counts()
-    assert devices.to_dict() == {"H200": 12, "H100": 6}
-    assert len(runs) == 18
-    assert "trains eighteen models at the paper's full pools" in page("limits.md")
+    assert devices.to_dict() == {"H200": 20, "H100": 6}
+    assert len(runs) == 26
+    assert "trains 26 models at the paper's full pools" in page("limits.md")
