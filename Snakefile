@@ -1,8 +1,14 @@
 # The study, from people to figures. What it consists of is in config.yaml; README.md says how to run it.
 
+import gc
+
 from snakemake.utils import min_version
 
 min_version("9.20")
+
+# thousands of jobs are many objects that all stay: looking through them for garbage takes a fifth of a dry run
+gc.freeze()
+gc.set_threshold(500_000, 50, 50)
 
 
 include: "rules/check.smk"
