@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import warm
 import yaml
 from knowledge_capacity.bits import answer, request, workflow
 from knowledge_capacity.capacity.compare import ratio
@@ -24,7 +25,7 @@ from knowledge_capacity.specs import (
     Recipe,
     TransformersModel,
 )
-from workflow import ROOT, TIMEOUT, copy_tree
+from workflow import ROOT, TIMEOUT, copy_tree, environment
 
 SMALL = "--configfile studies/smoke.yaml --dataset bioS-smoke --recipe smoke-100 --cores 2".split()
 TEXTS = request.Texts(vocabulary=200, used=199, shortest=36, longest=36)
@@ -35,7 +36,7 @@ def bits(folder: Path, *arguments: str, ok: bool = True) -> tuple[str, str]:
     done = subprocess.run(
         [sys.executable, "scripts/bits.py", *arguments],
         cwd=folder,
-        env={**os.environ, "PYTHONWARNINGS": "ignore"},
+        env={**environment(warm.python()), "PYTHONWARNINGS": "ignore"},
         capture_output=True,
         text=True,
         timeout=TIMEOUT,

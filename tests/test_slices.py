@@ -54,10 +54,13 @@ def test_what_the_slices_cost_is_what_the_planner_says(monkeypatch: pytest.Monke
         assert re.search(rf"^\| \[{slice_.stem}\]\(\S+\): [^|]+ {line}$", text, re.MULTILINE), line
 
 
-def slices(folder: Path, **wanted: list[str]) -> None:
+def slices(folder: Path, **wanted: str) -> None:
+    """Slices of the smoke test, by name: an experiment each, all about one run."""
     (folder / "studies/smoke").mkdir()
-    for name, only in wanted.items():
-        (folder / f"studies/smoke/{name}.yaml").write_text(yaml.safe_dump({"only": only}))
+    grid = {"datasets": ["bioS-smoke"], "architectures": ["gpt2-2-1-d8"], "recipes": ["smoke-100"]}
+    for name, experiment in wanted.items():
+        own = {"only": [experiment], "experiments": {experiment: {"seeds": [0], "grids": [grid]}}}
+        (folder / f"studies/smoke/{name}.yaml").write_text(yaml.safe_dump(own))
 
 
 def start(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
@@ -74,7 +77,7 @@ def start(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
 
 def test_slices_are_published_one_by_one_and_an_interruption_ends_them(tmp_path: Path) -> None:
     folder = copy_tree(tmp_path / "a clone")
-    slices(folder, a=["base_law"], b=["quantization"])
+    slices(folder, a="base_law", b="quantization")
     published = folder / "results/published/smoke"
     process = start(folder)
     while not (published / "scorecard.md").is_file():
@@ -97,7 +100,7 @@ def test_slices_are_published_one_by_one_and_an_interruption_ends_them(tmp_path:
 
 def test_a_slice_that_fails_stops_no_other(tmp_path: Path) -> None:
     folder = copy_tree(tmp_path / "a clone")
-    slices(folder, a=["base_law"], b=["extraction"])
+    slices(folder, a="base_law", b="extraction")
     (folder / "scripts/train.py").write_text("raise SystemExit('broken')\n")
     done = start(folder)
     said = done.communicate()[0]

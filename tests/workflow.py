@@ -80,12 +80,12 @@ SMOKE = ("--configfile", "studies/smoke.yaml")
 
 
 def copy_tree(destination: Path) -> Path:
-    """The workflow without results, as a clone would have it, but for the kernels: these are compiled once."""
+    """The workflow without results, as a clone would have it, but for kernels and byte code: these are compiled once."""
     destination.mkdir()
     for name in TREE:
         source = ROOT / name
         if source.is_dir():
-            shutil.copytree(source, destination / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(source, destination / name)
         else:
             shutil.copy(source, destination / name)
     if native.available() and native.CACHE.is_dir():
