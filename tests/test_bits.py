@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from knowledge_capacity.specs import (
     Recipe,
     TransformersModel,
 )
-from workflow import ROOT, TIMEOUT, copy_tree, environment
+from workflow import ROOT, TIMEOUT, copy_tree
 
 SMALL = "--configfile studies/smoke.yaml --dataset bioS-smoke --recipe smoke-100 --cores 2".split()
 TEXTS = request.Texts(vocabulary=200, used=199, shortest=36, longest=36)
@@ -34,9 +33,9 @@ TEXTS = request.Texts(vocabulary=200, used=199, shortest=36, longest=36)
 def bits(folder: Path, *arguments: str, ok: bool = True) -> tuple[str, str]:
     """What the command prints in a folder, to standard output and to standard error."""
     done = subprocess.run(
-        [sys.executable, "scripts/bits.py", *arguments],
+        [warm.python(), "scripts/bits.py", *arguments],
         cwd=folder,
-        env={**environment(warm.python()), "PYTHONWARNINGS": "ignore"},
+        env={**os.environ, "PYTHONWARNINGS": "ignore"},
         capture_output=True,
         text=True,
         timeout=TIMEOUT,

@@ -80,7 +80,7 @@ SMOKE = ("--configfile", "studies/smoke.yaml")
 
 
 def copy_tree(destination: Path) -> Path:
-    """The workflow without results, as a clone would have it, but for kernels and byte code: these are compiled once."""
+    """The workflow without results, as a clone would have it, but for kernels and byte code, compiled once."""
     destination.mkdir()
     for name in TREE:
         source = ROOT / name

@@ -1,6 +1,7 @@
 """The search for a capacity, against full grids of runs whose capacity was planted."""
 
 import math
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 import warm
 from knowledge_capacity.capacity.saturation import Observation, learned
 from knowledge_capacity.capacity.search import Candidate, gridded, known, missed, narrow, next_run, searched
-from workflow import ROOT, TIMEOUT, copy_tree, environment
+from workflow import ROOT, TIMEOUT, copy_tree
 
 SIZES = [1e3 * 1.7**i for i in range(6)]
 Outcome = Callable[[Candidate], Observation]
@@ -117,7 +118,7 @@ def search(folder: Path, *arguments: str, ok: bool = True) -> tuple[str, str]:
     done = subprocess.run(
         [warm.python(), "scripts/search.py", *arguments],
         cwd=folder,
-        env={**environment(warm.python()), "PYTHONWARNINGS": "ignore"},
+        env={**os.environ, "PYTHONWARNINGS": "ignore"},
         capture_output=True,
         text=True,
         timeout=TIMEOUT,
