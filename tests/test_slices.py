@@ -16,7 +16,7 @@ import yaml
 from knowledge_capacity.bits import request
 from knowledge_capacity.capacity import measurement
 from knowledge_capacity.planning import cost
-from workflow import ROOT, copy_tree, environment
+from workflow import ROOT, copy_tree
 
 START = 35.0  # seconds
 GPU = sorted((ROOT / "studies/gpu").glob("*.yaml"))
@@ -63,11 +63,10 @@ def slices(folder: Path, **wanted: str) -> None:
         (folder / f"studies/smoke/{name}.yaml").write_text(yaml.safe_dump(own))
 
 
-def start(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
+def start(folder: Path, python: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [sys.executable, "scripts/slices.py", "smoke", "--cores", "2", *arguments],
+        [python, "scripts/slices.py", "smoke", "--cores", "2"],
         cwd=folder,
-        env=environment(warm.python()),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -79,7 +78,9 @@ def test_slices_are_published_one_by_one_and_an_interruption_ends_them(tmp_path:
     folder = copy_tree(tmp_path / "a clone")
     slices(folder, a="base_law", b="quantization")
     published = folder / "results/published/smoke"
-    process = start(folder)
+    process = start(
+        folder, sys.executable
+    )  # forks would not be of the process group that a terminal interrupts
     while not (published / "scorecard.md").is_file():
         assert process.poll() is None, process.communicate()[0]
         time.sleep(0.1)
@@ -88,7 +89,7 @@ def test_slices_are_published_one_by_one_and_an_interruption_ends_them(tmp_path:
     assert process.returncode != 0
     first = measurement.read(published / "measurements.parquet").to_pandas()
     assert set(first.variant) == {"fp32"}
-    done = start(folder)
+    done = start(folder, warm.python())
     said = done.communicate()[0]
     assert done.returncode == 0, said
     whole = measurement.read(published / "measurements.parquet").to_pandas()
@@ -102,7 +103,7 @@ def test_a_slice_that_fails_stops_no_other(tmp_path: Path) -> None:
     folder = copy_tree(tmp_path / "a clone")
     slices(folder, a="base_law", b="extraction")
     (folder / "scripts/train.py").write_text("raise SystemExit('broken')\n")
-    done = start(folder)
+    done = start(folder, warm.python())
     said = done.communicate()[0]
     assert done.returncode == 1
     assert "b.yaml, 2 of 2" in said

@@ -381,14 +381,17 @@ def test_the_ratio_of_two_models_has_an_interval_of_both() -> None:
 
 def test_peaks_are_compared_on_equally_many_people() -> None:
     """A larger dataset, with larger models, that one side alone has would count as a difference between the two."""
-    small, alone = ({"dataset": f"bioS-{n}", "n_people": n} for n in (300, 50_000))
+    small: dict[str, Any] = {"dataset": "bioS-300", "n_people": 300}
+    alone: dict[str, Any] = {"dataset": "bioS-50K", "n_people": 50_000}
     gpt2 = several(0.5, **small) + several(2.0, **alone)
     rows = frame(gpt2 + several(0.5, family="llama", **small))
     found = claims.against(rows[rows.design == "gpt2"], rows[rows.design == "llama"])
-    assert (found.value.mean, found.n_people) == (pytest.approx(1.0), 300)
+    assert found.value.mean == pytest.approx(1.0)
+    assert found.n_people == 300
     once = frame(gpt2 + several(0.5, family="llama", **small) + several(1.0, [0.0], family="llama", **alone))
     found = claims.against(once[once.design == "gpt2"], once[once.design == "llama"])
-    assert (found.value.mean, found.n_people, found.seeds) == (pytest.approx(1.0), 300, 3)
+    assert found.value.mean == pytest.approx(1.0)
+    assert (found.n_people, found.seeds) == (300, 3)
     never = frame(several(2.0, **alone) + several(0.5, family="llama", **small))
     with pytest.raises(claims.Missing, match="equally many people"):
         claims.against(never[never.design == "gpt2"], never[never.design == "llama"])
