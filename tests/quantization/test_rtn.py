@@ -38,15 +38,16 @@ def test_weights_move_by_half_a_step_at_most_and_codes_fit(
     ):
         n_groups += rows
         if zero_point:
-            low, high = group.amin(dim=1).clamp_max(0), group.amax(dim=1).clamp_min(0)
-            step = (high - low) / (2**bits - 1)
+            levels = 2**bits - 1
+            exact = (group.amax(dim=1).clamp_min(0) - group.amin(dim=1).clamp_max(0)) / levels
         else:
-            step = group.abs().amax(dim=1) / (2 ** (bits - 1) - 1)
-        step = step.half().float()[:, None]
-        # a scale rounded down by float16 (11 bits) clips the largest weight of at most 255 steps by 1/8; and
-        # with a zero point both ends may move by half a step
-        most = 1.15 if zero_point else 0.5 + 0.07
-        assert bool(((group - back).abs() <= most * step).all())
+            levels = 2 ** (bits - 1) - 1
+            exact = group.abs().amax(dim=1) / levels
+        step = exact.half().float()[:, None]
+        # a scale that float16 rounds down clips the largest weight; with a zero point both ends may move by half a step
+        clipped = levels * (exact[:, None] - step).abs()
+        most = 1.001 * (1 if zero_point else 0.5) * step + clipped
+        assert bool(((group - back).abs() <= most).all())
         codes = back / step
         torch.testing.assert_close(codes, codes.round(), atol=1e-3, rtol=0)
         assert float((codes.amax(dim=1) - codes.amin(dim=1)).max()) <= 2**bits - 1 + 1e-3
