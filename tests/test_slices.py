@@ -78,9 +78,8 @@ def test_slices_are_published_one_by_one_and_an_interruption_ends_them(tmp_path:
     folder = copy_tree(tmp_path / "a clone")
     slices(folder, a="base_law", b="quantization")
     published = folder / "results/published/smoke"
-    process = start(
-        folder, sys.executable
-    )  # forks would not be of the process group that a terminal interrupts
+    # forks would not be of the process group that a terminal interrupts
+    process = start(folder, sys.executable)
     while not (published / "scorecard.md").is_file():
         assert process.poll() is None, process.communicate()[0]
         time.sleep(0.1)

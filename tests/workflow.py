@@ -25,18 +25,8 @@ def environment(python: str = sys.executable) -> dict[str, str]:
 def snakemake(folder: Path, *arguments: str, ok: bool = True, python: str | None = None) -> str:
     """What Snakemake prints in a folder. It and its jobs run in forks of one python, or in this `python` afresh."""
     python = python or warm.python()
-    done = subprocess.run(
-        [python, "-m", "snakemake", "--workflow-profile", "envs/local", *arguments],
-        cwd=folder,
-        env=environment(python),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=TIMEOUT,
-        check=False,
-    )
-    assert (done.returncode == 0) == ok, done.stdout
-    return done.stdout
+    command = [python, "-m", "snakemake", "--workflow-profile", "envs/local", *arguments]
+    return _said(command, folder, environment(python), ok)
 
 
 def make(folder: Path, *arguments: str, ok: bool = True) -> str:
@@ -45,10 +35,16 @@ def make(folder: Path, *arguments: str, ok: bool = True) -> str:
     shutil.copy(ROOT / "Makefile", folder)
     (folder / ".venv").mkdir(exist_ok=True)
     (folder / ".venv/ready").touch()
+    own = {key: value for key, value in environment().items() if key not in outer}
+    return _said(["make", *arguments], folder, own, ok)
+
+
+def _said(command: list[str], folder: Path, own: dict[str, str], ok: bool) -> str:
+    """What a command prints in a folder, in an environment of its own; it must end well, or badly, as ok says."""
     done = subprocess.run(
-        ["make", *arguments],
+        command,
         cwd=folder,
-        env={key: value for key, value in environment().items() if key not in outer},
+        env=own,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

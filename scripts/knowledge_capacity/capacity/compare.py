@@ -132,9 +132,8 @@ def _decision(
             [name for name, side in ((a, unit.a), (b, unit.b)) if capacity_ratio(side).low <= 0]
             for unit in used
         ]
-        bounded = found.low == 0 or math.isinf(
-            found.high
-        )  # by pairs in which one side surely has more than 0
+        # by pairs in which one side surely has more than 0
+        bounded = found.low == 0 or math.isinf(found.high)
         if all(unsure) and not bounded:
             which = " and ".join(name for name in (a, b) if any(name in names for names in unsure))
             return [

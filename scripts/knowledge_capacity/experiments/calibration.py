@@ -17,7 +17,7 @@ from .precisions import of_models, summary, with_specs
 __all__ = ["caption", "figure", "points", "summary"]
 
 GRID = ["bits", "group_size", "zero_point", "matrices"]
-KEY = "bars: span of the seeds' 95 % intervals over people.  dotted: round to nearest.  dashed: as trained"
+KEY = f"{plots.SPAN}.  dotted: round to nearest.  dashed: as trained"
 
 
 def points(rows: pd.DataFrame) -> pd.DataFrame:
@@ -59,11 +59,10 @@ def _panel(ax: Axes, group: pd.DataFrame, colours: style.Colours) -> None:
     for (bits, size, zero_point, matrices), line in group[group.method == "gptq"].groupby(GRID):
         line = line.assign(people=line[["calibration_people", "n_people"]].min(axis=1)).sort_values("people")
         line = line.drop_duplicates("people")  # all people, asked for in other words
-        lowest, highest = (line[end] / line.n_parameters for end in ("bits_low", "bits_high"))
         ax.errorbar(
             line.people,
             line.ratio,
-            yerr=[line.ratio - lowest, highest - line.ratio],
+            yerr=[line.ratio - line.span_low, line.span_high - line.ratio],
             fmt="^" if matrices == "all" else "s" if zero_point else "o",
             ls="--" if size else "-",
             mfc="white" if size else colours[int(bits)],

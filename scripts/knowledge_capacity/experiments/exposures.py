@@ -15,7 +15,7 @@ from .claims import TOLERANCE, Claim, Reading
 RESULT = 4
 ACROSS = 2  # panels side by side
 KEY = (
-    "bars: span of the seeds' 95 % intervals over people.  lines: the best recipe at each number of exposures.\n"
+    f"{plots.SPAN}.  lines: the best recipe at each number of exposures.\n"
     "hollow: data-limited.  dotted: all there is to know.  dashed: 1 and 2 bits per parameter"
 )
 
@@ -47,8 +47,7 @@ def figure(points: pd.DataFrame) -> Figure:
     points = points.assign(label=plots.told_apart(points), size=points.apply(plots.size_label, axis=1))
     sizes = list(points.sort_values("n_parameters", ascending=False)["size"].unique())
     colours = style.colours(sizes)
-    lowest, highest = (points[end] / points.n_parameters for end in ("bits_low", "bits_high"))
-    axes[0].set_ylim(min(0.0, 1.2 * lowest.min()), 1.1 * max(1.0, highest.max()))
+    axes[0].set_ylim(min(0.0, 1.2 * points.span_low.min()), 1.1 * max(1.0, points.span_high.max()))
     axes[0].set_xscale("log")
     axes[0].set_xlim(points.exposures.min() / 1.3, points.exposures.max() * 1.3)
     for i, (ax, (_, panel)) in enumerate(zip(axes, panels, strict=False)):
@@ -84,9 +83,8 @@ def _panel(ax: Axes, points: pd.DataFrame, colours: style.Colours) -> None:
         ax.plot(best.x, best.ratio, "-", color=colours[size], lw=0.8, label=size)
         ax.axhline(group.ratio_max.mean(), ls=":", color=colours[size], lw=0.7, zorder=0)
         for _, row in group.iterrows():
-            ends = row.bits_low / row.n_parameters, row.bits_high / row.n_parameters
-            plots.dot(ax, row, row.x, row.ratio, *ends, colours[size])
-            taken.append(labels.spot(ax, row.x, *ends))
+            plots.dot(ax, row, row.x, row.ratio, row.span_low, row.span_high, colours[size])
+            taken.append(labels.spot(ax, row.x, row.span_low, row.span_high))
         named += [(row.label, row.x, row.ratio) for row in group[group.label != size].itertuples()]
     for label, x, ratio in named:
         labels.name(ax, label, x, ratio, taken)

@@ -12,11 +12,8 @@ EDGES: tuple[Box, ...] = ((-9, -9, 0, 9), (1, -9, 9, 9), (-9, -9, 9, 0), (-9, 1,
 PANEL = 0.8  # of its share of the figure; the rest is for ticks and titles
 LETTER = 0.56  # the mean width of a letter, in font sizes
 AWAY = 3.5  # points from a dot to its label
-GROUND = {
-    "facecolor": "white",
-    "edgecolor": "none",
-    "pad": 0.3,
-}  # behind a label, so that lines do not cross it
+# behind a label, so that lines do not cross it
+GROUND = {"facecolor": "white", "edgecolor": "none", "pad": 0.3}
 
 
 def place(ax: Axes, x: float, y: float) -> tuple[float, float]:

@@ -11,7 +11,7 @@ from . import plots, style
 
 MOST = 4  # panels side by side
 KEY = (
-    "labels: layers-heads, d: width.  bars: span of the seeds' 95 % intervals over people.\n"
+    f"labels: layers-heads, d: width.  {plots.SPAN}.\n"
     "lines: the best of each size.  hollow: data-limited.  dotted: all there is to know"
 )
 

@@ -26,6 +26,7 @@ SPEC = [
 ]
 
 
+SPAN = "bars: span of the seeds' 95 % intervals over people"  # of over_seeds: span_low to span_high, in R
 ALIKE = 1.15  # models whose sizes differ by less count as equally large
 PLAIN_GPT2 = r"gpt2-\d+-\d+(-d\d+)?"  # no part replaced
 
@@ -59,6 +60,10 @@ def over_seeds(rows: pd.DataFrame) -> pd.DataFrame:
             data_limited=("data_limited", "sum"),
         )
         .reset_index()
+        .assign(
+            span_low=lambda found: found.bits_low / found.n_parameters,
+            span_high=lambda found: found.bits_high / found.n_parameters,
+        )
         .sort_values(["kind", "exposures", "variant", "n_people", "n_parameters"], ignore_index=True)
     )
 

@@ -17,7 +17,7 @@ from .claims import Claim, Reading
 LABELS = {"bioS": "facts (bioS)", "random": "random strings"}
 CLAIMED = {"bioS": 2.0, "random": 3.6}
 KEY = (
-    "bars: span of the seeds' 95 % intervals over people.  small dots: seeds.  ticks: all there is to know.\n"
+    f"{plots.SPAN}.  small dots: seeds.  ticks: all there is to know.\n"
     "hollow: data-limited.  dashed: what the literature finds in models of a million parameters and more"
 )
 
@@ -57,14 +57,13 @@ def figure(points: pd.DataFrame) -> Figure:
             ax.plot(group.n_parameters, group.ratio_max, "_", color=colour, ms=8)
             for _, row in group.iterrows():
                 ax.plot([row.n_parameters] * len(row.ratios), row.ratios, ".", color=colour, ms=3)
-                ends = row.bits_low / row.n_parameters, row.bits_high / row.n_parameters
+                ends = row.span_low, row.span_high
                 plots.dot(ax, row, row.n_parameters, row.ratio, *ends, colour, LABELS[kind])
         for kind, claimed in CLAIMED.items():
             ax.axhline(claimed, color=colours[kind], lw=0.7, ls="--", zorder=0)
         style.log_parameters(ax)
         ax.set_title(f"{many} exposures")
-    lowest = (points.bits_low / points.n_parameters).min()
-    axes[0][0].set_ylim(min(0, 1.1 * lowest), 1.1 * max(CLAIMED.values()))
+    axes[0][0].set_ylim(min(0, 1.1 * points.span_low.min()), 1.1 * max(CLAIMED.values()))
     axes[0][0].set_ylabel("bits per parameter")
     handles = dict(zip(*reversed(axes[0][0].get_legend_handles_labels()), strict=True))
     axes[0][0].legend(

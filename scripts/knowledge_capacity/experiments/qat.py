@@ -29,7 +29,7 @@ MODEL = [
 STORED = ["way", "variant", "bits", "group_size", "zero_point", "matrices"]
 QAT = "qat"
 WAYS = {QAT: "trained at these bits (qat)", "rtn": "rounded to nearest after training"}
-KEY = "bars: span of the seeds' 95 % intervals over people.  dashed: as trained, in fp32.  lower values: see the table"
+KEY = f"{plots.SPAN}.  dashed: as trained, in fp32.  lower values: see the table"
 
 
 def points(rows: pd.DataFrame) -> pd.DataFrame:
@@ -85,13 +85,7 @@ def figure(points: pd.DataFrame) -> Figure:
     by_label: dict[str, Any] = {}
     for ax in axes[0]:
         by_label |= {label: handle for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
-    figure.legend(
-        by_label.values(),
-        by_label.keys(),
-        loc="outside upper center",
-        ncols=2,
-        frameon=False,
-    )
+    figure.legend(by_label.values(), by_label.keys(), loc="outside upper center", ncols=2, frameon=False)
     figure.supxlabel(KEY, fontsize=6, color="0.45")
     return figure
 

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from ..capacity import conditions
 from ..specs import FULL_PRECISION
-from . import style
+from . import plots, style
 from .precisions import MODEL, caption, of_models, summary, with_specs
 
 __all__ = ["caption", "figure", "points", "summary"]
@@ -15,7 +15,7 @@ __all__ = ["caption", "figure", "points", "summary"]
 METHODS = ("rtn", "gptq", "hqq", "nf4", "fp8")
 LINE = ["method", "group_size", "zero_point", "matrices"]
 KEY = (
-    "bars: span of the seeds' 95 % intervals over people.  dashed: the weights as trained.  stored bits: of the\n"
+    f"{plots.SPAN}.  dashed: the weights as trained.  stored bits: of the\n"
     "whole model.  what leaves a panel below is lost; the table has it"
 )
 
@@ -56,8 +56,7 @@ def _panel(ax: Axes, group: pd.DataFrame, column: str) -> None:
     """A line for each method and each of its grids."""
     colours = style.colours(METHODS)
     unit = 1 if column == "ratio" else group.bits_per_weight
-    lowest, highest = (group[end] / group.n_parameters for end in ("bits_low", "bits_high"))
-    down, up = (group.ratio - lowest) / unit, (highest - group.ratio) / unit
+    down, up = (group.ratio - group.span_low) / unit, (group.span_high - group.ratio) / unit
     group = group.assign(y=group.ratio / unit, down=down, up=up)
     for (method, size, zero_point, matrices), line in group[group.method != FULL_PRECISION].groupby(LINE):
         line = line.sort_values("bits_per_weight")
