@@ -227,6 +227,15 @@ def test_two_processes_may_build_at_once(tmp_path: Path) -> None:
     assert len(list((tmp_path / "cache").iterdir())) == 1
 
 
+@needs_kernels
+def test_flags_of_the_environment_build_a_library_of_their_own(tmp_path: Path) -> None:
+    plain = run(tmp_path)
+    assert said(plain)[0] == "True"
+    for flag, found in (("-fno-tree-vectorize", "True"), ("-no-such-flag", "False")):
+        assert said(run(tmp_path, KNOWLEDGE_CAPACITY_CXXFLAGS=flag))[0] == found
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 @pytest.mark.parametrize(
     ("environment", "why"),
     [

@@ -2,7 +2,8 @@
 
 They are compiled for the machine at hand, in a few seconds, and kept in results/cache/native. Where that
 fails there are none: `available` is false, `reason` says why, and ops.py computes the same in plain torch.
-KNOWLEDGE_CAPACITY_NATIVE=0 does without them on purpose.
+KNOWLEDGE_CAPACITY_NATIVE=0 does without them on purpose. KNOWLEDGE_CAPACITY_CXXFLAGS adds flags of the
+compiler: `-mno-avx512f` builds kernels for AVX2 on a processor with AVX-512.
 """
 
 import ctypes
@@ -97,13 +98,14 @@ def _built() -> Path:
     if shutil.which(compiler[0]) is None:
         raise FileNotFoundError(f"there is no C++ compiler {compiler[0]}; set CXX")
     version = subprocess.run([*compiler, "--version"], capture_output=True, text=True, check=True)  # noqa: S603
-    made_from = [SOURCE.read_text(), *compiler, *FLAGS, version.stdout, _processor()]
+    flags = [*FLAGS, *os.environ.get("KNOWLEDGE_CAPACITY_CXXFLAGS", "").split()]
+    made_from = [SOURCE.read_text(), *compiler, *flags, version.stdout, _processor()]
     name = hashlib.sha256("\0".join(made_from).encode()).hexdigest()[:16] + ".so"
     folder = _folder()
     if not (folder / name).is_file():
         with tempfile.TemporaryDirectory(dir=folder) as aside:
             built = Path(aside) / name
-            command = [*compiler, *FLAGS, str(SOURCE), "-o", str(built)]
+            command = [*compiler, *flags, str(SOURCE), "-o", str(built)]
             subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)  # noqa: S603
             os.replace(built, folder / name)  # whole or not at all, whoever else is building it
     return folder / name
