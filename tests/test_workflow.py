@@ -96,7 +96,7 @@ def test_neither_touching_every_file_nor_prose_runs_anything(
             path.touch()
     for file, old, new in (
         ("training/loop.py", '"""Training one run', '"""How one run is trained'),
-        ("training/loop.py", "LOG_POINTS = 200", "# how often\nLOG_POINTS = (\n    200\n)"),
+        ("training/course.py", "LOG_POINTS = 200", "# how often\nLOG_POINTS = (\n    200\n)"),
         ("data/stream.py", '        """The tokens of', '        """All the tokens of'),
         ("quantization/rtn.py", '"""Round to nearest', '"""Rounding to nearest'),
     ):

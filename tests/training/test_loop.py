@@ -24,7 +24,7 @@ from knowledge_capacity.specs import (
     Recipe,
     Run,
 )
-from knowledge_capacity.training import loop
+from knowledge_capacity.training import course
 from knowledge_capacity.training.loop import Diverged, Stopped, Trained, train
 from knowledge_capacity.training.parallel import Team
 from knowledge_capacity.training.schedule import learning_rate
@@ -100,7 +100,7 @@ def test_an_interrupted_run_ends_as_an_undisturbed_one(
     stops: list[int],
 ) -> None:
     run = replace(RUN, dataset=dataset)
-    monkeypatch.setattr(loop, "LOG_POINTS", 5)  # so that runs stop between points of the log
+    monkeypatch.setattr(course, "LOG_POINTS", 5)  # so that runs stop between points of the log
     undisturbed = start(run)
     for steps in stops:
         with pytest.raises(Stopped, match=rf"{run.slug}: stopped at step .* progress is saved"):
@@ -277,7 +277,7 @@ def test_other_kinds_of_runs_resume_exactly(
     start: Callable[..., Trained], monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     run = OTHERS[kind]
-    monkeypatch.setattr(loop, "LOG_POINTS", 5)
+    monkeypatch.setattr(course, "LOG_POINTS", 5)
     undisturbed = start(run)
     for steps in (1, 9):
         with pytest.raises(Stopped):
@@ -326,7 +326,7 @@ def test_a_mixture_of_experts_tells_how_its_routing_went(
     assert all(0 <= p["routing_dropped"] < 1 <= p["routing_load"] <= 4 for p in each.log)
     dropped = [point["routing_dropped"] for point in each.log]
     assert each.routing_dropped == pytest.approx(sum(dropped) / each.steps)
-    monkeypatch.setattr(loop, "LOG_POINTS", 4)  # now with steps after the last point of the log
+    monkeypatch.setattr(course, "LOG_POINTS", 4)  # now with steps after the last point of the log
     few = start(OTHERS["experts"])
     assert few.log[-1]["step"] < few.steps
     assert few.routing_dropped == pytest.approx(each.routing_dropped)

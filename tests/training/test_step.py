@@ -8,6 +8,7 @@ import pytest
 import torch
 from knowledge_capacity.models.build import build
 from knowledge_capacity.specs import Architecture, Experts, Recipe
+from knowledge_capacity.training import engine
 from knowledge_capacity.training import step as steps
 from knowledge_capacity.training.step import Precision, Step
 from torch import Tensor, nn
@@ -63,8 +64,8 @@ def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool, bool], None]
 
     def make(compiling: bool, capturing: bool) -> None:
         monkeypatch.setattr(steps, "ways", lambda *_: (compiling, capturing))
-        monkeypatch.setattr(steps, "aside", lambda run: run())
-        monkeypatch.setattr(steps, "record", lambda run: run)
+        monkeypatch.setattr(engine, "aside", lambda run: run())
+        monkeypatch.setattr(engine, "record", lambda run: run)
 
     return make
 
@@ -129,7 +130,7 @@ def test_what_cannot_be_compiled_or_captured_is_run_in_the_next_best_way(
         return fail
 
     monkeypatch.setattr(torch, "compile", refuse)
-    monkeypatch.setattr(steps, "record", lambda run: refuse(run)())
+    monkeypatch.setattr(engine, "record", lambda run: refuse(run)())
     step, its_sums, said = trained(refused)
     assert step.engine == "eager"
     assert said == [

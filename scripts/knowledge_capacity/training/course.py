@@ -1,0 +1,145 @@
+"""The course of one run, whoever makes its steps: its batches, its learning rate, its log, and what came out."""
+
+import math
+import time
+from dataclasses import dataclass
+
+from torch import nn
+
+from ..data.stream import Stream
+from ..data.windows import Windows
+from ..files import UserError
+from ..specs import Run
+from .checkpoint import Progress
+from .schedule import learning_rate
+from .step import Precision
+
+LOG_POINTS = 200
+
+Point = dict[str, float]
+
+
+@dataclass
+class Trained:
+    """What a run leaves: the model, what it cost, how it was trained, and its log.
+
+    used_tokens: how many tokens were ever a target. engine: how steps were run, see `step.Step`.
+    routing_dropped: of a mixture of experts, the fraction of choices dropped, over the whole run.
+    """
+
+    model: nn.Module
+    steps: int
+    tokens: int
+    seconds: float
+    used_tokens: int
+    log: list[Point]
+    engine: str
+    precision: Precision
+    routing_dropped: float | None
+
+
+class Stopped(Exception):
+    """Training was asked to stop, and its progress is saved."""
+
+
+class Diverged(UserError):
+    """The run cannot come to anything: its loss or its weights are no numbers, or its loss exploded."""
+
+    def __init__(self, run: Run, reason: str, trained: Trained) -> None:
+        super().__init__(
+            f"{run.slug}: {reason}. Training diverged; lower lr (now {run.recipe.lr:g}) or raise "
+            f"warmup_steps (now {run.recipe.warmup_steps})."
+        )
+        self.reason, self.trained = reason, trained
+
+
+class Course:
+    """A run on its way through its stream.
+
+    windows: its batches. steps: how many updates it takes, about. log_every: updates between two points of the
+    log. progress: how far it is; `count` and `add_point` keep it, but for the cursor, `seen` and `sums`.
+    """
+
+    def __init__(
+        self, run: Run, stream: Stream, vocabulary: int, progress: Progress, has_experts: bool
+    ) -> None:
+        """progress: where to go on. has_experts: whether steps tell of the routing of experts."""
+        self.run, self.progress, self._vocabulary, self._has_experts = run, progress, vocabulary, has_experts
+        recipe = run.recipe
+        exposures = None if recipe.steps else recipe.exposures
+        self.windows = Windows(stream, exposures, recipe.batch_size, recipe.window, progress.cursor)
+        size = recipe.batch_size * recipe.window
+        self.expected_tokens = recipe.steps * size if recipe.steps else self.windows.expected_tokens
+        self.steps = recipe.steps or math.ceil(self.expected_tokens / size)
+        self.log_every = max(1, self.steps // LOG_POINTS)
+        self._began = time.monotonic() - progress.seconds
+
+    def rate(self, step: int) -> float:
+        """The learning rate of update number `step`, from 0."""
+        return learning_rate(step, self.steps, self.run.recipe.lr, self.run.recipe.warmup_steps)
+
+    def count(self, steps: int, tokens: int) -> None:
+        """Note that so many updates were made, on so many targets."""
+        self.progress.step += steps
+        self.progress.n_sums += steps
+        self.progress.tokens += tokens
+
+    def add_point(self, sums: list[float], now: float | None = None) -> Point:
+        """Add a point to the log; `loop.train` says what it holds. sums: as in `Progress`. now: of `note_time`."""
+        self.note_time(now)
+        progress = self.progress
+        last = progress.log[-1] if progress.log else {"tokens": 0, "seconds": 0.0}
+        loss, dropped, load = (total / progress.n_sums for total in sums)
+        passed = max(1e-9, progress.seconds - last["seconds"])
+        point = {
+            "step": progress.step,
+            "tokens": progress.tokens,
+            "expected_tokens": self.expected_tokens,
+            "loss": loss,
+            "lr": self.rate(progress.step - 1),
+            "seconds": progress.seconds,
+            "tokens_per_second": (progress.tokens - last["tokens"]) / passed,
+            **({"routing_dropped": dropped, "routing_load": load} if self._has_experts else {}),
+        }
+        progress.log.append(point)
+        progress.dropped += sums[1]
+        progress.n_sums = 0
+        return point
+
+    def symptom(self) -> str | None:
+        """What is wrong with the loss of the last point of the log, or None.
+
+        Models that start out with large logits are above any bound at first, so it holds after the warm-up only.
+        """
+        point = self.progress.log[-1]
+        loss = point["loss"]
+        if not math.isfinite(loss):
+            return f"the loss is {loss} {self.where()}"
+        if point["step"] > self.run.recipe.warmup_steps and loss > 2 * math.log(self._vocabulary):
+            than = "more than twice that of a uniform guess"
+            return f"the loss is {loss:.3g} nats a token, {than}, {self.where()}"
+        return None
+
+    def where(self) -> str:
+        return f"at step {self.progress.step} of about {self.steps}"
+
+    def note_time(self, now: float | None = None) -> None:
+        """Bring the seconds of the progress up to now, a `time.monotonic()`."""
+        self.progress.seconds = (time.monotonic() if now is None else now) - self._began
+
+    def trained(self, model: nn.Module, engine: str, precision: Precision) -> Trained:
+        """What the run leaves, as it stands."""
+        self.note_time()
+        progress = self.progress
+        dropped = (progress.dropped + float(progress.sums[1])) / max(1, progress.step)
+        return Trained(
+            model,
+            progress.step,
+            progress.tokens,
+            progress.seconds,
+            int(progress.seen.sum()),
+            progress.log,
+            engine,
+            precision,
+            dropped if self._has_experts else None,
+        )
