@@ -29,7 +29,7 @@ from knowledge_capacity.experiments.claims import LEAST_SEEDS
 from knowledge_capacity.files import UserError, replacing, write_json
 from knowledge_capacity.planning import choose, cost
 from knowledge_capacity.planning.needs import Cell, Need, needs
-from knowledge_capacity.planning.rates import Rates, Work, work_of
+from knowledge_capacity.planning.rates import CPU, GPU, Rates, Work, work_of
 from knowledge_capacity.planning.text import Told, told
 from knowledge_capacity.specs import WORD_LEVEL, Checkpoint, Dataset, Run
 from knowledge_capacity.study import Study
@@ -86,7 +86,8 @@ def rates_of(device: str | None) -> Rates:
     if device is None and PROBED.is_file():
         found = json.loads(PROBED.read_text(encoding="utf-8"))
         works = [Work(*one["work"]) for one in found["runs"]]
-        return cost.fitted(found["device"], works, [one["seconds"] for one in found["runs"]])
+        habit = GPU if torch.cuda.is_available() else CPU
+        return cost.fitted(found["device"], works, [one["seconds"] for one in found["runs"]], habit)
     tables = [
         file
         for file in (Path("results/measurements.parquet"), Path("results/published/measurements.parquet"))
@@ -108,7 +109,9 @@ def probe(at_once: int, log: console.Log) -> None:
         each = _timed([["ours", shape, 1, MANY]] * at_once)
         tokens = what["batch_size"] * what["window"]
         seconds = sum(one["seconds"] for one in each) / at_once
-        runs.append({"work": [1.0, tokens, 6.0 * what["n_parameters"] * tokens], "seconds": seconds})
+        runs.append(
+            {"work": [1.0 + what["layers"], tokens, 6.0 * what["n_parameters"] * tokens], "seconds": seconds}
+        )
         log.say(f"plan: {what['architecture']}, {console.amount(tokens / seconds)} tokens/s each")
     name = (
         torch.cuda.get_device_name() if torch.cuda.is_available() else f"this machine, {at_once} runs at once"

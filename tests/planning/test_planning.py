@@ -15,7 +15,7 @@ from knowledge_capacity.experiments import architectures_at_100, base_law, quant
 from knowledge_capacity.files import UserError
 from knowledge_capacity.planning import choose, cost
 from knowledge_capacity.planning.needs import Cell, Need, answered, fewest, supposed
-from knowledge_capacity.planning.rates import Work
+from knowledge_capacity.planning.rates import CPU, GPU, Rates, Work, cell_seconds
 from knowledge_capacity.specs import Architecture, BioS, Quantizer, Recipe, Run
 from workflow import copy_tree, planned
 
@@ -40,27 +40,48 @@ def test_costs_are_those_of_the_runs_they_are_learned_from() -> None:
     works = [
         Work(n, n * t, 6.0 * p * n * t) for n, t, p in itertools.product((100, 1000), (256, 4096), (1e3, 1e5))
     ]
-    took = [2e-3 * w.steps + 3e-7 * w.tokens + 4e-13 * w.flops for w in works]
-    found = cost.fitted("a machine", works, took)
-    assert (found.per_step, found.per_token, found.per_flop) == pytest.approx((2e-3, 3e-7, 4e-13))
+    took = [2e-3 * w.layer_steps + 3e-7 * w.tokens + 4e-13 * w.flops for w in works]
+    found = cost.fitted("a machine", works, took, CPU)
+    assert (found.per_layer_step, found.per_token, found.per_flop) == pytest.approx((2e-3, 3e-7, 4e-13))
     assert found.spread == pytest.approx(0.0, abs=1e-6)
-    off = cost.fitted("a machine", works, [one * (1.2 if i % 2 else 0.9) for i, one in enumerate(took)])
+    off = cost.fitted("a machine", works, [one * (1.2 if i % 2 else 0.9) for i, one in enumerate(took)], CPU)
     assert off.factor() > 1.1
     with pytest.raises(UserError, match="2 runs are too few"):
-        cost.fitted("a machine", works[:2], took[:2])
+        cost.fitted("a machine", works[:2], took[:2], CPU)
 
 
 def test_the_timings_of_an_h100_follow_from_its_rates() -> None:
     rates = cost.h100()
-    for seconds, tokens, size in cost._H100:
-        assert rates.seconds(Work(1, tokens, 6.0 * size * tokens)) == pytest.approx(seconds, rel=0.05)
+    for seconds, tokens, size, layers in cost._H100:
+        assert rates.seconds(Work(1 + layers, tokens, 6.0 * size * tokens)) == pytest.approx(seconds, rel=0.1)
+
+
+def test_a_stack_takes_the_launches_of_one_run_and_the_operations_of_all() -> None:
+    habit = replace(GPU, stack=3)
+    rates = Rates("a GPU", 1e-3, per_token=1e-7, per_flop=1e-12, spread=0.1, runs=4, habit=habit)
+    work = Work(1000.0, 1e6, 1e12)
+    assert cell_seconds(work, [1.0] * 1, rates) == pytest.approx(10 + 25 + 1.0 + 1.1)
+    assert cell_seconds(work, [1.0] * 3, rates) == pytest.approx(10 + 25 + 1.0 + 3.3)
+    assert cell_seconds(work, [1.0] * 4, rates) == pytest.approx(10 + 2 * 25 + 2 * 1.0 + 4.4)
+    assert cell_seconds(work, [0.5, 0.1], rates) == pytest.approx(10 + 25 + 0.5 + 0.6 * 1.1)
+    one_by_one = replace(rates, habit=replace(CPU, start=5.0))
+    assert cell_seconds(work, [1.0] * 4, one_by_one) == pytest.approx(5 + 4 * 2.1)
 
 
 def test_a_device_that_no_run_was_measured_on_is_refused() -> None:
-    columns = ["run", "device", "train_seconds", "train_steps", "train_tokens", "train_flops", "diverged"]
-    rows = [[f"run{i}", "cpu, 1 threads", 10.0 * i, i, 1e5 * i, 1e11 * i, None] for i in range(1, 6)]
+    columns = [
+        "run",
+        "device",
+        "train_seconds",
+        "train_steps",
+        "train_tokens",
+        "train_flops",
+        "layers",
+        "diverged",
+    ]
+    rows = [[f"run{i}", "cpu, 1 threads", 10.0 * i, i, 1e5 * i, 1e11 * i, 2, None] for i in range(1, 6)]
     table = pd.DataFrame(rows, columns=columns)
-    assert cost.measured(table, "CPU").seconds(Work(3, 3e5, 3e11)) == pytest.approx(30.0)
+    assert cost.measured(table, "CPU").seconds(Work(9, 3e5, 3e11)) == pytest.approx(30.0)
     with pytest.raises(
         UserError, match=re.escape("--device tpu: no run was measured on it. There are: cpu, 1 threads.")
     ):

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Literal
 
 from ..specs import Architecture, BioD, Checkpoint, RandomStrings, Run
-from .rates import Rates, work_of
+from .rates import CPU, GPU, Rates, cell_seconds, work_of
 
 Device = Literal["cpu", "gpu"]
 
@@ -21,9 +21,9 @@ UNKNOWN = 240.0  # minutes of a model of whose size its spec says nothing
 
 # What `cost` learns from timings of an H100 and from the published measurements of one core: tests compare them.
 RATES: dict[Device, Rates] = {
-    "gpu": Rates("NVIDIA H100", per_step=4.9e-4, per_token=0, per_flop=8.7e-15, spread=0.1, runs=3),
+    "gpu": Rates("NVIDIA H100", 1.9e-4, per_token=8.3e-9, per_flop=7.6e-15, spread=0.32, runs=4, habit=GPU),
     "cpu": Rates(
-        "cpu, 1 threads", per_step=2.14e-3, per_token=1.2e-6, per_flop=3.0e-11, spread=0.46, runs=281
+        "cpu, 1 threads", 7.1e-4, per_token=1.2e-6, per_flop=3.0e-11, spread=0.46, runs=281, habit=CPU
     ),
 }
 
@@ -34,7 +34,7 @@ def minutes(run: Run, device: Device) -> int:
         return math.ceil(START)
     if not isinstance(run.architecture, Architecture):
         return math.ceil(UNKNOWN)
-    seconds = RATES[device].seconds(work_of(run, n_parameters(run)))
+    seconds = cell_seconds(work_of(run, n_parameters(run)), [1.0], RATES[device])
     return math.ceil(min(START + MARGIN * seconds / 60, LONGEST))
 
 

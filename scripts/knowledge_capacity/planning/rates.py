@@ -1,40 +1,68 @@
-"""The work of training a run, and the seconds that it takes on a device (`cost` learns them, `asked` asks for them)."""
+"""The work of training a cell, and the seconds that it takes on a device (`cost` learns them, `asked` asks for them).
+
+A cell is all runs that differ in seed and learning rate alone. A GPU trains several of them in one step, a stack:
+that waits for its kernels as often as the step of one run, and has the tokens and operations of all. A processor
+trains them one after the other.
+"""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..data.lengths import training_words
 from ..specs import Run
 
 HELD_OUT = 1.645  # spreads: 90 % of runs lie within
+LAYERS = 2  # of a model that does not say how many it has
 
 
 @dataclass(frozen=True)
 class Work:
-    """What a run has to do. steps: updates. tokens: of all updates. flops: 6 · parameters · tokens."""
+    """What training has to do. flops: 6 · parameters · tokens.
 
-    steps: float
+    layer_steps: updates · (1 + layers), for a device works through one layer after the other, and then updates.
+    """
+
+    layer_steps: float
     tokens: float
     flops: float
 
 
 @dataclass(frozen=True)
+class Habit:
+    """How a kind of device is used. stack: how many runs of a cell are trained in one step.
+
+    start: seconds of a job before its first step. compiling: seconds until a step is compiled, for each stack.
+    """
+
+    stack: int
+    start: float
+    compiling: float
+
+
+GPU = Habit(stack=8, start=10.0, compiling=25.0)  # an H100's (docs/speed.md)
+CPU = Habit(stack=1, start=4.0, compiling=0.0)  # two cores: imports, and reading the data
+
+
+@dataclass(frozen=True)
 class Rates:
-    """Seconds for each update, token and operation on a device.
+    """Seconds for each layer of each update, for each token and for each operation on a device.
 
     spread: of the logarithm of actual over predicted seconds, over runs left out of the fit. runs: how many there were.
     """
 
     device: str
-    per_step: float
+    per_layer_step: float
     per_token: float
     per_flop: float
     spread: float
     runs: int
+    habit: Habit
 
     def seconds(self, work: Work) -> float:
-        """Of training."""
-        return self.per_step * work.steps + self.per_token * work.tokens + self.per_flop * work.flops
+        """Of the steps."""
+        steps = self.per_layer_step * work.layer_steps
+        return steps + self.per_token * work.tokens + self.per_flop * work.flops
 
     def factor(self) -> float:
         """By which nine runs of ten take no longer, and no shorter, than predicted."""
@@ -44,4 +72,23 @@ class Rates:
 def work_of(run: Run, n_parameters: float) -> Work:
     """What training a run takes, with 6 · parameters operations a token."""
     tokens = training_words(run.dataset, run.recipe)
-    return Work(tokens / run.recipe.batch_size / run.recipe.window, tokens, 6.0 * n_parameters * tokens)
+    steps = tokens / run.recipe.batch_size / run.recipe.window
+    layers = getattr(run.architecture, "layers", LAYERS)
+    return Work((1 + layers) * steps, tokens, 6.0 * n_parameters * tokens)
+
+
+def cell_seconds(work: Work, left: Sequence[float], rates: Rates) -> float:
+    """Of a job that trains runs of one cell, in as many stacks as they fill.
+
+    work: of a whole run. left: for each run, the share of it that is not trained yet, above 0.
+    """
+    size = rates.habit.stack
+    stacks = [left[first : first + size] for first in range(0, len(left), size)]
+    return rates.habit.start + sum(
+        rates.habit.compiling + rates.seconds(stacked(work, stack)) for stack in stacks
+    )
+
+
+def stacked(work: Work, left: Sequence[float]) -> Work:
+    """The work of a stack of runs of which such shares are left: steps until the last ends, tokens of each."""
+    return Work(max(left) * work.layer_steps, sum(left) * work.tokens, sum(left) * work.flops)

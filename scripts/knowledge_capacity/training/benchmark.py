@@ -139,6 +139,7 @@ def facts(shape: Shape, threads: int) -> dict[str, Any]:
     attention = 2 * a.layers * a.width * shape.window / 2
     return {
         "architecture": a.slug,
+        "layers": a.layers,
         "n_parameters": n_parameters(model, vocabulary),
         "vocabulary": vocabulary,
         "batch_size": shape.batch_size,
