@@ -20,3 +20,16 @@ def assert_same_batches(one: Windows, other: Windows) -> None:
     for ours, theirs in zip(left, expected, strict=True):
         assert torch.equal(ours[0], theirs[0])
         assert torch.equal(ours[1], theirs[1])
+
+
+def assert_same_taken(many: Windows, one: Windows, most: int) -> None:
+    """Taking up to `most` batches at a time gives those of the other, and leaves the same cursor each time."""
+    while len((taken := many.take(most))[0]):
+        for inputs, targets in zip(*taken, strict=True):
+            batch = one.next()
+            assert batch is not None
+            assert torch.equal(inputs, batch[0])
+            assert torch.equal(targets, batch[1])
+        assert one.ended or (len(taken[0]) == most and many.cursor() == one.cursor())
+    assert one.next() is None
+    assert many.ended

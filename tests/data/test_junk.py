@@ -5,7 +5,7 @@ from functools import cache
 
 import pytest
 import torch
-from batches import assert_same_batches, batches
+from batches import assert_same_batches, assert_same_taken, batches
 from hypothesis import given
 from hypothesis import strategies as st
 from knowledge_capacity.data import corpus, people, tokenizer
@@ -128,6 +128,15 @@ def test_going_on_from_a_cursor_gives_the_same_batches(
         source.next()
     resumed = Windows(stream_with(junk), EXPOSURES, batch_size, window, source.cursor())
     assert_same_batches(resumed, source)
+
+
+@every_junk
+@given(batch_size=st.integers(1, 6), window=st.integers(8, 90), most=st.integers(1, 30))
+def test_taking_many_batches_at_once_gives_the_same_ones(
+    junk: Junk, batch_size: int, window: int, most: int
+) -> None:
+    many, one = (Windows(stream_with(junk), EXPOSURES, batch_size, window) for _ in range(2))
+    assert_same_taken(many, one, most)
 
 
 @every_junk

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import torch
-from batches import assert_same_batches, batches
+from batches import assert_same_batches, assert_same_taken, batches
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from knowledge_capacity.data import windows
@@ -78,6 +78,16 @@ def test_going_on_from_a_cursor_gives_the_same_batches(
         source.next()
     resumed = Windows(stream, EXPOSURES, batch_size, window, resumed.cursor())
     assert_same_batches(resumed, source)
+
+
+@DATASETS
+@settings(max_examples=15)
+@given(batch_size=st.integers(1, 6), window=st.integers(1, 90), most=st.integers(1, 30))
+def test_taking_many_batches_at_once_gives_the_same_ones(
+    stream_of: StreamOf, dataset: Dataset, batch_size: int, window: int, most: int
+) -> None:
+    many, one = (Windows(stream_of(dataset, 0), EXPOSURES, batch_size, window) for _ in range(2))
+    assert_same_taken(many, one, most)
 
 
 @DATASETS

@@ -1,6 +1,7 @@
 """Cutting the stream into training windows, each token a target exactly once per exposure."""
 
 import math
+from bisect import bisect_left
 from dataclasses import dataclass
 
 import torch
@@ -74,22 +75,41 @@ class Windows:
 
     def next(self) -> tuple[Tensor, Tensor] | None:
         """Inputs and targets, int64 (batch_size, window) each, or None when every exposure was given."""
-        if self.ended:
-            return None
-        if not self._pure or not self._junk:
-            return self._useful.rows(self.batch_size, self.window)
-        window = torch.arange(self._window, self._window + self.batch_size, device=self.device)
-        self._window += self.batch_size
-        is_junk = n_junk(self._pure, window + 1) > n_junk(self._pure, window)
-        many = int(is_junk.sum())
-        inputs, targets = torch.empty(2, self.batch_size, self.window, dtype=torch.long, device=self.device)
-        for tape, rows, n in ((self._junk, is_junk, many), (self._useful, ~is_junk, self.batch_size - many)):
-            inputs[rows], targets[rows] = tape.rows(n, self.window)
-        return inputs, targets
+        return None if self.ended else self._rows(self.batch_size)
+
+    def take(self, most: int) -> tuple[Tensor, Tensor]:
+        """Inputs and targets of the next n batches, int64 (n, batch_size, window) each: `most`, or all left."""
+        useful_left = self._useful.available(most * self.batch_size * self.window)
+        # a batch begins as long as useful tokens are left
+        n = bisect_left(
+            range(most), useful_left, key=lambda i: self._n_useful(i * self.batch_size) * self.window
+        )
+        inputs, targets = self._rows(n * self.batch_size)
+        shape = n, self.batch_size, self.window
+        return inputs.view(shape), targets.view(shape)
 
     def cursor(self) -> Cursor:
         """Where the next batch begins; a new `Windows` from here gives the same batches."""
         return Cursor(self._useful.place(), self._junk.place() if self._junk else Place(), self._window)
+
+    def _rows(self, n: int) -> tuple[Tensor, Tensor]:
+        """Inputs and targets of the next n windows, int64 (n, window) each."""
+        if not self._pure or not self._junk:
+            return self._useful.rows(n, self.window)
+        useful = self._n_useful(n)
+        window = torch.arange(self._window, self._window + n, device=self.device)
+        self._window += n
+        is_junk = n_junk(self._pure, window + 1) > n_junk(self._pure, window)
+        inputs, targets = torch.empty(2, n, self.window, dtype=torch.long, device=self.device)
+        for tape, rows, many in ((self._junk, is_junk, n - useful), (self._useful, ~is_junk, useful)):
+            inputs[rows], targets[rows] = tape.rows(many, self.window)
+        return inputs, targets
+
+    def _n_useful(self, n: int) -> int:
+        """How many of the next n windows are not junk."""
+        if not self._pure:
+            return n
+        return n - n_junk(self._pure, self._window + n) + n_junk(self._pure, self._window)
 
 
 def n_mixed(junk: Junk, useful: int) -> int:
@@ -123,6 +143,11 @@ class _Tape:
     def ended(self) -> bool:
         """Whether every token was given."""
         return self._used == len(self._tokens) and self._next == self.n_biographies
+
+    def available(self, size: int) -> int:
+        """How many tokens are left, of at least `size` if there are so many."""
+        self._fill(size)
+        return len(self._tokens) - self._used
 
     def rows(self, n: int, window: int) -> tuple[Tensor, Tensor]:
         """Inputs and targets of the next n windows; after the end of the lane, targets are ignored."""

@@ -6,12 +6,12 @@ Positions are told by rotary embedding, in GPT-2 too, as in the paper (section 2
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..specs import Architecture
 from . import ops
 from .experts import Mixture
+from .linear import Linear, WholeLinear
 
 ROTARY_BASE = 10_000.0
 INIT_STD = 0.02
@@ -33,19 +33,6 @@ class Norm(nn.Module):
     def add(self, x: Tensor, update: Tensor, bias: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """x + update + bias, and the norm of that."""
         return ops.add_norm(x, update, bias, self.weight, self.bias, NORM_EPS)
-
-
-class Linear(nn.Linear):
-    """A linear layer that leaves its bias to what comes after it, which adds it in one pass over memory.
-
-    `Decoder.initialise` draws its weights, and nothing before, so that a model to be filled costs nothing to make.
-    """
-
-    def reset_parameters(self) -> None:
-        """Draw nothing."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        return F.linear(input, self.weight)
 
 
 class Attention(nn.Module):
@@ -72,7 +59,7 @@ class MLP(nn.Module):
         width, inner, parts = architecture.width, architecture.inner_width, architecture.parts
         self.gated, self.activation = parts.mlp == "gated", parts.activation
         if self.gated:
-            self.inner = nn.Linear(width, 2 * inner, bias=parts.bias)
+            self.inner: Linear = WholeLinear(width, 2 * inner, bias=parts.bias)
         else:
             self.inner = Linear(width, inner, bias=parts.bias)
         self.outer = Linear(inner, width, bias=parts.bias)
@@ -138,12 +125,12 @@ class Decoder(nn.Module):
         """The stream (batch, window, width) that the head reads, and what `Mixture` says of the layers'
         routing: the sum of its losses and the means of the rest.
         """
-        window = tokens.shape[1]
+        window = tokens.shape[-1]
         if window > len(self.get_buffer("cos")):  # a biography longer than the windows of training
             self._set_angles(window)
         cos, sin = self.get_buffer("cos")[:window], self.get_buffer("sin")[:window]
         norms: list[Any] = [*(layer.attention_norm for layer in self.layers), self.final_norm]
-        x, routings = self.embedding(tokens), []
+        x, routings = ops.embed(tokens, self.embedding.weight), []
         normed = norms[0](x)
         for layer, after in zip(self.layers, norms[1:], strict=True):
             x, normed, routing = layer(x, normed, cos, sin, after)
@@ -152,10 +139,10 @@ class Decoder(nn.Module):
         if not routings:
             return normed, None
         each = torch.stack(routings)
-        return normed, torch.cat([each[:, :1].sum(dim=0), each[:, 1:].mean(dim=0)])
+        return normed, torch.cat([each[..., :1].sum(dim=0), each[..., 1:].mean(dim=0)], dim=-1)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        return F.linear(self.hidden(tokens)[0], self.head_weight)
+        return ops.linear(self.hidden(tokens)[0], self.head_weight)
 
     def initialise(self, generator: torch.Generator) -> None:
         """Matrices and embeddings from N(0, 0.02), biases zero, norms one."""

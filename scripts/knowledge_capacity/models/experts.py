@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ..specs import Architecture
 from . import ops
+from .linear import Linear
 
 
 class Product(nn.Module):
@@ -34,7 +35,7 @@ class Mixture(nn.Module):
         assert parts.experts
         self.spec, self.gated, self.activation = parts.experts, parts.mlp == "gated", parts.activation
         number, first = parts.experts.number, inner * (2 if self.gated else 1)
-        self.router = nn.Linear(width, number, bias=False)
+        self.router = Linear(width, number, bias=False)
         self.inner = nn.Parameter(torch.zeros(number, first, width))
         self.outer = nn.Parameter(torch.zeros(number, width, inner))
         self.inner_product, self.outer_product = Product(), Product()
@@ -50,38 +51,46 @@ class Mixture(nn.Module):
         """x (batch, window, width) → the same shape, and what to know of the routing, float32 (3,).
 
         These are the router's losses (weighted), the fraction of choices dropped, and the load of the busiest
-        expert over the mean load.
+        expert over the mean load. Of several replicas, all have an axis of replicas in front.
         """
-        tokens = x.flatten(0, -2)
-        n, number, k = len(tokens), self.spec.number, self.spec.top_k
-        logits = self.router(tokens).float()
+        logits = self.router(x).float().flatten(-3, -2)
+        if x.dim() == 3:  # one replica
+            logits = logits[None]
+        replicas, n, number = logits.shape
+        tokens, k = x.reshape(replicas, n, -1), self.spec.top_k
         chances = logits.softmax(dim=-1)
         weight, expert = chances.topk(k, dim=-1)
         if k > 1:
             weight = weight / weight.sum(dim=-1, keepdim=True)
 
         # the place of each choice in the queue of its expert: first choices stand before second ones
-        expert = expert.t().flatten()  # (k·n,)
-        chosen = torch.zeros(k * n, number, device=x.device).scatter_(1, expert[:, None], 1.0)
-        queue = chosen.cumsum(dim=0).gather(1, expert[:, None]).squeeze(1).long() - 1
+        expert = expert.mT.flatten(1)[..., None]  # (replicas, k·n, 1)
+        chosen = (torch.arange(number, device=x.device) == expert).float()
+        queue = chosen.cumsum(dim=1).gather(2, expert).long() - 1
         capacity = self.capacity(n)
         kept = queue < capacity
-        slot = torch.where(kept, expert * capacity + queue, number * capacity)  # the last slot is nobody's
+        own = (
+            number * torch.arange(replicas, device=x.device)[:, None, None]
+        )  # the first expert of each replica
+        nobodys = replicas * number * capacity  # the last slot
+        slot = torch.where(kept, (own + expert) * capacity + queue, nobodys).flatten()
 
-        slots = x.new_zeros(number * capacity + 1, x.shape[-1])
-        slots = slots.index_copy(0, slot, tokens.repeat(k, 1))[:-1].view(number, capacity, -1)
-        inner = self.inner_product(slots, self.inner)
+        slots = x.new_zeros(nobodys + 1, x.shape[-1])
+        slots = slots.index_copy(0, slot, tokens.repeat(1, k, 1).flatten(0, 1))[:-1]
+        inner = self.inner_product(slots.view(-1, capacity, x.shape[-1]), self.inner.flatten(0, -3))
         if self.inner_bias is not None:
-            inner = inner + self.inner_bias[:, None]
+            inner = inner + self.inner_bias.flatten(0, -2)[:, None]
         inner = (ops.gate if self.gated else ops.activate)(inner, self.activation)
-        outer = self.outer_product(inner, self.outer)
+        outer = self.outer_product(inner, self.outer.flatten(0, -3))
         if self.outer_bias is not None:
-            outer = outer + self.outer_bias[:, None]
+            outer = outer + self.outer_bias.flatten(0, -2)[:, None]
         outer = torch.cat([outer.flatten(0, 1), outer.new_zeros(1, outer.shape[-1])])
-        mixed = outer.index_select(0, slot).view(k, n, -1) * weight.t()[..., None].to(outer.dtype)
+        mixed = outer.index_select(0, slot).view(replicas, k, n, -1) * weight.mT[..., None].to(outer.dtype)
 
-        load = chosen.mean(dim=0)  # the share of the choices that each expert gets
-        balance = number * (load * chances.mean(dim=0)).sum()
-        losses = self.spec.balance * balance + self.spec.router_z * logits.logsumexp(dim=-1).square().mean()
-        dropped = 1 - kept.float().mean()
-        return mixed.sum(dim=0).view_as(x), torch.stack([losses, dropped, load.max() * number])
+        load = chosen.mean(dim=1)  # the share of the choices that each expert gets
+        balance = number * (load * chances.mean(dim=1)).sum(dim=-1)
+        spread = logits.logsumexp(dim=-1).square().mean(dim=-1)
+        losses = self.spec.balance * balance + self.spec.router_z * spread
+        dropped = 1 - kept.float().mean(dim=(1, 2))
+        routing = torch.stack([losses, dropped, load.amax(dim=-1) * number], dim=-1)
+        return mixed.sum(dim=1).view_as(x), routing if x.dim() == 4 else routing[0]

@@ -7,14 +7,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from . import ops
+from . import ops, stacked_loss
 from .decoder import Decoder
 
 
 class Loss(NamedTuple):
     """nats: the sum over targets that are not ignored, a float32 scalar. extra: router losses of a mixture of
     experts, to be added to the mean loss. routing (2,): the fraction of choices that experts dropped, and the
-    load of the busiest expert over the mean load; None for models without experts.
+    load of the busiest expert over the mean load; None for models without experts. Of several replicas, all have
+    an axis of replicas in front.
     """
 
     nats: Tensor
@@ -23,11 +24,15 @@ class Loss(NamedTuple):
 
 
 def loss(model: nn.Module, inputs: Tensor, targets: Tensor) -> Loss:
-    """The loss of predicting targets from inputs, int64 (batch, window) each; targets of -100 are ignored."""
+    """The loss of predicting targets from inputs, int64 (batch, window) each; targets of -100 are ignored.
+
+    Of a decoder with the weights of several replicas, both are (replicas, batch, window).
+    """
     if isinstance(model, Decoder):
         hidden, routing = model.hidden(inputs)
-        nats = ops.linear_cross_entropy(hidden.flatten(0, 1), model.head_weight, targets.flatten())
-        return Loss(nats) if routing is None else Loss(nats, routing[0], routing[1:].detach())
+        entropy = stacked_loss.linear_cross_entropy if inputs.dim() == 3 else ops.linear_cross_entropy
+        nats = entropy(hidden.flatten(-3, -2), model.head_weight, targets.flatten(-2))
+        return Loss(nats) if routing is None else Loss(nats, routing[..., 0], routing[..., 1:].detach())
     return Loss(F.cross_entropy(logits(model, inputs).flatten(0, 1), targets.flatten(), reduction="sum"))
 
 

@@ -2,8 +2,12 @@
 
 On a CPU in float32 each is one fused kernel (native.py); elsewhere, under autocast, torch.compile or function
 transforms, it is plain torch. Both give the same values to rounding; only first derivatives are defined.
+
+Weights and biases may be those of several replicas of a model, with an axis of replicas in front. Then x has it
+too, as (replicas, batch, window, …), and each replica is worked on with its own.
 """
 
+import math
 from typing import Any
 
 import torch
@@ -17,6 +21,31 @@ from . import native
 CPU_LOGITS = 1 << 20  # logits at a time: fewer would add up the gradient of the head more often than it pays
 GPU_ROWS = 4096  # rows of logits at a time, at least: enough to keep a GPU busy
 MOST_PARTS = 16  # into which they are cut there: a compiler writes out each
+PRODUCTS = 32  # at once, at least, where replicas allow it: the gradient of a small matrix fills no GPU
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """x·weightᵀ + bias: x (…, in), weight (out, in), bias (out,) → (…, out)."""
+    if weight.dim() == 2:
+        return F.linear(x, weight, bias)
+    # in parts, which the gradient of the weight is then summed over: one product would be long for a small one
+    parts = math.gcd(x.shape[1], max(1, PRODUCTS // len(x)))
+    cut = x.reshape(len(x), parts, -1, x.shape[-1])
+    product = (cut @ weight.mT[:, None]).view(*x.shape[:-1], -1)
+    return product if bias is None else product + spread(bias, product)
+
+
+def embed(tokens: Tensor, weight: Tensor) -> Tensor:
+    """The rows (…, width) of weight (vocabulary, width) that tokens int64 (…) name."""
+    if weight.dim() == 2:
+        return F.embedding(tokens, weight)
+    replica = torch.arange(len(weight), device=weight.device)
+    return weight[replica[:, None, None], tokens]
+
+
+def spread(vector: Tensor, x: Tensor) -> Tensor:
+    """A vector (width,), or one of each replica (replicas, width), in the shape that goes with x."""
+    return vector if vector.dim() == 1 else vector.view(len(vector), *[1] * (x.dim() - 2), -1)
 
 
 def norm(x: Tensor, weight: Tensor, bias: Tensor | None, eps: float = 1e-5) -> Tensor:
@@ -24,6 +53,10 @@ def norm(x: Tensor, weight: Tensor, bias: Tensor | None, eps: float = 1e-5) -> T
 
     weight, bias: (width,).
     """
+    if weight.dim() == 2:
+        if bias is None:
+            return F.rms_norm(x, x.shape[-1:], None, eps) * spread(weight, x)
+        return F.layer_norm(x, x.shape[-1:], None, None, eps) * spread(weight, x) + spread(bias, x)
     if native.usable(x, weight, bias):
         return native.Norm.apply(x, None, None, weight, bias, eps)
     if bias is not None:
@@ -43,14 +76,16 @@ def add_norm(
 
     x, update: (…, width); the biases and weight: (width,).
     """
-    if native.usable(x, update, update_bias, weight, bias):
+    if weight.dim() == 1 and native.usable(x, update, update_bias, weight, bias):
         return native.Norm.apply(x, update, update_bias, weight, bias, eps)
-    total = x + (update if update_bias is None else update + update_bias)
+    total = x + (update if update_bias is None else update + spread(update_bias, x))
     return total, norm(total, weight, bias, eps)
 
 
 def activate(x: Tensor, kind: str, x_bias: Tensor | None = None) -> Tensor:
     """The activation of x + x_bias: kind gelu (the exact one) or silu. x (…, m), x_bias (m,)."""
+    if x_bias is not None and x_bias.dim() == 2:
+        x, x_bias = x + spread(x_bias, x), None
     if native.usable(x, x_bias):
         return native.Activate.apply(x, x_bias, kind == "silu")
     if x_bias is not None:
@@ -76,6 +111,11 @@ def attention(
     queries and keys are rotated, in halves as in GPT-NeoX, each table twice the same half. Scores are scaled
     by D^-1/2. → (batch, window, heads·D)
     """
+    if joint.dim() == 4:  # replicas are just more windows
+        if joint_bias is not None:
+            joint = joint + spread(joint_bias, joint)
+        mixed = attention(joint.flatten(0, 1), cos, sin, heads, groups)
+        return mixed.view(*joint.shape[:-1], -1)
     if native.usable(joint, cos, sin, joint_bias):
         return native.Attention.apply(joint, joint_bias, cos, sin, heads, groups)
     if joint_bias is not None:
@@ -109,6 +149,20 @@ def linear_cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor, ignore
     return _LinearCrossEntropy.apply(hidden, weight, targets, ignored, differentiate, fused)
 
 
+def autocast(hidden: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Both in the dtype that matrix products have here."""
+    device = hidden.device.type
+    if not torch.is_autocast_enabled(device):
+        return hidden, weight
+    dtype = torch.get_autocast_dtype(device)
+    return hidden.to(dtype), weight.to(dtype)
+
+
+def rows_at_once(n: int, size: int, device: str) -> int:
+    """How many of n rows of logits, of `size` each, are made at a time for the loss."""
+    return max(1, CPU_LOGITS // size) if device == "cpu" else max(GPU_ROWS, -(-n // MOST_PARTS))
+
+
 def row_cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
     """The cross entropy of each row of logits hidden·weightᵀ, float32 (n,), without gradients.
 
@@ -138,11 +192,9 @@ class _LinearCrossEntropy(Function):
         fused: bool,
     ) -> Tensor:
         ctx.dtypes, device = (hidden.dtype, weight.dtype), hidden.device.type
-        if torch.is_autocast_enabled(device):
-            dtype = torch.get_autocast_dtype(device)
-            hidden, weight = hidden.to(dtype), weight.to(dtype)
+        hidden, weight = autocast(hidden, weight)
         n, size = len(hidden), len(weight)
-        step = max(1, CPU_LOGITS // size) if device == "cpu" else max(GPU_ROWS, -(-n // MOST_PARTS))
+        step = rows_at_once(n, size, device)
         losses = torch.empty(n, dtype=torch.float32, device=hidden.device)
         grad_hidden = torch.empty_like(hidden) if differentiate else None
         grad_weight = torch.zeros_like(weight, dtype=torch.float32) if differentiate else None
@@ -156,7 +208,7 @@ class _LinearCrossEntropy(Function):
                 native.cross_entropy(logits, targets[rows], losses[rows], ignored, differentiate)
             else:
                 logits = part @ weight.t()
-                logits, losses[rows] = _cross_entropy(logits, targets[rows], ignored, differentiate)
+                logits, losses[rows] = cross_entropy(logits, targets[rows], ignored, differentiate)
             if grad_hidden is not None and grad_weight is not None:
                 torch.mm(logits, weight, out=grad_hidden[rows])
                 if logits.dtype == torch.float32:
@@ -176,17 +228,20 @@ class _LinearCrossEntropy(Function):
         return of_hidden, of_weight, None, None, None, None
 
 
-def _cross_entropy(
+def cross_entropy(
     logits: Tensor, targets: Tensor, ignored: int, differentiate: bool
 ) -> tuple[Tensor, Tensor]:
-    """Gradients (in the dtype of logits, where wanted) and losses of a few rows of logits, in plain torch."""
+    """Gradients and losses of a few rows of logits (…, V), in plain torch; targets int64 (…).
+
+    Gradients are in the dtype of logits; without `differentiate`, logits are returned in their place.
+    """
     values, counts = logits.float(), targets != ignored
-    chosen = torch.where(counts, targets, 0)[:, None]
-    log_sum = values.logsumexp(dim=1)
-    losses = torch.where(counts, log_sum - values.gather(1, chosen)[:, 0], 0.0)
+    chosen = torch.where(counts, targets, 0)[..., None]
+    log_sum = values.logsumexp(dim=-1)
+    losses = torch.where(counts, log_sum - values.gather(-1, chosen)[..., 0], 0.0)
     if not differentiate:
         return logits, losses
     # compared rather than scattered, so that a compiler makes one pass of it
-    hit = torch.arange(logits.shape[1], device=logits.device) == chosen
-    gradient = (values - log_sum[:, None]).exp() - hit.float()
-    return torch.where(counts[:, None], gradient, 0.0).to(logits.dtype), losses
+    hit = torch.arange(logits.shape[-1], device=logits.device) == chosen
+    gradient = (values - log_sum[..., None]).exp() - hit.float()
+    return torch.where(counts[..., None], gradient, 0.0).to(logits.dtype), losses

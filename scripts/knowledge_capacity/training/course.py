@@ -1,7 +1,6 @@
 """The course of one run, whoever makes its steps: its batches, its learning rate, its log, and what came out."""
 
 import math
-import time
 from dataclasses import dataclass
 
 from torch import nn
@@ -57,7 +56,7 @@ class Course:
     """A run on its way through its stream.
 
     windows: its batches. steps: how many updates it takes, about. log_every: updates between two points of the
-    log. progress: how far it is; `count` and `add_point` keep it, but for the cursor, `seen` and `sums`.
+    log. progress: how far it is; `count` and `add_point` keep its steps, tokens and log, and who steps the rest.
     """
 
     def __init__(
@@ -72,7 +71,6 @@ class Course:
         self.expected_tokens = recipe.steps * size if recipe.steps else self.windows.expected_tokens
         self.steps = recipe.steps or math.ceil(self.expected_tokens / size)
         self.log_every = max(1, self.steps // LOG_POINTS)
-        self._began = time.monotonic() - progress.seconds
 
     def rate(self, step: int) -> float:
         """The learning rate of update number `step`, from 0."""
@@ -84,9 +82,8 @@ class Course:
         self.progress.n_sums += steps
         self.progress.tokens += tokens
 
-    def add_point(self, sums: list[float], now: float | None = None) -> Point:
-        """Add a point to the log; `loop.train` says what it holds. sums: as in `Progress`. now: of `note_time`."""
-        self.note_time(now)
+    def add_point(self, sums: list[float]) -> Point:
+        """Add a point to the log; `loop.train` says what it holds. sums: as in `Progress`."""
         progress = self.progress
         last = progress.log[-1] if progress.log else {"tokens": 0, "seconds": 0.0}
         loss, dropped, load = (total / progress.n_sums for total in sums)
@@ -123,13 +120,8 @@ class Course:
     def where(self) -> str:
         return f"at step {self.progress.step} of about {self.steps}"
 
-    def note_time(self, now: float | None = None) -> None:
-        """Bring the seconds of the progress up to now, a `time.monotonic()`."""
-        self.progress.seconds = (time.monotonic() if now is None else now) - self._began
-
     def trained(self, model: nn.Module, engine: str, precision: Precision) -> Trained:
         """What the run leaves, as it stands."""
-        self.note_time()
         progress = self.progress
         dropped = (progress.dropped + float(progress.sums[1])) / max(1, progress.step)
         return Trained(

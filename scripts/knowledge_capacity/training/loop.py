@@ -71,7 +71,7 @@ def train(
     course = Course(run, stream, vocabulary, progress, has_experts)
     windows = course.windows
     agreed = team.agreement()
-    saved = time.monotonic()
+    began, saved = time.monotonic() - progress.seconds, time.monotonic()
 
     while progress.step != recipe.steps and (batch := windows.next()) is not None:
         inputs, targets = (part.to(device, non_blocking=True) for part in batch)
@@ -81,6 +81,7 @@ def train(
         step(team.rows(inputs), team.rows(targets), len(real), course.rate(progress.step))
         progress.seen.index_fill_(0, real, True)
         course.count(1, len(real))
+        progress.seconds = time.monotonic() - began
 
         if progress.step % course.log_every == 0:
             team.mean(step.sums)
@@ -94,7 +95,6 @@ def train(
         if wanted != GO_ON:
             team.mean(step.sums)
             progress.cursor = windows.cursor()
-            course.note_time()
             if team.first:
                 checkpoint.save(save_to, identity, progress, model, step.optimizers, step.scaler)
             saved = time.monotonic()
