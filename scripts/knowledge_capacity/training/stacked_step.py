@@ -45,9 +45,9 @@ class StackedStep:
         self._rates, self._scales = self._on_device = torch.zeros_like(self._asked, device=device)
         self._sums = torch.zeros(most, replicas.size, 3, device=device)
         self._at = torch.zeros(1, dtype=torch.long, device=device)  # the number of the step
-        self._measure, self._update = self._loss, adamw
+        self._compiled = self._plain = self._loss, adamw
         if compiling:
-            self._measure, self._update = torch.compile(self._loss), torch.compile(adamw)
+            self._compiled = torch.compile(self._loss, dynamic=False), torch.compile(adamw, dynamic=False)
         self._engine = Engine(self._run, self._forget_gradients, compiling, capturing, say)
 
     @property
@@ -77,7 +77,7 @@ class StackedStep:
         return self._sums[:steps].double().cpu()
 
     def _run(self, compiled: bool) -> None:
-        measure, update = (self._measure, self._update) if compiled else (self._loss, adamw)
+        measure, update = self._compiled if compiled else self._plain
         with self._autocast:
             total, sums = measure(self._replicas.leaves)
         total.backward()
