@@ -1,6 +1,7 @@
 """What all tests need: the library on the path, light settings, and streams of small datasets."""
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from functools import cache
@@ -20,6 +21,8 @@ settings.register_profile("light", max_examples=25, deadline=None)
 settings.load_profile("light")
 torch.set_num_threads(1)
 os.environ["OMP_NUM_THREADS"] = "1"  # of what tests start: several run at once
+# Shells have what they start in the background ignore it, and so would what tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 LONGEST = ("test_workflow.py", "test_studies.py", "test_search.py", "test_bits.py")
 
 

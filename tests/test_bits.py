@@ -24,7 +24,7 @@ from knowledge_capacity.specs import (
     Recipe,
     TransformersModel,
 )
-from workflow import ROOT, TIMEOUT, copy_tree
+from workflow import ROOT, TIMEOUT, copy_tree, finish
 
 SMALL = "--configfile studies/smoke.yaml --dataset bioS-smoke --recipe smoke-100 --cores 2".split()
 TEXTS = request.Texts(vocabulary=200, used=199, shortest=36, longest=36)
@@ -32,17 +32,16 @@ TEXTS = request.Texts(vocabulary=200, used=199, shortest=36, longest=36)
 
 def bits(folder: Path, *arguments: str, ok: bool = True) -> tuple[str, str]:
     """What the command prints in a folder, to standard output and to standard error."""
-    done = subprocess.run(
+    process = subprocess.Popen(
         [warm.python(), "scripts/bits.py", *arguments],
         cwd=folder,
         env={**os.environ, "PYTHONWARNINGS": "ignore"},
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT,
-        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
-    assert (done.returncode == 0) == ok, done.stderr
-    return done.stdout, done.stderr
+    said, progress = finish(process)
+    assert (process.returncode == 0) == ok, progress
+    return said, progress
 
 
 def test_from_a_function_to_a_verdict_and_nothing_twice(tmp_path: Path) -> None:
@@ -233,7 +232,13 @@ def make(*arguments: str) -> subprocess.CompletedProcess[str]:
     outer = ("MAKELEVEL", "MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "GNUMAKEFLAGS")
     environment = {key: value for key, value in os.environ.items() if key not in outer}
     return subprocess.run(
-        ["make", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        ["make", *arguments],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        check=False,
     )
 
 

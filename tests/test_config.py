@@ -19,7 +19,7 @@ from knowledge_capacity.study import Study, experiment_modules
 from snakemake.cli import parse_config
 from snakemake.common.configfile import load_configfile
 from snakemake.utils import update_config
-from workflow import copy_tree, make, snakemake
+from workflow import TIMEOUT, copy_tree, make, snakemake
 
 ROOT = Path(__file__).parents[1]
 EXPERIMENTS = ["base_law", "biod", "quantization"]
@@ -606,6 +606,7 @@ def test_snakemake_stops_before_any_job_with_the_line(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        timeout=TIMEOUT,
         check=False,
     )
     output = done.stdout + done.stderr

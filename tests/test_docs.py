@@ -23,7 +23,7 @@ from knowledge_capacity.experiments import (
 )
 from knowledge_capacity.files import write_parquet
 from knowledge_capacity.study import Study
-from workflow import ROOT, copy_tree, planned
+from workflow import ROOT, TIMEOUT, copy_tree, planned
 
 PUBLISHED = ROOT / "results/published"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -48,7 +48,12 @@ def test_every_make_command_is_one(page: Path) -> None:
             continue  # says itself that something must be filled in
         words = command.replace("`", "").split("OPTIONS=")[0].split()
         done = subprocess.run(
-            ["make", "-n", *words[1:]], cwd=ROOT, capture_output=True, text=True, check=False
+            ["make", "-n", *words[1:]],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT,
+            check=False,
         )
         assert done.returncode == 0, f"{page.name}: {command}: {done.stderr}"
         for study in re.findall(r"STUDY=(\w+)", command):
@@ -113,13 +118,13 @@ def test_an_experiment_is_one_file_and_one_block(tmp_path: Path) -> None:
     write_parquet(folder / "measurements.parquet", table.from_pylist(rows, schema=table.schema))
     command = [sys.executable, "scripts/figure.py", "--experiment", "widths"]
     command += ["--measurements", "measurements.parquet", "--output", "widths"]
-    subprocess.run(command, cwd=folder, check=True)
+    subprocess.run(command, cwd=folder, check=True, timeout=TIMEOUT)
     text = (folder / "widths.md").read_text()
     assert "Learned bits against parameters" in text
     assert (folder / "widths.png").stat().st_size > 1000
     command = [sys.executable, "scripts/scorecard.py", "--measurements", "measurements.parquet"]
     command += ["--output", "card"]
-    subprocess.run(command, cwd=folder, check=True)
+    subprocess.run(command, cwd=folder, check=True, timeout=TIMEOUT)
     assert "Some width stores half a bit" in (folder / "card.md").read_text()
 
 

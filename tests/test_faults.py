@@ -17,7 +17,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from workflow import copy_tree, environment, make, measured, snakemake
+from workflow import TIMEOUT, copy_tree, environment, finish, make, measured, snakemake
 
 ROUNDS = 20
 long = pytest.mark.skipif(not os.environ.get("FAULTS"), reason="minutes long: make faults")
@@ -53,7 +53,7 @@ def finished(whole: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(whole, tmp_path / "a copy"))
 
 
-def start(tree: Path, *arguments: str) -> subprocess.Popen[str]:
+def start(tree: Path, *arguments: str) -> subprocess.Popen[bytes]:
     """Snakemake as a user has it, in a process group of its own."""
     command = [sys.executable, "-m", "snakemake", "--workflow-profile", "envs/local", *ARGUMENTS, *arguments]
     return subprocess.Popen(
@@ -62,7 +62,6 @@ def start(tree: Path, *arguments: str) -> subprocess.Popen[str]:
         env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
         start_new_session=True,
     )
 
@@ -89,15 +88,16 @@ def test_killed_at_twenty_random_moments(whole: Path, tmp_path: Path) -> None:
             os.kill(process.pid, signal.SIGKILL)
         else:
             os.killpg(process.pid, signal.SIGKILL)
-        said = process.communicate()[0] if process.poll() is not None else ""
-        process.wait()
+        ended = process.poll() is not None
+        said = finish(process)[0] if ended else ""
+        process.wait(TIMEOUT)
         assert "Traceback" not in said
-        locked = start(tree).communicate()[0] if draw.random() < 0.1 else ""
+        locked = finish(start(tree))[0] if draw.random() < 0.1 else ""
         assert (
             not locked or "--unlock" in locked or "steps (100%) done" in locked or "Nothing to be" in locked
         )
         snakemake(tree, "--unlock", "--configfile", "study.yaml")
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + TIMEOUT
     while at_work(tree):  # jobs that outlived their Snakemake
         assert time.monotonic() < deadline
         time.sleep(0.2)
@@ -112,7 +112,7 @@ def test_a_study_that_is_stopped_says_how_it_goes_on(
 ) -> None:
     """Interrupted in a terminal, or asked to end alone; once jobs are at work."""
     tree = new_tree(tmp_path / "stopped")
-    process, deadline = start(tree), time.monotonic() + 120
+    process, deadline = start(tree), time.monotonic() + TIMEOUT
     while not at_work(tree):
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -120,7 +120,7 @@ def test_a_study_that_is_stopped_says_how_it_goes_on(
         os.killpg(process.pid, number)
     else:
         process.send_signal(number)
-    said = process.communicate()[0]
+    said, _ = finish(process)
     assert process.returncode != 0
     assert "The same command again goes on from here" in said
     assert "again goes on" not in snakemake(tree, *ARGUMENTS)
@@ -222,7 +222,7 @@ def test_clocks_that_jump_change_nothing(finished: Path) -> None:
 def test_two_who_start_the_same_study_at_once(whole: Path, tmp_path: Path) -> None:
     """The second is told that the first is at it, and the first is not disturbed."""
     tree = new_tree(tmp_path / "shared")
-    first, deadline = start(tree), time.monotonic() + 120
+    first, deadline = start(tree), time.monotonic() + TIMEOUT
     while not list((tree / ".snakemake/locks").glob("*")):
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -233,7 +233,8 @@ def test_two_who_start_the_same_study_at_once(whole: Path, tmp_path: Path) -> No
     plan = make(tree, "plan", "STUDY=some")
     assert plan.index(told) < plan.index("cannot be locked")
     assert "dry-run" in plan
-    assert first.wait(300) == 0
+    finish(first)
+    assert first.returncode == 0
     assert told not in make(tree, "plan", "STUDY=some")
     pd.testing.assert_frame_equal(measured(tree), measured(whole))
 
@@ -249,16 +250,16 @@ def test_files_that_may_not_be_written_stay_as_they_are(finished: Path, what: st
     drop = "--bounding-set=-dac_override,-dac_read_search,-fowner"  # as root, nothing is forbidden
     command = ["setpriv", drop] if os.getuid() == 0 else []
     command += [sys.executable, "-m", "snakemake", "--workflow-profile", "envs/local", *ARGUMENTS]
-    done = subprocess.run(
+    process = subprocess.Popen(
         [*command, "--forcerun", "quantize"],
         cwd=finished,
         env=environment(),
-        capture_output=True,
-        text=True,
-        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     )
+    said, _ = finish(process)
     for file in files:
         file.chmod(file.stat().st_mode | 0o200)
-    assert done.returncode != 0
-    assert re.search("Permission denied|Write-protected output files", done.stdout + done.stderr)
+    assert process.returncode != 0
+    assert re.search("Permission denied|Write-protected output files", said)
     assert {file: (file.stat().st_mtime_ns, file.stat().st_size) for file in before} == before

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ import yaml
 from knowledge_capacity.bits import request
 from knowledge_capacity.capacity import measurement
 from knowledge_capacity.planning import cost
-from workflow import ROOT, copy_tree
+from workflow import ROOT, TIMEOUT, copy_tree, finish
 
 START = 35.0  # seconds
 GPU = sorted((ROOT / "studies/gpu").glob("*.yaml"))
@@ -63,15 +64,21 @@ def slices(folder: Path, **wanted: str) -> None:
         (folder / f"studies/smoke/{name}.yaml").write_text(yaml.safe_dump(own))
 
 
-def start(folder: Path, python: str) -> "subprocess.Popen[str]":
+def start(folder: Path, python: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [python, "scripts/slices.py", "smoke", "--cores", "2"],
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
         start_new_session=True,
     )
+
+
+def interrupt_once(process: subprocess.Popen[bytes], there: Path) -> None:
+    """Interrupt a process and those it started, as a terminal does, once a file is there."""
+    while not there.is_file() and process.poll() is None:
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)
 
 
 def test_slices_are_published_one_by_one_and_an_interruption_ends_them(tmp_path: Path) -> None:
@@ -80,16 +87,14 @@ def test_slices_are_published_one_by_one_and_an_interruption_ends_them(tmp_path:
     published = folder / "results/published/smoke"
     # forks would not be of the process group that a terminal interrupts
     process = start(folder, sys.executable)
-    while not (published / "scorecard.md").is_file():
-        assert process.poll() is None, process.communicate()[0]
-        time.sleep(0.1)
-    os.killpg(process.pid, signal.SIGINT)  # to all of them, as a terminal does
-    assert "interrupted" in process.communicate()[0]
+    threading.Thread(target=interrupt_once, args=(process, published / "scorecard.md")).start()
+    said, _ = finish(process)
+    assert "interrupted" in said
     assert process.returncode != 0
     first = measurement.read(published / "measurements.parquet").to_pandas()
     assert set(first.variant) == {"fp32"}
     done = start(folder, warm.python())
-    said = done.communicate()[0]
+    said, _ = finish(done)
     assert done.returncode == 0, said
     whole = measurement.read(published / "measurements.parquet").to_pandas()
     assert set(whole.run) == set(first.run)
@@ -103,7 +108,7 @@ def test_a_slice_that_fails_stops_no_other(tmp_path: Path) -> None:
     slices(folder, a="base_law", b="extraction")
     (folder / "scripts/train.py").write_text("raise SystemExit('broken')\n")
     done = start(folder, warm.python())
-    said = done.communicate()[0]
+    said, _ = finish(done)
     assert done.returncode == 1
     assert "b.yaml, 2 of 2" in said
     assert "not finished: studies/smoke/a.yaml, studies/smoke/b.yaml (see above)." in said
@@ -112,7 +117,12 @@ def test_a_slice_that_fails_stops_no_other(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("study", "said"), [("gpux", "Did you mean 'gpu'?"), ("", "Known: gpu.")])
 def test_a_study_without_slices_is_refused(study: str, said: str) -> None:
     done = subprocess.run(
-        [sys.executable, "scripts/slices.py", study], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "scripts/slices.py", study],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        check=False,
     )
     assert done.returncode == 1
     assert said in done.stderr

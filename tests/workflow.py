@@ -2,6 +2,7 @@
 
 import os
 import re
+import select
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from knowledge_capacity.models import native
 
 ROOT = Path(__file__).parents[1]
 TREE = ("Snakefile", "config.yaml", "rules", "scripts", "envs", "studies")
-TIMEOUT = 1800
+TIMEOUT = 120  # seconds: what ends later, or is silent for so long, hangs
 
 
 def environment(python: str = sys.executable) -> dict[str, str]:
@@ -41,18 +42,33 @@ def make(folder: Path, *arguments: str, ok: bool = True) -> str:
 
 def _said(command: list[str], folder: Path, own: dict[str, str], ok: bool) -> str:
     """What a command prints in a folder, in an environment of its own; it must end well, or badly, as ok says."""
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env=own,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=TIMEOUT,
-        check=False,
-    )
-    assert (done.returncode == 0) == ok, done.stdout
-    return done.stdout
+    process = subprocess.Popen(command, cwd=folder, env=own, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    said, _ = finish(process)
+    assert (process.returncode == 0) == ok, said
+    return said
+
+
+def finish(process: subprocess.Popen[bytes]) -> tuple[str, str]:
+    """What a process prints to standard output and standard error until it ends.
+
+    It may take as long as a slow machine needs. One that is silent for two minutes is killed, and the test fails.
+    """
+    said = {pipe: b"" for pipe in (process.stdout, process.stderr) if pipe}
+    waiting = list(said)
+    with process:
+        while waiting:
+            ready, _, _ = select.select(waiting, [], [], TIMEOUT)
+            if not ready:
+                process.kill()
+                raise AssertionError(f"{process.args!r} is silent for {TIMEOUT} s: {said.values()}")
+            for pipe in ready:
+                piece = os.read(pipe.fileno(), 1 << 16)
+                said[pipe] += piece
+                if not piece:
+                    waiting.remove(pipe)
+        process.wait(TIMEOUT)
+    output, errors = (said[pipe].decode() if pipe else "" for pipe in (process.stdout, process.stderr))
+    return output, errors
 
 
 def planned(folder: Path, *arguments: str) -> dict[str, int]:

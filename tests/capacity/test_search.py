@@ -11,7 +11,7 @@ import pytest
 import warm
 from knowledge_capacity.capacity.saturation import Observation, learned
 from knowledge_capacity.capacity.search import Candidate, gridded, known, missed, narrow, next_run, searched
-from workflow import ROOT, TIMEOUT, copy_tree
+from workflow import ROOT, copy_tree, finish
 
 SIZES = [1e3 * 1.7**i for i in range(6)]
 Outcome = Callable[[Candidate], Observation]
@@ -115,17 +115,16 @@ def test_why_a_capacity_does_not_count_as_known_is_said() -> None:
 
 def search(folder: Path, *arguments: str, ok: bool = True) -> tuple[str, str]:
     """What the command prints in a folder, to standard output and to standard error."""
-    done = subprocess.run(
+    process = subprocess.Popen(
         [warm.python(), "scripts/search.py", *arguments],
         cwd=folder,
         env={**os.environ, "PYTHONWARNINGS": "ignore"},
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT,
-        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
-    assert (done.returncode == 0) == ok, done.stderr
-    return done.stdout, done.stderr
+    said, progress = finish(process)
+    assert (process.returncode == 0) == ok, progress
+    return said, progress
 
 
 SMALL = "--configfile studies/smoke.yaml --datasets bioS-smoke --recipe smoke-100 --cores 2".split()

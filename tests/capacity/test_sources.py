@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from knowledge_capacity.capacity import asked, measurement, places, sources
 from knowledge_capacity.files import UserError, write_parquet
+from workflow import TIMEOUT
 
 PUBLISHED = Path(__file__).parents[2] / "results/published"
 Row = dict[str, Any]
@@ -131,7 +132,9 @@ def address(tmp_path: Path, rows: list[Row], monkeypatch: pytest.MonkeyPatch) ->
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
     command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext".split()
     files = ["-keyout", str(key), "-out", str(certificate)]
-    subprocess.run([*command, "subjectAltName=DNS:localhost", *files], check=True, capture_output=True)
+    subprocess.run(
+        [*command, "subjectAltName=DNS:localhost", *files], check=True, capture_output=True, timeout=TIMEOUT
+    )
     folder = written(tmp_path / "theirs", rows)
     handler = partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
     with http.server.ThreadingHTTPServer(("localhost", 0), handler) as server:

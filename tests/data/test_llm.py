@@ -25,6 +25,7 @@ from knowledge_capacity.data.endpoint import Endpoint, read
 from knowledge_capacity.files import UserError
 from knowledge_capacity.specs import BioR
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
+from workflow import TIMEOUT
 
 DATASET = BioR(n_people=3, rewrites=4, model="a-model", tokenizer="bpe-400")
 CODES = people.table(DATASET, 0)
@@ -437,7 +438,8 @@ def test_a_real_server_of_a_real_model(model: Path, tmp_path: Path) -> None:
             env={**os.environ, "HF_HUB_OFFLINE": "1"},
         )
     try:
-        for _ in range(120):
+        deadline = time.monotonic() + TIMEOUT
+        while time.monotonic() < deadline:
             try:
                 urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1)
                 break

@@ -39,6 +39,7 @@ from knowledge_capacity.specs import (
 from scipy import stats
 from tokenizers import Tokenizer
 from transformers import GPT2Config, GPT2LMHeadModel
+from workflow import TIMEOUT
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 POOLS = Pools(4, 4, 4, birth_years=4, cities=4, universities=4, majors=4, employers=4)
@@ -85,7 +86,7 @@ def extract(
         **({"texts": "encoded"} if texts else {}),
     }.items():
         command += [f"--{option}", str(folder / name)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=TIMEOUT)
 
 
 def test_the_script_measures_each_extraction(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from knowledge_capacity.models import native, ops
 from torch import Tensor
+from workflow import TIMEOUT
 
 LIBRARY = Path(__file__).parents[2] / "scripts"
 WIDTHS = st.sampled_from([8, 12, 16, 17, 33, 64, 100])  # of fewer numbers a norm is ill-conditioned
@@ -215,7 +216,7 @@ def run(folder: Path, **environment: str) -> subprocess.Popen[str]:
 
 
 def said(process: subprocess.Popen[str]) -> list[str]:
-    out, err = process.communicate(timeout=300)
+    out, err = process.communicate(timeout=TIMEOUT)
     assert process.returncode == 0, err
     return [part.strip() for part in out.split("|")]
 

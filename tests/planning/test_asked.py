@@ -22,6 +22,7 @@ from knowledge_capacity.specs import (
     Run,
     run_from,
 )
+from workflow import TIMEOUT
 
 PUBLISHED = Path(__file__).parents[2] / "results/published/measurements.parquet"
 MODELS = [
@@ -42,7 +43,12 @@ def test_the_workflow_need_not_wait_for_it() -> None:
     code = "import sys; import knowledge_capacity.planning.asked; print(*sys.modules)"
     path = str(Path(asked.__file__).parents[2])
     done = subprocess.run(
-        [sys.executable, "-c", code], env={"PYTHONPATH": path}, capture_output=True, text=True
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        check=False,
     )
     assert not {"torch", "pandas", "scipy"} & set(done.stdout.split())
     assert done.returncode == 0, done.stderr

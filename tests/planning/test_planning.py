@@ -17,7 +17,7 @@ from knowledge_capacity.planning import choose, cost
 from knowledge_capacity.planning.needs import Cell, Need, answered, fewest, supposed
 from knowledge_capacity.planning.rates import CPU, GPU, Rates, Work, cell_seconds
 from knowledge_capacity.specs import Architecture, BioS, Quantizer, Recipe, Run
-from workflow import copy_tree, planned
+from workflow import TIMEOUT, copy_tree, planned
 
 DATASET = BioS(20_000)
 RECIPE = Recipe(1000, lr=1e-3, batch_size=24, window=512, warmup_steps=100)
@@ -182,6 +182,7 @@ def plan(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         cwd=folder,
         capture_output=True,
         text=True,
+        timeout=TIMEOUT,
         check=False,
     )
 

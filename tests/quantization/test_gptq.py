@@ -26,6 +26,7 @@ from knowledge_capacity.specs import (
     to_json,
 )
 from torch import Tensor, nn
+from workflow import TIMEOUT
 
 DATASET = BioS(n_people=40, templates=2)
 RECIPE = Recipe(exposures=1, lr=1e-3, window=32)
@@ -186,7 +187,7 @@ def test_the_script_gives_the_same_file_twice_and_in_any_order(data: Path) -> No
     command += ["--run", source.run, "--people", str(source.people), "--tokenizer", str(source.tokenizer)]
     output = data / "two.safetensors"
     done = subprocess.run(
-        [*command, "--output", str(output)], check=True, timeout=600, capture_output=True, text=True
+        [*command, "--output", str(output)], check=True, timeout=TIMEOUT, capture_output=True, text=True
     )
     assert done.stdout + done.stderr == ""  # the libraries' warnings are left out
     one, two = (variants.read(data / f"{name}.safetensors") for name in ("one", "two"))

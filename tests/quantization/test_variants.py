@@ -15,6 +15,7 @@ from knowledge_capacity.models.build import build
 from knowledge_capacity.quantization import rtn, variants
 from knowledge_capacity.specs import FAMILIES, Architecture, BioS, Quantizer, Recipe, Run, to_json
 from torch import Tensor
+from workflow import TIMEOUT
 
 SMALL = Architecture(layers=2, heads=1, width=8)
 RUN = Run(BioS(n_people=10), SMALL, Recipe(exposures=1, lr=1e-3, window=16), seed=0)
@@ -133,7 +134,7 @@ def test_the_script_writes_what_the_library_makes(tmp_path: Path, weights: dict[
         "--output",
         str(tmp_path / "script.safetensors"),
     ]
-    subprocess.run(command, check=True, timeout=600)
+    subprocess.run(command, check=True, timeout=TIMEOUT)
     variants.write(tmp_path / "library.safetensors", weights, OUTSIDE, [INT8, GROUPED])
     written = [(tmp_path / f"{name}.safetensors").read_bytes() for name in ("script", "library")]
     assert written[0] == written[1]

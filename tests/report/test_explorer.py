@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 import warm
 from knowledge_capacity.report import explorer, facts, progress
+from workflow import TIMEOUT
 
 ROOT = Path(__file__).parents[2]
 PUBLISHED = ROOT / "results/published/measurements.parquet"
@@ -51,7 +52,7 @@ def make(folder: Path, rows: list[dict[str, Any]], *options: str) -> Path:
     page = folder / "explorer.html"
     command = [warm.python(), str(ROOT / "scripts/explorer.py"), "--measurements", str(table)]
     command += ["--results", str(folder), "--output", str(page), *options]
-    subprocess.run(command, check=True, capture_output=True, text=True)
+    subprocess.run(command, check=True, capture_output=True, text=True, timeout=TIMEOUT)
     return page
 
 

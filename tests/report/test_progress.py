@@ -68,7 +68,7 @@ def script(name: str, results: Path, run: Run, *options: str) -> subprocess.Comp
     command = [sys.executable, str(SCRIPTS / f"{name}.py"), "--run", to_json(run), "--device", "cpu"]
     command += ["--people", str(data / f"seed{run.seed}/people.parquet"), "--log", str(log)]
     command += ["--tokenizer", str(data / "tokenizer/tokenizer.json"), *options]
-    return subprocess.run(command, check=False, capture_output=True, text=True)
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=TIMEOUT)
 
 
 @pytest.fixture(scope="module")
@@ -136,9 +136,10 @@ def test_the_page_is_made_again_until_all_is_measured(study: Study, results: Pat
         assert all("explorer: 1 measurements" in process.stderr.readline() for _ in range(3))
         process.send_signal(signal.SIGINT)
         try:
-            assert process.wait(TIMEOUT) == 0
+            process.communicate(timeout=TIMEOUT)  # which reads on: it may go on writing
         finally:
             process.kill()
+        assert process.returncode == 0
     assert "1 of 6 runs are measured" in page.read_text(encoding="utf-8")
 
     grid = {"datasets": ["tiny"], "architectures": ["small"], "recipes": ["short"]}

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from knowledge_capacity.files import SEAL
 from knowledge_capacity.specs import Architecture, BioS, Pools, Recipe, Run, to_json
 from safetensors import safe_open
+from workflow import TIMEOUT
 
 TRAIN = Path(__file__).parents[2] / "scripts" / "train.py"
 POOLS = Pools(4, 4, 4, birth_years=4, cities=8, universities=8, majors=8, employers=8)
@@ -24,7 +25,7 @@ RUN = Run(
     seed=1,
 )
 OUTPUTS = ["config.json", "model.safetensors", "run.json", "tokenizer.json", "tokenizer_config.json"]
-SECONDS = 120  # more than any of these runs takes
+SECONDS = TIMEOUT  # more than any of these runs takes
 TIMES = ["seconds", "tokens_per_second"]  # columns of training.parquet that no two executions share
 
 

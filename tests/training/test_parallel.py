@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from knowledge_capacity.training.parallel import ALONE, Team
-from training.jobs import RUN, Job
+from training.jobs import RUN, SECONDS, Job
 
 # five windows for two processes; precision is not named, so one process of it is an ordinary run
 UNEVEN = replace(RUN, recipe=replace(RUN.recipe, batch_size=5))
@@ -50,14 +50,18 @@ def test_two_processes_stop_together_and_go_on(data: Path, tmp_path: Path, alone
 def test_two_processes_tell_that_their_time_is_over(data: Path, tmp_path: Path) -> None:
     job = Job(data, tmp_path, replace(UNEVEN, recipe=replace(UNEVEN.recipe, exposures=2000)), processes=2)
     limited = [*job.command, "--time-limit", "5"]
-    assert subprocess.run(limited, check=False, capture_output=True).returncode == 143
+    assert subprocess.run(limited, check=False, capture_output=True, timeout=SECONDS).returncode == 143
     assert job.checkpoint.exists()
 
 
 def test_several_machines_without_slurm(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     done = subprocess.run(
-        [*Job(data, tmp_path).command, "--nodes", "2"], capture_output=True, text=True, check=False
+        [*Job(data, tmp_path).command, "--nodes", "2"],
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
     )
     assert done.returncode == 1
     assert "nodes: 2, but this is not a job of Slurm" in done.stderr
