@@ -19,15 +19,15 @@ OVERLAY = Path("studies/calibration.yaml")
 
 def job(arguments: argparse.Namespace, log: console.Log) -> None:
     rows = [
-        (f"{one.dataset}: {one.model}", f"{one.expected:.3f}", f"{one.read:.3f}", one.ok)
+        (f"{one.dataset}: {one.model}", f"{one.expected:z.3f}", f"{one.read:z.3f}", one.ok)
         for one in calibration.checks()
     ]
     for run, path in measured(arguments.profile, arguments.cores).items():
         found = measurement.read(path).to_pylist()[0]
         low, high = calibration.band(found["architecture"])
         share = found["bits_learned"] / found["bits_max"] if not found["diverged"] else float("nan")
-        expected = f"{low:.3f} to {high:.3f}"
-        rows.append((f"{run.split('/')[1]}, trained", expected, f"{share:.3f}", low <= share <= high))
+        expected = f"{low:z.3f} to {high:z.3f}"
+        rows.append((f"{run.split('/')[1]}, trained", expected, f"{share:z.3f}", low <= share <= high))
     print(f"{'what':44}{'expected':>18}{'read':>12}")
     for what, expected, read, ok in rows:
         print(f"{what:44}{expected:>18}{read:>12}  {'ok' if ok else 'NOT'}")

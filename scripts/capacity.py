@@ -32,7 +32,7 @@ def rows(arguments: argparse.Namespace, log: console.Log, device: str) -> list[d
     n_people = arguments.scored_people or run.dataset.n_people
     if too_long := losses.beyond(subject.stream, run.recipe.window, n_people):
         log.say(
-            f"capacity {run.slug}: {too_long:.1%} of the texts are longer than a window of training, "
+            f"capacity {run.slug}: {too_long:z.1%} of the texts are longer than a window of training, "
             f"{run.recipe.window} tokens, so their ends are read at positions that training never had"
         )
     measured = {FULL_PRECISION: variants.AS_TRAINED}
@@ -51,8 +51,8 @@ def rows(arguments: argparse.Namespace, log: console.Log, device: str) -> list[d
         found.append(measure.row(run, record, n_parameters, variant, arguments.code))
         result = found[-1]
         log.say(
-            f"capacity {run.slug}: {name} {result['capacity_ratio']:.3f} bits per parameter "
-            f"of at most {result['capacity_ratio_max']:.3f}"
+            f"capacity {run.slug}: {name} {result['capacity_ratio']:z.3f} bits per parameter "
+            f"of at most {result['capacity_ratio_max']:z.3f}"
         )
     return found
 

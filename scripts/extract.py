@@ -57,8 +57,8 @@ def asked(
         seconds = time.monotonic() - began
         rows.append(score.row(run, record, n_parameters, spec, held.answers, seconds, arguments.code))
         tables.append(score.table(spec.slug, held, tokens))
-        right = ", ".join(f"{name} {share:.0%}" for name, share in rows[-1]["accuracy_by_attribute"])
-        say(f"{rows[-1]['bits_learned']:,.0f} of {rows[-1]['bits_max']:,.0f} bits. Right: {right}")
+        right = ", ".join(f"{name} {share:z.0%}" for name, share in rows[-1]["accuracy_by_attribute"])
+        say(f"{rows[-1]['bits_learned']:z,.0f} of {rows[-1]['bits_max']:z,.0f} bits. Right: {right}")
     return rows, pa.concat_tables(tables)
 
 

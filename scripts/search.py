@@ -221,7 +221,7 @@ def replay(arguments: argparse.Namespace) -> None:
             why = search.missed(found, shown, arguments.within)
             share = sum(one.cost for one in made) / sum(one.cost for one in candidates)
             print(
-                f"  {name}: {len(made)} of {len(candidates)} runs, {100 * share:.0f} % of all FLOPs, "
+                f"  {name}: {len(made)} of {len(candidates)} runs, {100 * share:z.0f} % of all FLOPs, "
                 f"{said(found)}{f'; {why}' if why else ''}"
             )
 

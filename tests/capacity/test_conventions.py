@@ -100,13 +100,21 @@ def test_a_perfect_model_loses_nothing_by_one_draw_or_by_care(tmp_path: Path) ->
         assert one.per_person.sum() == pytest.approx(DATASETS[0].bits_max, rel=1e-6)
 
 
+def test_a_change_that_rounds_to_zero_has_the_same_sign_on_every_processor() -> None:
+    ours, *others = (Convention("one", bits, 1000, bits / 1000, bits / 1000) for bits in (0.0, 1e-4, -1e-4))
+    lines = budget.markdown("a/run", [ours, *others]).splitlines()[-3:]
+    assert lines == ["| one | 0 | 1,000 | 0.000 |  |", *["| one | 0 | 1,000 | 0.000 | +0.000 |"] * 2]
+    texts = [text.get_text() for text in budget.draw("a/run", [ours, *others]).axes[0].texts]
+    assert texts == ["+0.000", "+0.000"]
+
+
 def test_the_budget_is_a_table_and_bars(tmp_path: Path) -> None:
     read = list(found(tmp_path, DATASETS[0]).values())
     lines = budget.markdown("a/run", read).splitlines()
     assert len(lines) == 4 + len(read)
     assert lines[0].startswith("a/run, as trained.")
     for one, line in zip(read, lines[4:], strict=True):
-        assert line.startswith(f"| {one.name} | {one.bits:,.0f} | {one.n_parameters:,} | {one.ratio:.3f} |")
+        assert line.startswith(f"| {one.name} | {one.bits:z,.0f} | {one.n_parameters:,} | {one.ratio:z.3f} |")
     ax = budget.draw("a/run", read).axes[0]
     widths = [bar.get_width() for container in ax.containers for bar in container]
     assert widths == pytest.approx([one.ratio - read[0].ratio for one in read[1:]])

@@ -1,5 +1,6 @@
 """Figures and their tables, from measurements made up for the purpose."""
 
+import re
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,8 @@ def measured(
 
 
 DATASET = BioS(n_people=50)
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+MEASURED = ["knowledge_capacity/bits", "knowledge_capacity/capacity", "knowledge_capacity/experiments"]
 
 
 def table(*rows: Row) -> pa.Table:
@@ -209,3 +212,17 @@ def test_the_experiments_are_the_modules_that_draw() -> None:
     found = set(experiment_modules())
     assert {"base_law", "biod", "comparison", "probes", "quantization"} <= found
     assert not {"budget", "laws", "output", "plots", "style"} & found
+
+
+def test_a_zero_is_printed_without_the_sign_that_a_processor_gave_it() -> None:
+    """Whatever prints what was measured to so many decimals has the z of a format, which drops it."""
+    files = [file for folder in MEASURED for file in sorted((SCRIPTS / folder).glob("*.py"))]
+    files += [SCRIPTS / f"{name}.py" for name in ("calibrate", "capacity", "estimate", "extract", "search")]
+    formats = [
+        found
+        for file in files
+        for found in re.findall(r"[:{](\+?z?,?\.[\d{][^}:\"]*[f%])[}\"]", file.read_text())
+    ]
+    assert len(formats) > 50
+    assert [found for found in formats if "z" not in found] == []
+    assert style.figures(-0.0) == style.rounded(-0.0) == "0"

@@ -29,7 +29,7 @@ def _table(both: list[pd.DataFrame]) -> str:
         mean, low, high = compare.capacity_ratio(one)
         limited = int(one.data_limited.sum())
         name = one.architecture.iloc[0]
-        size, most = f"{one.n_parameters.mean():,.0f}", f"{one.capacity_ratio_max.mean():.2f}"
+        size, most = f"{one.n_parameters.mean():z,.0f}", f"{one.capacity_ratio_max.mean():z.2f}"
         said = f"{limited} of {len(one)} seeds" if limited else "no"
-        cells.append([name, size, f"{mean:.3f}", f"{low:.3f} to {high:.3f}", most, said])
+        cells.append([name, size, f"{mean:z.3f}", f"{low:z.3f} to {high:z.3f}", most, said])
     return compare.aligned(cells)

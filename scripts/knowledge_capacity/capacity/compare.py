@@ -85,7 +85,7 @@ def verdict(units: Sequence[Unit], a: str, b: str, margin: float = MARGIN) -> st
         both = ", where both learned something" if without_a or without_b else ""
         known = f"95 % interval {' to '.join(ends)}"
         if _wide(found) and found.low <= 1 <= found.high:
-            known = f"{NOT}: the ends of its 95 % interval lie more than {WIDE:.0f} times apart"
+            known = f"{NOT}: the ends of its 95 % interval lie more than {WIDE:z.0f} times apart"
         lines.append(f"ratio of {a} to {b}: {mean}, {known} ({number}{both})")
     for nothing, who, told in ((without_a, a, _at_most(upper)), (without_b, b, _at_least(lower))):
         if nothing:
@@ -157,7 +157,7 @@ def _decision(
     if needed := seeds_needed(used, margin):
         lines.append(
             f"If seeds spread as these do, about {needed} of them tell a true ratio of {margin:g} from 1 "
-            f"in {100 * POWER:.0f} % of studies."
+            f"in {100 * POWER:z.0f} % of studies."
         )
     return lines
 
@@ -193,7 +193,7 @@ def table(units: Sequence[Unit]) -> str:
     """A line for each unit: what it is, parameters and R of both sides with intervals, and their ratio."""
     cells = [["", "parameters", "R of a [95 %]", "R of b [95 %]", "ratio a / b [95 %]", "seeds", ""]]
     for name, unit in zip(_names(units), units, strict=True):
-        counts = [f"{side.n_parameters.mean():,.0f}" for side in (unit.a, unit.b)]
+        counts = [f"{side.n_parameters.mean():z,.0f}" for side in (unit.a, unit.b)]
         sizes = " and ".join(dict.fromkeys(counts))
         found = None if _nothing(unit) else ratio([unit])
         limited = [side for side, rows in (("a", unit.a), ("b", unit.b)) if _limited(rows)]
@@ -218,14 +218,14 @@ def aligned(cells: list[list[str]]) -> str:
 
 def decimals(value: float) -> str:
     """0.004, 0.543, 12.3, 1230: three figures or three decimals, whichever is shorter."""
-    return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}" if abs(value) < 100 else f"{value:.0f}"
+    return f"{value:z.3f}" if abs(value) < 10 else f"{value:z.1f}" if abs(value) < 100 else f"{value:z.0f}"
 
 
 def beside_one(ratio: float) -> str:
     """As `decimals`, but with as many as tell a ratio from 1, since on which side it lies decides."""
     shown, places = decimals(ratio), 4
     while float(shown) == 1 != ratio and places < 16:
-        shown, places = f"{ratio:.{places}f}", places + 1
+        shown, places = f"{ratio:z.{places}f}", places + 1
     return shown
 
 

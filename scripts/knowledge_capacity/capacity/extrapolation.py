@@ -48,7 +48,7 @@ def headline(
     lines = [f"{corpus.name}: {bits}."]
     if corpus.words:
         said = (
-            f"{_large(corpus.words)} words, taken to hold {corpus.bits_per_word:.2f} bits of knowledge each"
+            f"{_large(corpus.words)} words, taken to hold {corpus.bits_per_word:z.2f} bits of knowledge each"
         )
         lines = [f"{corpus.name}: {said} (assumed, not measured): {bits}."]
     lines.append(
@@ -56,10 +56,10 @@ def headline(
     )
     if corpus.words:
         ends = [_models(parameters(density * corpus.words, capacity)) for density in densities]
-        lines.append(f"At {densities[0]:.2f} bits a word, {ends[0]}; at {densities[1]:.2f}, {ends[1]}.")
+        lines.append(f"At {densities[0]:z.2f} bits a word, {ends[0]}; at {densities[1]:z.2f}, {ends[1]}.")
     if sizes:
         far = wanted.mean / sizes[1]
-        span = " to ".join(dict.fromkeys(f"{size:,.0f}" for size in sizes))
+        span = " to ".join(dict.fromkeys(f"{size:z,.0f}" for size in sizes))
         lines.append(f"Measured were models of {span} parameters.")
         if far > 1:
             lines.append(
@@ -84,7 +84,7 @@ def _large(count: float) -> str:
     for size, word in ((1e12, "trillion"), (1e9, "billion"), (1e6, "million")):
         if count >= size:
             return f"{count / size:.3g} {word}"
-    return f"{count:,.0f}"
+    return f"{count:z,.0f}"
 
 
 def _roughly(factor: float) -> str:

@@ -126,7 +126,7 @@ def table(found: Mapping[tuple[Any, ...], Fit | str]) -> str:
         elif not one.determined:
             cells.append([name, NOT, "", "", "", *counts, marks])
         else:
-            shape = [f"{one.sharpness:.1f}", f"{100 * one.spread:.0f} %"] if one.shaped else ["", ""]
+            shape = [f"{one.sharpness:z.1f}", f"{100 * one.spread:z.0f} %"] if one.shaped else ["", ""]
             cells.append([name, decimals(one.capacity.mean), f"{low} to {high}", *shape, *counts, marks])
     notes = [f"{number}. {text}" for text, number in remarks.items()]
     return "\n".join([aligned(cells), *([""] if notes else []), *notes])

@@ -105,8 +105,8 @@ class Fit:
         if self.drift and (self.drift.low > 1 or self.drift.high < 1):
             verb = "grows" if self.drift.mean > 1 else "falls"
             said.append(
-                f"Capacity {verb} with size, {self.drift.mean:.2f} times from the smallest to the largest "
-                f"({self.drift.low:.2f} to {self.drift.high:.2f}): one C does not describe them."
+                f"Capacity {verb} with size, {self.drift.mean:z.2f} times from the smallest to the largest "
+                f"({self.drift.low:z.2f} to {self.drift.high:z.2f}): one C does not describe them."
             )
         elif self.differ:
             said.append("Sizes lie apart by more than seeds do: one C does not describe them.")

@@ -58,10 +58,10 @@ def caption(points: pd.DataFrame) -> str:
     """What the figure shows, in numbers."""
     best = points.loc[points.ratio.idxmax()]
     told = _told(points[points.index == best.name])
-    said = ", ".join(f"{best[term]:.0%} of the bits in {words}" for term, words in told.items())
+    said = ", ".join(f"{best[term]:z.0%} of the bits in {words}" for term, words in told.items())
     return (
         f"What {len(points)} models know of each term of bioD. The one with most bits per parameter "
-        f"({best.architecture}, {best.exposures} exposures, R = {best.ratio:.2f}) knows {said}."
+        f"({best.architecture}, {best.exposures} exposures, R = {best.ratio:z.2f}) knows {said}."
     )
 
 
@@ -69,7 +69,7 @@ def summary(points: pd.DataFrame) -> pd.DataFrame:
     """The numbers behind the figure."""
     table = plots.summary(points)
     for term, said in _told(points).items():
-        table[f"{said} known"] = points[term].map("{:.0%}".format)
+        table[f"{said} known"] = points[term].map("{:z.0%}".format)
     return table
 
 

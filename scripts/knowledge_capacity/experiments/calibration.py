@@ -51,7 +51,9 @@ def caption(points: pd.DataFrame) -> str:
     """What the figure shows, in numbers."""
     gptq = points[points.method == "gptq"]
     people = gptq[["calibration_people", "n_people"]].min(axis=1)
-    what = f"Bits of knowledge by GPTQ's calibration data, of {people.min():.0f} to {people.max():.0f} people"
+    what = (
+        f"Bits of knowledge by GPTQ's calibration data, of {people.min():z.0f} to {people.max():z.0f} people"
+    )
     return plots.caption(gptq, what)
 
 
@@ -71,7 +73,7 @@ def _panel(ax: Axes, group: pd.DataFrame, colours: style.Colours) -> None:
             lw=0.9,
             capsize=1.5,
             elinewidth=0.6,
-            label=f"{bits:.0f} bits{f', groups of {size:.0f}' if size else ''}"
+            label=f"{bits:z.0f} bits{f', groups of {size:z.0f}' if size else ''}"
             f"{', zero point' if zero_point else ''}{', all matrices' if matrices == 'all' else ''}",
         )
     plain = group[(group.method == "rtn") & (group.group_size == 0) & (group.matrices == "layers")]

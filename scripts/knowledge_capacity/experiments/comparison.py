@@ -78,7 +78,7 @@ def _panel(ax: Axes, group: pd.DataFrame, colours: style.Colours) -> None:
             capsize=2,
             lw=1,
         )
-        said = f"{row.ratio:.2f} of {row.ratio_max:.2f}"
+        said = f"{row.ratio:z.2f} of {row.ratio_max:z.2f}"
         ax.text(1.02, y, said, transform=ax.get_yaxis_transform(), va="center", fontsize=7)
     labels = [_label(row, len(colours) > 1) for _, row in group.iterrows()]
     labels = [f"{said}, qat {at}" if pd.notna(at) else said for said, at in zip(labels, qat, strict=True)]
@@ -90,4 +90,4 @@ def _panel(ax: Axes, group: pd.DataFrame, colours: style.Colours) -> None:
 
 def _label(row: pd.Series, optimizer: bool) -> str:
     name = row.family if pd.isna(row.layers) else f"{row.family} {plots.size_label(row)}"
-    return f"{name}{f', {row.optimizer}' if optimizer else ''}, {row.n_parameters:,.0f} parameters"
+    return f"{name}{f', {row.optimizer}' if optimizer else ''}, {row.n_parameters:z,.0f} parameters"

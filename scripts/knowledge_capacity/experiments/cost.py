@@ -75,8 +75,8 @@ def caption(points: pd.DataFrame) -> str:
     for key, group in points.groupby(SERIES):
         first, last = group.iloc[0], group.iloc[-1]
         lines.append(
-            f"{', '.join(map(str, key))} exposures: from {first.low:.2f} to {first.high:.2f} after {first.runs} runs "
-            f"({first.flops:.2g} FLOPs) to {last.low:.2f} to {last.high:.2f} after {last.runs} ({last.flops:.2g})."
+            f"{', '.join(map(str, key))} exposures: from {first.low:z.2f} to {first.high:z.2f} after {first.runs} runs "
+            f"({first.flops:.2g} FLOPs) to {last.low:z.2f} to {last.high:z.2f} after {last.runs} ({last.flops:.2g})."
         )
     return " ".join(["How the interval of a capacity shrinks as runs are added.", *lines])
 
@@ -87,6 +87,6 @@ def summary(points: pd.DataFrame) -> pd.DataFrame:
     return shown.assign(
         runs=points.runs,
         FLOPs=points.flops.map("{:.3g}".format),
-        capacity=points.capacity.map("{:.3f}".format),
-        interval=points.low.map("{:.3f}".format) + " to " + points.high.map("{:.3f}".format),
+        capacity=points.capacity.map("{:z.3f}".format),
+        interval=points.low.map("{:z.3f}".format) + " to " + points.high.map("{:z.3f}".format),
     )

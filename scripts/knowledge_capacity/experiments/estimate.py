@@ -21,8 +21,8 @@ from .claims import TOLERANCE, Claim, Missing, Reading
 CLAIMED = 7e9
 NOTHING = "No capacity is determined yet, so no number of parameters follows. More sizes or more seeds would give it."
 KEY = (
-    f"dots: at {BITS_PER_WORD:.2f} bits a word, with the 95 % interval of the capacity.  pale: {DENSITIES[0]:.2f} to "
-    f"{DENSITIES[1]:.2f} bits\na word, an assumption of ours.  arrows: no end, since the capacity could be zero"
+    f"dots: at {BITS_PER_WORD:z.2f} bits a word, with the 95 % interval of the capacity.  pale: {DENSITIES[0]:z.2f} to "
+    f"{DENSITIES[1]:z.2f} bits\na word, an assumption of ours.  arrows: no end, since the capacity could be zero"
 )
 
 
@@ -100,11 +100,11 @@ def caption(points: pd.DataFrame) -> str:
     """What the figure shows, in numbers."""
     row = points.loc[points["mean"].idxmin()]
     return (
-        f"Parameters that would hold English Wikipedia and textbooks, {sum(WORDS.values()) / 1e9:.1f} billion words. "
+        f"Parameters that would hold English Wikipedia and textbooks, {sum(WORDS.values()) / 1e9:z.1f} billion words. "
         f"Fewest: {_large(row['mean'])} (interval {_large(row.low)} to {_large(row.high)}), by {row.design} on "
-        f"{row.data} after {row.exposures} exposures, whose capacity is {row.capacity.mean:.2f} ("
-        f"{row.capacity.low:.2f} to {row.capacity.high:.2f}) bits per parameter, measured on models of "
-        f"{row.smallest:,.0f} to {row.largest:,.0f} parameters: {_large(row['mean'] / row.largest)} times smaller."
+        f"{row.data} after {row.exposures} exposures, whose capacity is {row.capacity.mean:z.2f} ("
+        f"{row.capacity.low:z.2f} to {row.capacity.high:z.2f}) bits per parameter, measured on models of "
+        f"{row.smallest:z,.0f} to {row.largest:z,.0f} parameters: {_large(row['mean'] / row.largest)} times smaller."
     )
 
 
@@ -115,15 +115,15 @@ def summary(points: pd.DataFrame) -> pd.DataFrame:
             "data": points.data,
             "model": points.design,
             "exposures": points.exposures,
-            "capacity": [f"{c.mean:.2f} ({c.low:.2f} to {c.high:.2f})" for c in points.capacity],
+            "capacity": [f"{c.mean:z.2f} ({c.low:z.2f} to {c.high:z.2f})" for c in points.capacity],
             "parameters": points["mean"].map(_large),
             "95 % interval of capacity": [
                 f"{_large(r.low)} to {_large(r.high)}" for r in points.itertuples()
             ],
-            f"at {DENSITIES[0]:.2f} to {DENSITIES[1]:.2f} bits a word": [
+            f"at {DENSITIES[0]:z.2f} to {DENSITIES[1]:z.2f} bits a word": [
                 f"{_large(r.least)} to {_large(r.most)}" for r in points.itertuples()
             ],
-            "largest model measured": points.largest.map("{:,.0f}".format),
+            "largest model measured": points.largest.map("{:z,.0f}".format),
         }
     )
 

@@ -130,7 +130,7 @@ def figure(points: pd.DataFrame) -> Figure:
 
 def summary(points: pd.DataFrame) -> pd.DataFrame:
     """The numbers behind the figure."""
-    ratio, percent = "{:.3f}".format, "{:.1%}".format
+    ratio, percent = "{:z.3f}".format, "{:z.1%}".format
     memorised = points.memorised.map(ratio).where(points.memorised.notna(), "")
     interval = points.extracted_low.map(ratio) + " to " + points.extracted_high.map(ratio)
     within = points.accuracy_low.map(percent) + " to " + points.accuracy_high.map(percent)
@@ -147,7 +147,7 @@ def summary(points: pd.DataFrame) -> pd.DataFrame:
             "at most": points.most.map(ratio),
             "right answers": points.accuracy.map(percent),
             "95 % interval of their mean": within,
-            "chance": points.chance.map("{:.2%}".format),
+            "chance": points.chance.map("{:z.2%}".format),
             "commonest answer": points.commonest.map(percent),
             "seeds": points.seeds,
             "people asked": points.people_asked,
@@ -252,8 +252,8 @@ CLAIMS = [
 def caption(points: pd.DataFrame) -> str:
     """What the figure shows, in numbers."""
     lines = [
-        f"{row.architecture} on {row.dataset}: {row.extracted:.2f} of {row.memorised:.2f} bits per parameter in values "
-        f"can be asked for; {row.accuracy:.0%} of answers are right, where chance is {row.chance:.1%}."
+        f"{row.architecture} on {row.dataset}: {row.extracted:z.2f} of {row.memorised:z.2f} bits per parameter in "
+        f"values can be asked for; {row.accuracy:z.0%} of answers are right, where chance is {row.chance:z.1%}."
         for row in points[points.attribute == ALL].itertuples()
     ]
     return " ".join(

@@ -56,4 +56,4 @@ def _said(row: pd.Series) -> str:
     if not row.junk_share:
         return f"no junk, {row.exposures} exposures"
     token = "" if row.domain_token == "none" else f", token on {row.domain_token}"
-    return f"{row.junk_share:.1%} junk{token}, {row.exposures} exposures"
+    return f"{row.junk_share:z.1%} junk{token}, {row.exposures} exposures"

@@ -72,8 +72,8 @@ def size_label(row: pd.Series) -> str:
     """ℓ-h, and the width where heads have other than 64 dimensions; of a model from elsewhere, the name."""
     if pd.isna(row.layers):
         return str(row.family)
-    name = f"{row.layers:.0f}-{row.heads:.0f}"
-    return name if row.width == 64 * row.heads else f"{name} d{row.width:.0f}"
+    name = f"{row.layers:z.0f}-{row.heads:z.0f}"
+    return name if row.width == 64 * row.heads else f"{name} d{row.width:z.0f}"
 
 
 def dot(
@@ -191,10 +191,10 @@ def caption(points: pd.DataFrame, what: str = "Learned bits against parameters")
     best = points.loc[points.ratio.idxmax()]
     said = (
         f"{what}: {models} {'row' if models == 1 else 'rows'} below, of models of "
-        f"{sizes.min():,.0f} to {sizes.max():,.0f} parameters on {people}, "
+        f"{sizes.min():z,.0f} to {sizes.max():z,.0f} parameters on {people}, "
         f"{' to '.join(map(str, dict.fromkeys([seeds[0], seeds[-1]])))} {'seed' if seeds == [1] else 'seeds'} each. "
-        f"Most bits per parameter: {best.ratio:.2f} ({best.architecture}, {best.kind}, {best.exposures} exposures, "
-        f"{best.variant}; {best.ratio_lowest:.2f} to {best.ratio_highest:.2f} by seed), of {best.ratio_max:.2f}."
+        f"Most bits per parameter: {best.ratio:z.2f} ({best.architecture}, {best.kind}, {best.exposures} exposures, "
+        f"{best.variant}; {best.ratio_lowest:z.2f} to {best.ratio_highest:z.2f} by seed), of {best.ratio_max:z.2f}."
     )
     limited = int((points.data_limited == points.seeds).sum())
     return said + (f" Data-limited: {limited} of {models}." if limited else "")
@@ -202,14 +202,14 @@ def caption(points: pd.DataFrame, what: str = "Learned bits against parameters")
 
 def summary(points: pd.DataFrame) -> pd.DataFrame:
     """The numbers behind a figure, in words for a table."""
-    whole, ratio = "{:,.0f}".format, "{:.2f}".format
+    whole, ratio = "{:z,.0f}".format, "{:z.2f}".format
     return pd.DataFrame(
         {
             "dataset": points.dataset,
             "model": points.architecture,
             "recipe": points.recipe,
             "precision": points.variant,
-            "bits stored per weight": points.bits_per_weight.map("{:.1f}".format),
+            "bits stored per weight": points.bits_per_weight.map("{:z.1f}".format),
             "parameters": points.n_parameters.map(whole),
             "bits learned": points.bits_learned.map(whole),
             "span of the seeds' 95 % intervals": points.bits_low.map(whole)

@@ -41,7 +41,7 @@ def caption(points: pd.DataFrame) -> str:
     most = points.loc[points.per_stored_bit.idxmax()]
     return (
         f"{plots.caption(points, 'Bits of knowledge against stored bits')} Most bits of knowledge per stored bit: "
-        f"{most.per_stored_bit:.3f} ({most.architecture}, {most.variant}, {most.bits_per_weight:.1f} bits a weight)."
+        f"{most.per_stored_bit:z.3f} ({most.architecture}, {most.variant}, {most.bits_per_weight:z.1f} bits a weight)."
     )
 
 
@@ -72,9 +72,9 @@ def short(name: str) -> str:
 def summary(points: pd.DataFrame) -> pd.DataFrame:
     """The numbers behind a figure, in words for a table."""
     table = plots.summary(points)
-    table["bits learned per stored bit"] = points.per_stored_bit.map("{:.3f}".format)
+    table["bits learned per stored bit"] = points.per_stored_bit.map("{:z.3f}".format)
     table["95 % interval of the mean R"] = (
-        points.low.map("{:.2f}".format) + " to " + points.high.map("{:.2f}".format)
+        points.low.map("{:z.2f}".format) + " to " + points.high.map("{:z.2f}".format)
     )
     table["quantised"] = points.quantized
     return table

@@ -76,7 +76,7 @@ def figure(points: pd.DataFrame) -> Figure:
 def caption(points: pd.DataFrame) -> str:
     """What the figure shows, in numbers."""
     by_kind = [
-        f"{said}: {group.ratio.min():.2f} to {group.ratio.max():.2f}"
+        f"{said}: {group.ratio.min():z.2f} to {group.ratio.max():z.2f}"
         for kind, said in LABELS.items()
         if len(group := points[points.kind == kind])
     ]

@@ -96,15 +96,15 @@ def caption(points: pd.DataFrame) -> str:
     lines = []
     for bits, group in shown.groupby("bits", sort=False):
         best = group.groupby("way").ratio.max().sort_values(ascending=False)
-        lines.append(f"{bits:.0f} bits: " + ", ".join(f"{way} {ratio:.2f}" for way, ratio in best.items()))
+        lines.append(f"{bits:z.0f} bits: " + ", ".join(f"{way} {ratio:z.2f}" for way, ratio in best.items()))
     trained = points[points.way == FULL_PRECISION].ratio.max()
-    said = f"Bits per parameter of weights stored in few bits; as trained, up to {trained:.2f}."
+    said = f"Bits per parameter of weights stored in few bits; as trained, up to {trained:z.2f}."
     return f"{said} The best of each way with {'; '.join(lines)}."
 
 
 def summary(points: pd.DataFrame) -> pd.DataFrame:
     """The numbers behind the figure."""
-    ratio = "{:.2f}".format
+    ratio = "{:z.2f}".format
     return pd.DataFrame(
         {
             "dataset": points.dataset,
@@ -114,13 +114,13 @@ def summary(points: pd.DataFrame) -> pd.DataFrame:
             "how": points.way.map(lambda way: WAYS.get(way, f"{way} after training")).where(
                 points.way != FULL_PRECISION, "as trained"
             ),
-            "parameters": points.n_parameters.map("{:,.0f}".format),
-            "bits stored per weight": points.bits_per_weight.map("{:.1f}".format),
+            "parameters": points.n_parameters.map("{:z,.0f}".format),
+            "bits stored per weight": points.bits_per_weight.map("{:z.1f}".format),
             "R": points.ratio.map(ratio),
             "R of seeds": points.ratio_lowest.map(ratio) + " to " + points.ratio_highest.map(ratio),
             "95 % interval of the mean R": points.low.map(ratio) + " to " + points.high.map(ratio),
             "R_max": points.ratio_max.map(ratio),
-            "bits of knowledge per stored bit": points.per_stored_bit.map("{:.3f}".format),
+            "bits of knowledge per stored bit": points.per_stored_bit.map("{:z.3f}".format),
             "seeds": points.seeds.astype(int),
         }
     )

@@ -57,8 +57,8 @@ def summary(points: pd.DataFrame) -> pd.DataFrame:
                 if least
                 else NOT,
                 "95 % interval": f"{low} to {high}" if both else "",
-                "sharpness k": f"{fit.sharpness:.1f}" if both and fit.shaped else "",
-                "spread of runs": f"{100 * fit.spread:.0f} %" if both and fit.shaped else "",
+                "sharpness k": f"{fit.sharpness:z.1f}" if both and fit.shaped else "",
+                "spread of runs": f"{100 * fit.spread:z.0f} %" if both and fit.shaped else "",
                 "runs": f"{fit.runs + fit.nothing}",
                 "data-limited": f"{fit.limited}",
                 "remarks": " ".join(fit.warnings),

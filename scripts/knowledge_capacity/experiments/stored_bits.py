@@ -82,5 +82,5 @@ def _panel(ax: Axes, group: pd.DataFrame, column: str) -> None:
 
 
 def _label(method: str, size: float, zero_point: bool, matrices: str) -> str:
-    words = [method, f"groups of {size:.0f}" if size else "", "zero point" if zero_point else ""]
+    words = [method, f"groups of {size:z.0f}" if size else "", "zero point" if zero_point else ""]
     return ", ".join(word for word in [*words, "all matrices" if matrices == "all" else ""] if word)

@@ -55,19 +55,19 @@ def rounded(value: float, _: int = 0) -> str:
     for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "K")):
         if value >= size:
             return f"{value / size:g}{letter}"
-    return f"{value:g}"
+    return f"{value:zg}"
 
 
 def figures(value: float) -> str:
     """0.123, 1.23, 12.3, 1.23K: three figures, for tables."""
     if not math.isfinite(value):
         return "∞" if value > 0 else "-∞"
-    return short(value) if abs(value) >= 1000 else f"{value:.3g}"
+    return short(value) if abs(value) >= 1000 else f"{value:z.3g}"
 
 
 def short(value: float) -> str:
     """14160 → 14.2K: three figures at most."""
-    return rounded(float(f"{value:.3g}"))
+    return rounded(float(f"{value:z.3g}"))
 
 
 def log_axes(ax: Axes) -> None:
