@@ -15,12 +15,13 @@ from knowledge_capacity.experiments import architectures_at_100, base_law, quant
 from knowledge_capacity.files import UserError
 from knowledge_capacity.planning import choose, cost
 from knowledge_capacity.planning.needs import Cell, Need, answered, fewest, supposed
-from knowledge_capacity.planning.rates import CPU, GPU, Rates, Work, cell_seconds
+from knowledge_capacity.planning.rates import CPU, GPU, Habit, Rates, Work, cell_seconds
 from knowledge_capacity.specs import Architecture, BioS, Quantizer, Recipe, Run
 from workflow import TIMEOUT, copy_tree, planned
 
 DATASET = BioS(20_000)
 RECIPE = Recipe(1000, lr=1e-3, batch_size=24, window=512, warmup_steps=100)
+ONE_BY_ONE, IN_PAIRS = Habit(1, 0, 0, 0), Habit(2, start=1, compiling=2, measuring=0.5)
 
 
 def cell(
@@ -30,10 +31,12 @@ def cell(
     family: str = "gpt2",
     n_parameters: int = 300_000,
     n_people: int = 20_000,
+    habit: Habit = ONE_BY_ONE,
 ) -> Cell:
     architecture = Architecture(layers, 1, 64, family=family)  # type: ignore[arg-type]
     run = Run(BioS(n_people), architecture, replace(RECIPE, exposures=exposures), 0)
-    return Cell((run,), n_parameters, seconds)
+    rates = Rates("a machine", 1, per_token=0, per_flop=1, spread=0.1, runs=3, habit=habit)
+    return Cell((run,), n_parameters, Work(0.5 * seconds, 0, 0.5 * seconds), rates)
 
 
 def test_costs_are_those_of_the_runs_they_are_learned_from() -> None:
@@ -52,8 +55,8 @@ def test_costs_are_those_of_the_runs_they_are_learned_from() -> None:
 
 def test_the_timings_of_an_h100_follow_from_its_rates() -> None:
     rates = cost.h100()
-    for seconds, tokens, size, layers in cost._H100:
-        assert rates.seconds(Work(1 + layers, tokens, 6.0 * size * tokens)) == pytest.approx(seconds, rel=0.1)
+    for one in cost._H100:
+        assert rates.seconds(one.work) == pytest.approx(one.seconds, rel=0.1)
 
 
 def test_a_stack_takes_the_launches_of_one_run_and_the_operations_of_all() -> None:
@@ -120,52 +123,75 @@ def test_the_fewest_models_leave_out_the_dearest_and_those_that_their_dataset_li
     assert fewest([limited], enough) == []
 
 
-def test_the_plan_is_the_best_of_all_that_there_are() -> None:
+@pytest.mark.parametrize(
+    ("habit", "at_once", "whole"), [(ONE_BY_ONE, 1, True), (ONE_BY_ONE, 2, True), (IN_PAIRS, 1, False)]
+)
+def test_the_plan_is_the_best_of_all_that_there_are(habit: Habit, at_once: int, whole: bool) -> None:
     (claim, _) = base_law.CLAIMS
-    cells = [cell(n, seconds) for n, seconds in ((1, 7.0), (2, 11.0), (3, 13.0), (4, 30.0))]
+    cells = [cell(n, seconds, habit=habit) for n, seconds in ((1, 7.0), (2, 11.0), (3, 13.0), (4, 30.0))]
     wanted = [
         Need("a", claim, tuple(cells[:2]), (cells[0],)),
         Need("b", claim, tuple(cells[1:3]), (cells[1], cells[2])),
         Need("c", claim, tuple(cells), (cells[3],)),
     ]
+
+    def clock(seeds: dict[Cell, int]) -> float:
+        jobs = [one.whole_seconds(n) for one, n in seeds.items()]
+        return (sum(jobs) + (at_once - 1) * max(jobs)) / at_once
+
+    def judged(seeds: dict[Cell, int]) -> list[Need]:
+        return [need for need in wanted if all(seeds.get(one, 0) >= 2 for one in need.least)]
+
+    def idle(seeds: dict[Cell, int]) -> bool:
+        used = {one for need in judged(seeds) for one in need.cells}
+        return whole and any(n and one not in used for one, n in seeds.items())
+
+    every = [dict(zip(cells, some, strict=True)) for some in itertools.product(range(4), repeat=4)]
     for budget in (15.0, 50.0, 70.0, 140.0, 200.0):
-        plan = choose.choose(wanted, 3, budget)
+        plan = choose.choose(wanted, seeds_of(cells), budget, at_once, whole=whole)
+        chosen = {one: len(plan.seeds.get(one, ())) for one in cells}
         assert plan.optimal
-        assert plan.seconds <= budget
-        options = [
-            dict(zip(cells, some, strict=True))
-            for some in itertools.product(range(4), repeat=4)
-            if sum(n * one.seconds for n, one in zip(some, cells, strict=True)) <= budget
-        ]
-
-        def judged(seeds: dict[Cell, int]) -> list[Need]:
-            return [need for need in wanted if all(seeds.get(one, 0) >= 2 for one in need.least)]
-
-        def idle(seeds: dict[Cell, int]) -> bool:
-            used = {one for need in judged(seeds) for one in need.cells}
-            return any(n and one not in used for one, n in seeds.items())
-
-        assert plan.judged == judged(plan.seeds)
-        assert not idle(plan.seeds)
-        options = [option for option in options if not idle(option)]
+        assert plan.seconds == pytest.approx(clock(chosen))
+        assert plan.seconds <= budget + 1e-6
+        assert all(own == list(range(len(own))) for own in plan.seeds.values())
+        assert plan.judged == judged(chosen)
+        assert not idle(chosen)
+        options = [option for option in every if clock(option) <= budget and not idle(option)]
         assert len(plan.judged) == max(len(judged(option)) for option in options)
         best = max(worth(wanted, option) for option in options if len(judged(option)) == len(plan.judged))
-        assert worth(wanted, plan.seeds) >= best * (1 - choose.GAP)
-    with pytest.raises(UserError, match="the budget pays for no claim"):
-        choose.choose(wanted, 3, 10.0)
-    free = choose.choose(wanted, 3, 10.0, {(cells[3], 0), (cells[3], 1)})
-    assert wanted[2] in free.judged
-    with pytest.raises(UserError, match="whatever the budget"):
-        choose.choose([replace(need, least=()) for need in wanted], 3, 1e9)
+        assert worth(wanted, chosen) >= best * (1 - choose.GAP)
+
+
+def test_what_is_done_costs_nothing_and_what_is_under_way_the_rest_of_it() -> None:
+    (claim, _) = base_law.CLAIMS
+    one, other = cell(1, 30.0), cell(2, 30.0)
+    first, second = (one.with_seed(seed)[0].slug for seed in (0, 1))
+    wanted = [Need("a", claim, (one, other), (one,))]
+    plan = choose.choose(wanted, seeds_of([one, other]), 10.0)
+    assert (plan.judged, plan.seeds) == ([], {})
+    done = choose.choose(wanted, seeds_of([one, other]), 10.0, left=dict.fromkeys((first, second)))
+    assert (done.judged, done.seeds, done.seconds) == (wanted, {one: [0, 1]}, 0.0)
+    under_way = choose.choose(wanted, seeds_of([one, other]), 12.0, left={first: None, second: 0.3})
+    assert (under_way.judged, under_way.seeds) == (wanted, {one: [0, 1]})
+    assert under_way.seconds == pytest.approx(9.0)
+    never = choose.choose([replace(wanted[0], least=())], seeds_of([one, other]), 1e9)
+    assert (never.judged, never.seeds) == ([], {})
+    alone = choose.choose(wanted, {one: [0], other: [0]}, 1e9)
+    assert alone.judged == [], "two seeds are needed"
+
+
+def seeds_of(cells: list[Cell]) -> dict[Cell, list[int]]:
+    return {one: [0, 1, 2] for one in cells}
 
 
 def worth(needs: list[Need], seeds: dict[Cell, int]) -> float:
     """What a choice is worth by the rule of the module, counted apart from it."""
     total = 0.0
-    for need in needs:
-        for one in need.cells:
-            weight = (2 if one in need.least else 1) / len(need.cells)
-            total += weight * sum(choose.narrowed(seed) for seed in range(seeds.get(one, 0)))
+    for one, n in seeds.items():
+        weight = 1 / len(seeds)
+        for need in needs:
+            weight += (2 if one in need.least else one in need.cells) / len(need.cells)
+        total += weight * sum(choose.narrowed(seed) for seed in range(n))
     return total
 
 
@@ -189,23 +215,14 @@ def plan(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_the_planned_study_runs_as_it_is_written(tmp_path: Path) -> None:
     folder = copy_tree(tmp_path / "a clone")
-    options = (
-        "--configfile",
-        "studies/smoke.yaml",
-        "--device",
-        "h100",
-        "--at-once",
-        "1",
-        "--seeds",
-        "2",
-        "--start",
-        "1",
-    )
-    done = plan(folder, "--hours", "0.004", *options)
+    options = "--configfile studies/smoke.yaml --device h100 --at-once 1 --seeds 2".split()
+    none = plan(folder, "--hours", "0.001", *options)
+    assert "the budget pays for no claim: the cheapest takes" in none.stderr
+    done = plan(folder, "--hours", "0.1", *options)
     assert done.returncode == 0, done.stderr
     text = (folder / "results/plan/plan.md").read_text()
     assert text == done.stdout
-    runs = int(re.findall(r"(\d+) runs", text)[0])
+    runs = int(re.findall(r": (\d+) runs", text)[0])
     command = re.findall(r"`snakemake (.*)`", text)[0].split()
     assert command[-1] == "results/plan/study.yaml"
     assert planned(folder, *command[2:])["train"] == runs

@@ -2,87 +2,108 @@
 
 First as many claims as can be judged at all, each by the models that it needs with two seeds; then, with that many
 kept, what narrows intervals most: seeds of the models that claims are about, each further one worth what Student's t
-says of it. Runs that are there cost nothing.
+says of it. Runs that are there cost nothing, and those under way what is left of them.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import pulp
 from scipy import stats
 
 from ..experiments.claims import LEAST_SEEDS
-from ..files import UserError
 from .needs import Cell, Need
 
 GAP = 0.01  # of the optimum that a plan may miss, where the solver takes long
 TIME = 60  # seconds for each of two programmes
 
+Seeds = Mapping[Cell, Sequence[int]]
+Left = Mapping[str, float | None]  # by run
+
 
 @dataclass(frozen=True)
 class Plan:
-    """What to run. seeds: how many of each cell, none left out. judged: the claims that they suffice for.
+    """What to run. seeds: of each cell, none left out. judged: the claims that they suffice for.
 
-    seconds: of runs that are not there yet. optimal: whether no plan is worth more than GAP above it.
+    seconds: by the clock, at most. optimal: whether no plan is worth more than GAP above it.
     """
 
-    seeds: dict[Cell, int]
+    seeds: dict[Cell, list[int]]
     judged: list[Need]
     seconds: float
     optimal: bool
 
 
 def choose(
-    needs: Sequence[Need], seeds: int, budget: float, there: Collection[tuple[Cell, int]] = ()
+    needs: Sequence[Need],
+    seeds: Seeds,
+    budget: float,
+    at_once: int = 1,
+    left: Left | None = None,
+    whole: bool = True,
 ) -> Plan:
-    """The best plan. seeds: the most of any cell, two or more. budget: seconds. there: what is measured already.
+    """The best plan; its `judged` is empty where the budget does not pay for a claim.
 
-    Raises UserError where the budget does not pay for a single claim.
+    seeds: those of each cell that may be taken, in this order. budget: seconds by the clock. at_once: cells that are
+    trained at a time. left: the share of a run that is not trained yet (1 for those not named, 0 where it has only to
+    be measured), None where nothing is left to do. whole: leave out models that only claims are about which are not
+    judged, since figures might lack what they compare.
     """
-    cells = list(dict.fromkeys(cell for need in needs for cell in need.cells))
+    cells = list(seeds)
     take = {
         (cell, seed): pulp.LpVariable(f"run_{i}_{seed}", cat="Binary")
         for i, cell in enumerate(cells)
-        for seed in range(seeds)
+        for seed in seeds[cell]
     }
     judged = [pulp.LpVariable(f"claim_{i}", cat="Binary") for i in range(len(needs))]
-    cost = {key: 0.0 if key in there else key[0].seconds for key in take}
-    spent = pulp.lpSum(cost[key] * one for key, one in take.items())
+    cost = {key: seconds for cell in cells for key, seconds in costs(cell, seeds[cell], left or {}).items()}
+    spent = {cell: pulp.lpSum(cost[cell, seed] * take[cell, seed] for seed in seeds[cell]) for cell in cells}
+    # whatever order jobs begin in, they end by (sum + (at_once - 1) · longest) / at_once: Graham, 1966
+    longest = pulp.LpVariable("longest", lowBound=0)
+    rules = [pulp.lpSum(spent.values()) + (at_once - 1) * longest <= at_once * budget]
+    rules += [one <= longest for one in spent.values()]
     # a seed is taken after those before it; a claim is judged by two seeds of all that it needs
-    rules = [spent <= budget]
-    rules += [take[cell, seed] <= take[cell, seed - 1] for cell, seed in take if seed]
+    for cell, own in seeds.items():
+        rules += [take[cell, later] <= take[cell, earlier] for earlier, later in pairwise(own)]
     for need, one in zip(needs, judged, strict=True):
-        rules += [one <= take[cell, LEAST_SEEDS - 1] for cell in need.least] or [one == 0]
-    # nor is a model taken that only claims are about which are not judged: their figures might lack what they compare
-    of: dict[Cell, list[pulp.LpVariable]] = {cell: [] for cell in cells}
+        enough = need.least and all(len(seeds[cell]) >= LEAST_SEEDS for cell in need.least)
+        second = [take[cell, seeds[cell][LEAST_SEEDS - 1]] for cell in need.least] if enough else []
+        rules += [one <= taken for taken in second] or [one == 0]
+    uses: dict[Cell, float] = dict.fromkeys(cells, 1 / len(cells))
+    about: dict[Cell, list[pulp.LpVariable]] = {cell: [] for cell in cells}
     for need, one in zip(needs, judged, strict=True):
-        for cell in need.cells:
-            of[cell].append(one)
-    rules += [take[cell, 0] <= pulp.lpSum(claims) for cell, claims in of.items()]
-    uses: dict[Cell, float] = dict.fromkeys(cells, 0.0)
-    for need in needs:
         for cell in need.cells:
             uses[cell] += (2.0 if cell in need.least else 1.0) / len(need.cells)
-    worth = pulp.lpSum(uses[cell] * narrowed(seed) * one for (cell, seed), one in take.items())
+            about[cell].append(one)
+    if whole:
+        rules += [
+            take[cell, seeds[cell][0]] <= pulp.lpSum(claims) for cell, claims in about.items() if seeds[cell]
+        ]
+    worth = pulp.lpSum(
+        uses[cell] * narrowed(i) * take[cell, seed] for cell in cells for i, seed in enumerate(seeds[cell])
+    )
 
-    many = pulp.lpSum(judged)
-    proved, most, _ = _solve(many, rules)
-    if most < 1:
-        cheapest = min((need.seconds for need in needs if need.least), default=None)
-        if cheapest is None:
-            raise UserError(
-                "no claim of this study could be judged by its runs, whatever the budget: give datasets that do not "
-                "limit its models."
-            )
-        raise UserError(
-            f"the budget pays for no claim: the cheapest takes {cheapest / 3600:.3g} hours. Allow so much, or plan a "
-            "smaller study."
-        )
-    best, _, values = _solve(worth, [*rules, many >= most])
-    taken = {key: values[one.name] > 0.5 for key, one in take.items()}
-    chosen = {cell: n for cell in cells if (n := sum(taken[cell, seed] for seed in range(seeds)))}
-    done = [need for need, one in zip(needs, judged, strict=True) if values[one.name] > 0.5]
-    return Plan(chosen, done, sum(cost[key] for key, is_taken in taken.items() if is_taken), proved and best)
+    proved, most, _ = _solve(pulp.lpSum(judged), rules)
+    best, _, values = _solve(worth, [*rules, pulp.lpSum(judged) >= most])
+    taken = {key: values.get(one.name, 0.0) > 0.5 for key, one in take.items()}
+    chosen = {cell: some for cell in cells if (some := [seed for seed in seeds[cell] if taken[cell, seed]])}
+    done = [need for need, one in zip(needs, judged, strict=True) if values.get(one.name, 0.0) > 0.5]
+    jobs = [sum(cost[cell, seed] for seed in own) for cell, own in chosen.items()]
+    seconds = (sum(jobs) + (at_once - 1) * max(jobs, default=0.0)) / at_once
+    return Plan(chosen, done, seconds, proved and best)
+
+
+def costs(cell: Cell, seeds: Sequence[int], left: Left) -> dict[tuple[Cell, int], float]:
+    """Seconds that each seed of a cell adds to those before it."""
+    found: dict[tuple[Cell, int], float] = {}
+    shares: list[float] = []
+    for seed in seeds:
+        before = cell.seconds(shares)
+        own = [left.get(run.slug, 1.0) for run in cell.with_seed(seed)]
+        shares += [share for share in own if share is not None]
+        found[cell, seed] = cell.seconds(shares) - before
+    return found
 
 
 def narrowed(seed: int) -> float:

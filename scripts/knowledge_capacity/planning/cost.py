@@ -2,32 +2,93 @@
 
 seconds = per_layer_step · updates · (1 + layers) + per_token · tokens + per_flop · operations, with 6 · parameters
 operations a token: the time that an update takes whatever its size, that which grows with its tokens (the stream,
-norms, the loss), and matrix products. The three are fitted to past runs of one kind of device, none below zero, by
-least squares of relative errors.
+norms, the loss), and matrix products. The three are fitted to past runs or to timings of one kind of device, none below
+zero, by least squares of relative errors.
 """
 
+import json
 import math
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 from scipy.optimize import nnls
 
-from ..files import UserError
+from ..capacity import conditions
+from ..files import UserError, write_json
 from .rates import CPU, GPU, LAYERS, Habit, Rates, Work
 
 LEAST_SECONDS = 2.0  # of training: what a shorter run took says more about its start
 SPREAD = 0.1  # where no run can be left out
+TABLES = (Path("results/measurements.parquet"), Path("results/published/measurements.parquet"))
+PROBED = Path("results/benchmarks/probe.json")  # by make budget OPTIONS=--probe, on a processor
+STACKED = Path("results/benchmarks/stack.json")  # by scripts/benchmark.py stack, on a GPU
 
 
-# Alone on the GPU, bf16, captured steps (docs/speed.md): GPT2-1-1 and 2-2 at 24 windows of 512 tokens, 4-1 at 16 (on an
-# H200, of the same processor), 8-4 at 96
+@dataclass(frozen=True)
+class Timing:
+    """What a step took, in seconds. stack: how many runs it trained at once, each with a batch of its own."""
+
+    layers: int
+    n_parameters: int
+    batch_size: int
+    window: int
+    stack: int
+    seconds: float
+
+    @property
+    def work(self) -> Work:
+        """Of the step, of all runs."""
+        tokens = self.stack * self.batch_size * self.window
+        return Work(1.0 + self.layers, tokens, 6.0 * self.n_parameters * tokens)
+
+
+# Alone on the GPU, bf16, captured steps (docs/speed.md). The third on an H200, which has the same processor.
 _H100 = [
-    (0.661e-3, 24 * 512, 281_408, 1),
-    (1.066e-3, 24 * 512, 859_392, 2),
-    (1.20e-3, 16 * 512, 431_360, 4),
-    (18.90e-3, 96 * 512, 7_241_216, 8),
+    Timing(1, 281_408, 24, 512, 1, 0.661e-3),
+    Timing(2, 859_392, 24, 512, 1, 1.066e-3),
+    Timing(4, 431_360, 16, 512, 1, 1.20e-3),
+    Timing(8, 7_241_216, 96, 512, 1, 18.90e-3),
 ]
+
+
+def known(device: str | None) -> Rates:
+    """The rates of a device by measurements, or an H100's; those of this machine by its timings, where there are any.
+
+    Raises UserError where nothing tells them.
+    """
+    if device and device.lower() == "h100":
+        return h100()
+    if device is None and (found := timed_here()):
+        return found
+    tables = [conditions.measurements(file) for file in TABLES if file.is_file()]
+    if not tables:
+        raise UserError(
+            "nothing says what training costs here. Time this machine first: make budget OPTIONS=--probe."
+        )
+    return measured(pd.concat(tables), device)
+
+
+def timed_here() -> Rates | None:
+    """The rates of this machine by what was timed on it; None where nothing was, or on another GPU."""
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    file = STACKED if gpu else PROBED
+    if not file.is_file():
+        return None
+    found = json.loads(file.read_text(encoding="utf-8"))
+    if gpu and found["device"] != gpu:
+        return None
+    names = [field.name for field in fields(Timing)]
+    timings = [Timing(**{name: one[name] for name in names}) for one in found["timings"]]
+    return by_timings(found["device"], timings, GPU if gpu else CPU)
+
+
+def keep_timings(device: str, timings: Sequence[Timing]) -> None:
+    """Write what was timed on a processor."""
+    write_json(PROBED, {"device": device, "timings": [asdict(one) for one in timings]})
 
 
 def measured(table: pd.DataFrame, device: str | None = None) -> Rates:
@@ -50,13 +111,17 @@ def measured(table: pd.DataFrame, device: str | None = None) -> Rates:
 
 
 def h100() -> Rates:
-    """An H100's, of one run at a time."""
-    works = [Work(1.0 + layers, tokens, 6.0 * size * tokens) for _, tokens, size, layers in _H100]
-    return fitted("NVIDIA H100", works, [seconds for seconds, *_ in _H100], GPU)
+    """An H100's."""
+    return by_timings("NVIDIA H100", _H100, GPU)
+
+
+def by_timings(device: str, timings: Sequence[Timing], habit: Habit) -> Rates:
+    """The rates that fit what steps took. Raises UserError for fewer than three."""
+    return fitted(device, [one.work for one in timings], [one.seconds for one in timings], habit)
 
 
 def fitted(device: str, works: Sequence[Work], seconds: Sequence[float], habit: Habit) -> Rates:
-    """The rates that fit what runs took. Raises UserError for fewer than three runs."""
+    """The rates that fit what work took. Raises UserError for fewer than three."""
     if len(works) < 3:
         raise UserError(
             f"{device}: {len(works)} runs are too few to learn from what training costs, which takes 3 of "

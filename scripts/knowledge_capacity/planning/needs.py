@@ -19,6 +19,7 @@ from ..experiments import claims, output
 from ..experiments.claims import Claim, Missing
 from ..specs import Quantizer, Questions, Run, to_json
 from ..study import Study
+from .rates import Rates, Work, cell_seconds
 
 BITS = {1000: 2.0, 100: 1.0}  # per parameter, by exposures; a logarithmic line between and beyond
 OFF = 0.01  # by which seeds are made to differ
@@ -26,11 +27,35 @@ OFF = 0.01  # by which seeds are made to differ
 
 @dataclass(frozen=True)
 class Cell:
-    """A model of a study: all its learning rates, with any seed. runs: of seed 0, one a learning rate."""
+    """A model of a study: all its learning rates, with any seed. runs: of seed 0, one a learning rate.
+
+    work: of training one of its runs. rates: of the device that it is planned for.
+    """
 
     runs: tuple[Run, ...]
     n_parameters: int
-    seconds: float  # of a seed
+    work: Work
+    rates: Rates
+
+    def seconds(self, left: Sequence[float]) -> float:
+        """To make runs of it: one job trains them, one measures them.
+
+        left: for each, the share that is not trained yet; 0 where it has only to be measured.
+        """
+        if not left:
+            return 0.0
+        habit = self.rates.habit
+        untrained = [share for share in left if share > 0]
+        training = cell_seconds(self.work, untrained, self.rates) if untrained else 0.0
+        return training + habit.start + habit.measuring * len(left)
+
+    def whole_seconds(self, seeds: int) -> float:
+        """To make so many seeds of it, from the beginning."""
+        return self.seconds([1.0] * seeds * len(self.runs))
+
+    def with_seed(self, seed: int) -> list[Run]:
+        """Its runs with a seed."""
+        return [replace(run, seed=seed) for run in self.runs]
 
     @property
     def supposed_bits(self) -> float:
@@ -56,7 +81,7 @@ class Need:
     @property
     def seconds(self) -> float:
         """Of those that will do."""
-        return claims.LEAST_SEEDS * sum(cell.seconds for cell in self.least)
+        return sum(cell.whole_seconds(claims.LEAST_SEEDS) for cell in self.least)
 
 
 def needs(study: Study, cells: dict[tuple[Run, ...], Cell]) -> list[Need]:
@@ -91,7 +116,7 @@ def fewest(cells: Sequence[Cell], enough: Callable[[Iterable[Cell]], bool]) -> l
             break
     else:
         return []
-    for one in sorted(kept, key=lambda cell: -cell.seconds):
+    for one in sorted(kept, key=lambda cell: -cell.whole_seconds(1)):
         without = [cell for cell in kept if cell is not one]
         if without and enough(without):
             kept = without

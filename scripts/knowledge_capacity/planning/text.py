@@ -1,11 +1,12 @@
 """A plan in words, as Markdown: what it takes, what it tells, and what it gives up."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..console import duration
 from . import choose
-from .needs import Need
+from .cells import study_seconds
+from .needs import Cell, Need
 from .rates import Rates
 
 NEVER = (
@@ -16,7 +17,7 @@ NEVER = (
 
 @dataclass(frozen=True)
 class Told:
-    """What is told of. command: that runs the plan. whole: seconds of the whole study with its own seeds."""
+    """What is told of. command: that runs the plan. whole: the seeds of each cell that the study itself has."""
 
     plan: choose.Plan
     wanted: Sequence[Need]
@@ -24,21 +25,22 @@ class Told:
     hours: float
     at_once: int
     command: str
-    whole: float
+    whole: Mapping[Cell, Sequence[int]]
 
 
 def told(about: Told, machines: Sequence[int]) -> str:
     """The text. machines: for how many the time of the whole study is said."""
     plan, wanted, factor = about.plan, about.wanted, about.rates.factor()
-    seconds = plan.seconds / about.at_once
-    runs = sum(n * len(cell.runs) for cell, n in plan.seeds.items())
+    seconds = plan.seconds
+    runs = sum(len(own) * len(cell.runs) for cell, own in plan.seeds.items())
     best = f"no plan is worth {choose.GAP:.0%} more"
     if not plan.optimal:
         best = "a better one may exist: the solver ran out of time"
     lines = [
         f"# A plan for {about.hours:g} hours",
         "",
-        f"On {about.rates.device}, {about.at_once} at once; costs learned from {about.rates.runs} timings.",
+        f"On {about.rates.device}, {about.at_once} at once; costs learned from {about.rates.runs} timings. "
+        + stacks(about),
         "",
         f"* **It takes** {duration(seconds)} (nine times of ten {duration(seconds / factor)} to "
         f"{duration(seconds * factor)}): {runs} runs, those that are measured already included.",
@@ -49,8 +51,8 @@ def told(about: Told, machines: Sequence[int]) -> str:
         "| --- | ---: | ---: | ---: |",
     ]
     for need in plan.judged:
-        seeds = sorted(plan.seeds[cell] for cell in need.cells if cell in plan.seeds)
-        spent = sum(cell.seconds * plan.seeds.get(cell, 0) for cell in need.cells)
+        seeds = sorted(len(plan.seeds[cell]) for cell in need.cells if cell in plan.seeds)
+        spent = sum(cell.whole_seconds(len(plan.seeds.get(cell, ()))) for cell in need.cells)
         span = f"{seeds[0]} to {seeds[-1]}" if seeds[0] < seeds[-1] else f"{seeds[0]}"
         cells = [
             f"{need.experiment}: {need.claim.name}",
@@ -69,7 +71,25 @@ def told(about: Told, machines: Sequence[int]) -> str:
         lines.append("")
     if never:
         lines += [NEVER, "", *(f"* {need.experiment}: {need.claim.name}" for need in never), ""]
-    longest = max(cell.seconds / len(cell.runs) for need in wanted for cell in need.cells)
-    spans = ", ".join(f"{duration(max(about.whole / n, longest))} on {n}" for n in machines)
-    lines.append(f"The whole study with its own seeds: {spans} (its longest run: {duration(longest)}).")
+    whole = study_seconds(about.whole)
+    longest = max(cell.whole_seconds(len(seeds)) for cell, seeds in about.whole.items())
+    spans = ", ".join(f"{duration(max(whole / n, longest))} on {n}" for n in machines)
+    lines.append(f"The whole study with its own seeds: {spans} (its longest cell: {duration(longest)}).")
     return "\n".join(lines) + "\n"
+
+
+def stacks(about: Told) -> str:
+    """What a further seed of a model costs there."""
+    habit = about.rates.habit
+    if habit.stack == 1:
+        return (
+            "Runs of a cell, which differ in seed and learning rate alone, are trained one after the other."
+        )
+    shares = sorted(
+        (cell.whole_seconds(2) - one) / one for cell in about.whole for one in [cell.whole_seconds(1)]
+    )
+    return (
+        f"Up to {habit.stack} runs of a cell, which differ in seed and learning rate alone, are trained in one step: a "
+        f"second seed takes {shares[0]:.0%} to {shares[-1]:.0%} of what the first takes, half of them less than "
+        f"{shares[len(shares) // 2]:.0%}."
+    )
