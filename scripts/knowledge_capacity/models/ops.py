@@ -1,6 +1,6 @@
 """The operations that the decoder is built from.
 
-On a CPU in float32 each is one fused kernel (native.py); elsewhere, under autocast, torch.compile or function
+On a CPU in float32 each is one fused kernel (native_ops.py); elsewhere, under autocast, torch.compile or function
 transforms, it is plain torch. Both give the same values to rounding; only first derivatives are defined.
 
 Weights and biases may be those of several replicas of a model, with an axis of replicas in front. Then x has it
@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from . import native
+from . import native, native_ops
 
 CPU_LOGITS = 1 << 20  # logits at a time: fewer would add up the gradient of the head more often than it pays
 GPU_ROWS = 4096  # rows of logits at a time, at least: enough to keep a GPU busy
@@ -58,7 +58,7 @@ def norm(x: Tensor, weight: Tensor, bias: Tensor | None, eps: float = 1e-5) -> T
             return F.rms_norm(x, x.shape[-1:], None, eps) * spread(weight, x)
         return F.layer_norm(x, x.shape[-1:], None, None, eps) * spread(weight, x) + spread(bias, x)
     if native.usable(x, weight, bias):
-        return native.Norm.apply(x, None, None, weight, bias, eps)
+        return native_ops.Norm.apply(x, None, None, weight, bias, eps)
     if bias is not None:
         return F.layer_norm(x, weight.shape, weight, bias, eps)
     return F.rms_norm(x, weight.shape, weight, eps)
@@ -77,7 +77,7 @@ def add_norm(
     x, update: (…, width); the biases and weight: (width,).
     """
     if weight.dim() == 1 and native.usable(x, update, update_bias, weight, bias):
-        return native.Norm.apply(x, update, update_bias, weight, bias, eps)
+        return native_ops.Norm.apply(x, update, update_bias, weight, bias, eps)
     total = x + (update if update_bias is None else update + spread(update_bias, x))
     return total, norm(total, weight, bias, eps)
 
@@ -87,7 +87,7 @@ def activate(x: Tensor, kind: str, x_bias: Tensor | None = None) -> Tensor:
     if x_bias is not None and x_bias.dim() == 2:
         x, x_bias = x + spread(x_bias, x), None
     if native.usable(x, x_bias):
-        return native.Activate.apply(x, x_bias, kind == "silu")
+        return native_ops.Activate.apply(x, x_bias, kind == "silu")
     if x_bias is not None:
         x = x + x_bias
     return F.gelu(x) if kind == "gelu" else F.silu(x)
@@ -96,7 +96,7 @@ def activate(x: Tensor, kind: str, x_bias: Tensor | None = None) -> Tensor:
 def gate(x: Tensor, kind: str) -> Tensor:
     """x (…, 2m) holds gate and up side by side → activation of the gate, times up (…, m)."""
     if native.usable(x):
-        return native.Gate.apply(x, kind == "silu")
+        return native_ops.Gate.apply(x, kind == "silu")
     first, up = x.chunk(2, dim=-1)
     return (F.gelu(first) if kind == "gelu" else F.silu(first)) * up
 
@@ -117,7 +117,7 @@ def attention(
         mixed = attention(joint.flatten(0, 1), cos, sin, heads, groups)
         return mixed.view(*joint.shape[:-1], -1)
     if native.usable(joint, cos, sin, joint_bias):
-        return native.Attention.apply(joint, joint_bias, cos, sin, heads, groups)
+        return native_ops.Attention.apply(joint, joint_bias, cos, sin, heads, groups)
     if joint_bias is not None:
         joint = joint + joint_bias
     batch, window, _ = joint.shape
@@ -174,7 +174,7 @@ def row_cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor
         rows = slice(begin, begin + step)
         logits = hidden[rows] @ weight.t()
         if native.usable(logits):
-            native.cross_entropy(logits, targets[rows].contiguous(), losses[rows], -100, False)
+            native_ops.cross_entropy(logits, targets[rows].contiguous(), losses[rows], -100, False)
         else:
             losses[rows] = F.cross_entropy(logits.float(), targets[rows], reduction="none")
     return losses
@@ -205,7 +205,7 @@ class _LinearCrossEntropy(Function):
             part = hidden[rows]
             if buffer is not None:
                 logits = torch.mm(part, weight.t(), out=buffer[: len(part)])
-                native.cross_entropy(logits, targets[rows], losses[rows], ignored, differentiate)
+                native_ops.cross_entropy(logits, targets[rows], losses[rows], ignored, differentiate)
             else:
                 logits = part @ weight.t()
                 logits, losses[rows] = cross_entropy(logits, targets[rows], ignored, differentiate)
