@@ -21,7 +21,7 @@ POOLS = Pools(4, 4, 4, birth_years=4, cities=8, universities=8, majors=8, employ
 RUN = Run(
     BioS(n_people=40, pools=POOLS, templates=2),
     Architecture(layers=2, heads=1, width=8),
-    Recipe(exposures=60, lr=1e-2, batch_size=4, window=64, warmup_steps=50),
+    Recipe(exposures=1200, lr=1e-2, batch_size=4, window=64, warmup_steps=50),
     seed=1,
 )
 OUTPUTS = ["config.json", "model.safetensors", "run.json", "tokenizer.json", "tokenizer_config.json"]
@@ -50,7 +50,7 @@ class Job:
         until: Callable[[], bool] | None = None,
         options: tuple[str, ...] = ("--save-every", "0.05"),
     ) -> subprocess.CompletedProcess[str]:
-        """Start, send a signal once `until` holds (by default: 60 steps of about 400 are done), and wait."""
+        """Start, send a signal once `until` holds (by default: 60 steps of about 8000 are done), and wait."""
         until = until or (lambda: self.progress()["step"] >= 60)
         command = [*self.command, *options]
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:

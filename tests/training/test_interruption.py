@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from knowledge_capacity import tensorfile
+from knowledge_capacity.models import native
 from knowledge_capacity.specs import to_json
 from training.jobs import OUTPUTS, RUN, SECONDS, Forks, Job, assert_same
 
@@ -57,7 +58,7 @@ def test_a_finished_job_leaves_its_outputs_and_nothing_else(undisturbed: Job) ->
     assert record["run"] == json.loads(to_json(RUN))
     assert record["code"] == "0123"
     assert record["device"] == "cpu, 1 threads"
-    assert (record["precision"], record["engine"]) == ("fp32", "eager")
+    assert (record["precision"], record["engine"]) == ("fp32", "native" if native.available() else "eager")
     log = undisturbed.points()
     assert log[-1]["loss"] < log[0]["loss"]
 
@@ -75,7 +76,7 @@ def forks() -> Iterator[Forks]:
 def test_twenty_kills_at_random_moments_leave_no_trace(
     data: Path, tmp_path: Path, undisturbed: Job, forks: Forks
 ) -> None:
-    """With a checkpoint after every step, so that many kills come while one is written."""
+    """With a checkpoint after every few steps, so that many kills come while one is written."""
     job, chance = Job(data, tmp_path), random.Random(0)  # noqa: S311 (no secret)
     parts, steps = 0, [0]
     for _ in range(20):
@@ -91,7 +92,7 @@ def test_twenty_kills_at_random_moments_leave_no_trace(
         steps.append(int(job.progress()["step"]))
         assert not any((tmp_path / name).exists() for name in OUTPUTS)
     print(f"{parts} of 20 kills came while a checkpoint was written; steps done: {steps}")
-    assert steps == sorted(set(steps)), "a kill cost more than the step it came in"
+    assert steps == sorted(set(steps)), "a kill cost more than the steps it came in"
     assert parts, "no kill came while a checkpoint was written"
     forks.start(job)
     assert forks.status() == 0

@@ -24,7 +24,7 @@ from knowledge_capacity.specs import (
     Recipe,
     Run,
 )
-from knowledge_capacity.training import course
+from knowledge_capacity.training import course, native_step
 from knowledge_capacity.training.loop import Diverged, Stopped, Trained, train
 from knowledge_capacity.training.parallel import Team
 from knowledge_capacity.training.schedule import learning_rate
@@ -41,8 +41,8 @@ Point = dict[str, float]
 
 
 @pytest.fixture
-def start(stream_of: StreamOf, tmp_path: Path) -> Callable[..., Trained]:
-    """Train a run as scripts/train.py does, with its checkpoint under tmp_path."""
+def start(stream_of: StreamOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Trained]:
+    """Train a run as scripts/train.py does, with its checkpoint under tmp_path. stop_after: so many steps."""
 
     def make(
         run: Run,
@@ -54,6 +54,8 @@ def start(stream_of: StreamOf, tmp_path: Path) -> Callable[..., Trained]:
     ) -> Trained:
         stream = stream_of(run.dataset, run.seed)
         taken = iter(range(1, 1_000_000))
+        # whoever stops after a step is asked after each; nobody else is, so that both ways are compared
+        monkeypatch.setattr(native_step, "CALL_SECONDS", 0.0 if stop_after else 0.25)
         torch.seed()  # as in a process of its own, nothing is left of what was drawn before
         return train(
             run,

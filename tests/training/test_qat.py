@@ -249,7 +249,9 @@ def test_two_processes_train_the_run_of_one(data: Path, tmp_path: Path) -> None:
         job.folder.mkdir()
         job.finish()
     losses_alone, losses_together = ([p["loss"] for p in job.points()] for job in (alone, together))
-    assert losses_together == pytest.approx(losses_alone, rel=1e-3)  # a weight may fall on the other side
+    # a weight may fall on the other side, and what follows from that grows
+    assert losses_together[:30] == pytest.approx(losses_alone[:30], rel=1e-3)
+    assert losses_together == pytest.approx(losses_alone, rel=1e-2)
 
 
 def test_trained_at_two_bits_a_model_knows_more_than_rounded_to_them(

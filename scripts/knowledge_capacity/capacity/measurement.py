@@ -85,7 +85,9 @@ SCHEMA = pa.schema(
         pa.field("train_flops", pa.float64(), nullable=False),  # 6 · n_parameters · train_tokens
         pa.field("measure_seconds", pa.float64()),
         pa.field("device", pa.string(), nullable=False),
-        pa.field("engine", pa.string(), nullable=False),  # how a step was run: eager, compiled or captured
+        pa.field(
+            "engine", pa.string(), nullable=False
+        ),  # how steps were run: native (C++), eager, compiled or captured
         # where it came from
         pa.field("train_code", pa.string(), nullable=False),
         pa.field("capacity_code", pa.string(), nullable=False),

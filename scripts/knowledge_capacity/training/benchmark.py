@@ -10,7 +10,6 @@ import math
 import platform
 import tempfile
 import time
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
@@ -26,7 +25,7 @@ from ..data.windows import Windows
 from ..models import store
 from ..models.build import build, n_parameters
 from ..specs import Architecture, BioS, Dataset, Pools, Recipe, Run
-from .loop import Stopped, train
+from .loop import train
 from .optimizers import BETAS, EPS
 from .schedule import learning_rate
 
@@ -57,9 +56,10 @@ class Shape:
 
 # from 10 thousand parameters to a million, the last at a batch of the paper; on a GPU, its sizes and batches
 SHAPES = [
-    Shape(Architecture(2, 1, 16), TINY, batch_size=16, window=64, steps=400),
-    Shape(Architecture(2, 1, 32), TINY, batch_size=16, window=128, steps=200),
-    Shape(Architecture(2, 1, 64), TINY, batch_size=16, window=256, steps=50),
+    Shape(Architecture(2, 1, 16), TINY, batch_size=4, window=64, steps=6000),
+    Shape(Architecture(2, 1, 16), TINY, batch_size=16, window=64, steps=2000),
+    Shape(Architecture(2, 1, 32), TINY, batch_size=16, window=128, steps=600),
+    Shape(Architecture(2, 1, 64), TINY, batch_size=16, window=256, steps=100),
     Shape(Architecture(4, 2, 64), FULL, batch_size=24, window=128, steps=30),
     Shape(Architecture(2, 2, 128), FULL, batch_size=24, window=512, steps=8),
 ]
@@ -91,14 +91,17 @@ class Clock:
 
 
 def ours(shape: Shape, threads: int, times: int = 1) -> dict[str, Any]:
-    """Seconds a step of the study's loop takes, and how much memory it adds; of so many times the steps."""
+    """Seconds a step of the study's loop takes, and how much memory it adds; of so many times the steps.
+
+    The median over the points of its log, which are several steps apart, after those that warm up.
+    """
     torch.set_num_threads(threads)
-    shape = replace(shape, steps=times * shape.steps)
-    stream, vocabulary, before, clock = *_stream(shape), _memory(), Clock(shape)
-    with tempfile.TemporaryDirectory() as folder, suppress(Stopped):
-        save_to = Path(folder) / "checkpoint"
-        train(shape.run, stream, vocabulary, save_to, "", math.inf, DEVICE, stop=clock.tick)
-    return {"seconds": clock.seconds(), "bytes": _memory() - before}
+    stream, vocabulary, before = *_stream(shape), _memory()
+    run = replace(shape.run, recipe=replace(shape.run.recipe, steps=WARM + times * shape.steps))
+    with tempfile.TemporaryDirectory() as folder:
+        log = train(run, stream, vocabulary, Path(folder) / "checkpoint", "", math.inf, DEVICE).log
+    speeds = [point["tokens_per_second"] for point in log if point["step"] > 2 * WARM]
+    return {"seconds": shape.batch_size * shape.window / median(speeds), "bytes": _memory() - before}
 
 
 def trainer(shape: Shape, threads: int) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from ..models.experts import Mixture
 from ..specs import Run
 from . import checkpoint, qat
 from .course import Course, Diverged, Stopped, Trained
+from .native_step import NativeStep, covers
 from .parallel import ALONE, Team
 from .step import Step, chosen_precision
 
@@ -41,8 +42,9 @@ def train(
     LOG_POINTS times with a log point {step, tokens, expected_tokens, loss (nats per token), lr, seconds,
     tokens_per_second (since the last point)}, and for a mixture of experts {routing_dropped (fraction of
     choices), routing_load (of the busiest expert over the mean)}. say: told from which step training goes on,
-    and what a model refuses. stop: asked after every step; when true, a checkpoint is written and Stopped
-    raised. team: the processes that train it together; all call this, and only the first one saves.
+    and what a model refuses. stop: asked after every step, or after as many as C++ makes in a quarter of a
+    second; when true, a checkpoint is written and Stopped raised. team: the processes that train it together; all
+    call this, and only the first one saves.
 
     Raises Diverged when the loss or the weights are no longer numbers, or when, after the warm-up, the mean
     loss between two points of the log is above that of two uniform guesses, 2 ln(vocabulary).
@@ -55,7 +57,11 @@ def train(
         )
     model = build(run.architecture, vocabulary, recipe.window, run.seed).to(device).train()
     precision = chosen_precision(recipe.precision, device)
-    step = Step(model, recipe, precision, team.size, lambda refused: say(f"{run.slug}: {refused}"))
+    step: Step | NativeStep
+    if covers(model, recipe, precision, team.size):
+        step = NativeStep(model, recipe)
+    else:
+        step = Step(model, recipe, precision, team.size, lambda refused: say(f"{run.slug}: {refused}"))
     identity = f"{identity} {precision}"
     progress = checkpoint.load(save_to, identity, model, step.optimizers, step.scaler)
     if not progress or not team.first:
@@ -73,14 +79,22 @@ def train(
     agreed = team.agreement()
     began, saved = time.monotonic() - progress.seconds, time.monotonic()
 
-    while progress.step != recipe.steps and (batch := windows.next()) is not None:
-        inputs, targets = (part.to(device, non_blocking=True) for part in batch)
+    while progress.step != recipe.steps:
+        most = min(step.ahead, course.log_every - progress.step % course.log_every)
+        batches = windows.take(min(most, recipe.steps - progress.step) if recipe.steps else most)
+        inputs, targets = (part.to(device, non_blocking=True) for part in batches)
+        if not len(inputs):
+            break
         real = targets.flatten()
         if windows.ended:
             real = real[real != IGNORED]
-        step(team.rows(inputs), team.rows(targets), len(real), course.rate(progress.step))
+        rates = [course.rate(progress.step + i) for i in range(len(inputs))]
+        if isinstance(step, NativeStep):
+            step(inputs, targets, rates)
+        else:
+            step(team.rows(inputs[0]), team.rows(targets[0]), len(real), *rates)
         progress.seen.index_fill_(0, real, True)
-        course.count(1, len(real))
+        course.count(len(inputs), len(real))
         progress.seconds = time.monotonic() - began
 
         if progress.step % course.log_every == 0:

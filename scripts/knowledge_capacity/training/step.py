@@ -41,8 +41,10 @@ class Step:
 
     `optimizers` and `scaler` (of losses in fp16, else None) are state that a checkpoint must hold. `sums`
     (3,) grows by each step's loss in nats a token and, for a mixture of experts, by its dropped choices and
-    load.
+    load. ahead: how many batches are wanted at a time.
     """
+
+    ahead = 1
 
     def __init__(
         self,
