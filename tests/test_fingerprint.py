@@ -119,16 +119,19 @@ def test_code_of_a_reached_file_shows(root: Path, file: str, old: str, new: str)
     assert fingerprint(root, "script.py") != before
 
 
-def test_the_kernels_beside_a_module_show(root: Path) -> None:
+@pytest.mark.parametrize("source", ["pkg/direct.cpp", "pkg/direct/all.cpp", "pkg/direct/part.h"])
+def test_the_kernels_beside_a_module_show(root: Path, source: str) -> None:
     before = fingerprint(root, "script.py")
-    write(root / "pkg/direct.cpp", "int one;")
+    write(root / source, "int one;")
     with_kernels = fingerprint(root, "script.py")
     assert with_kernels != before
-    write(root / "pkg/direct.cpp", "int two;")
+    write(root / source, "int two;")
     assert fingerprint(root, "script.py") not in (before, with_kernels)
 
 
-@pytest.mark.parametrize("file", ["pkg/unreached.py", "unreached.py", "pkg/unreached.cpp"])
+@pytest.mark.parametrize(
+    "file", ["pkg/unreached.py", "unreached.py", "pkg/unreached.cpp", "pkg/unreached/part.h"]
+)
 def test_code_of_other_files_does_not_show(root: Path, file: str) -> None:
     before = fingerprint(root, "script.py")
     write(root / file, "VALUE = 2\n")

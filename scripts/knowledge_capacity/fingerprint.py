@@ -1,8 +1,8 @@
 """Fingerprints of source code: what a script's results can depend on, and nothing else.
 
 Snakemake sees neither an edit of an imported module nor the difference between prose and code. A fingerprint
-covers a script and every local module it imports, directly or not, and any C++ that stands beside a module
-under its name. It changes when their code does: not with comments, docstrings or layout of Python.
+covers a script and every local module it imports, directly or not, and the C++ of a module, which stands beside
+it in a file or a folder of its name. It changes when their code does: not with comments, docstrings or layout of Python.
 """
 
 import ast
@@ -27,10 +27,11 @@ def fingerprint(root: Path, *entries: str) -> str:
             stat = file.stat()
             reached[name], imported = _read(file, root, stat.st_mtime_ns, stat.st_size)
             todo.extend(imported)
-            kernels = file.with_suffix(".cpp")
-            if kernels.is_file():
-                name = kernels.relative_to(root).as_posix()
-                reached[name] = hashlib.sha256(kernels.read_bytes()).hexdigest()
+            folder = file.with_suffix("")
+            for source in (file.with_suffix(".cpp"), *folder.glob("*.cpp"), *folder.glob("*.h")):
+                if source.is_file():
+                    name = source.relative_to(root).as_posix()
+                    reached[name] = hashlib.sha256(source.read_bytes()).hexdigest()
     lines = "".join(f"{name} {digest}\n" for name, digest in sorted(reached.items()))
     return hashlib.sha256(lines.encode()).hexdigest()[:12]
 

@@ -1,4 +1,4 @@
-"""The C++ of the decoder on a processor (kernels/): built when first needed, called by name.
+"""The C++ of the decoder on a processor (native/): built when first needed, called by name.
 
 It is compiled for the machine at hand, in a few seconds, and kept in results/cache/native. Where that
 fails there is none: `available` is false, `reason` says why, and ops.py computes the same in plain torch.
@@ -24,7 +24,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-FOLDER = Path(__file__).with_name("kernels")
+FOLDER = Path(__file__).with_suffix("")
 SOURCE = FOLDER / "kernels.cpp"
 CACHE = Path(__file__).parents[3] / "results/cache/native"
 # Of -ffast-math only what keeps NaN and infinity, and the order of sums, as they are.

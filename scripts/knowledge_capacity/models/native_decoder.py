@@ -1,4 +1,4 @@
-"""Gradients and training steps of a decoder in C++ (kernels/decoder.h), where its shape and the machine allow it."""
+"""Gradients and training steps of a decoder in C++ (native/decoder.h), where its shape and the machine allow it."""
 
 import ctypes
 import weakref
