@@ -209,7 +209,8 @@ def run(folder: Path, **environment: str) -> subprocess.Popen[str]:
         "x = torch.linspace(-3, 3, 50)\n"
         "print(native.available(), '|', native.reason(), '|', float(ops.activate(x, 'gelu').sum()))\n"
     )
-    env = {**os.environ, "PYTHONPATH": str(LIBRARY), "OMP_NUM_THREADS": "1", **environment}
+    own = {"PYTHONPATH": str(LIBRARY), "OMP_NUM_THREADS": "1", "KNOWLEDGE_CAPACITY_NATIVE": ""}
+    env = {**os.environ, **own, **environment}
     return subprocess.Popen(
         [sys.executable, "-c", code], env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )

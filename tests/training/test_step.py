@@ -97,14 +97,15 @@ def test_a_step_on_the_tensors_of_a_graph_gives_the_same(
 ) -> None:
     recipe = replace(RECIPE, optimizer=optimizer)  # type: ignore[arg-type]
     plain = small(architecture)
-    step, sums, _ = trained(plain, recipe)
+    step, sums, _ = trained(plain, recipe, number=4)
     assert step.engine == "eager"
     as_on_a_gpu(False, True)
     captured = small(architecture)
-    found, its_sums, said = trained(captured, recipe)
+    found, its_sums, said = trained(captured, recipe, number=4)
     assert found.engine == "captured"
     assert said == []
-    assert_close((captured, its_sums), (plain, sums), rtol=0 if optimizer == "adamw" else 1e-5)
+    # Muon works in bfloat16, where another last digit of a weight may come to a sixteenth of an update
+    assert_close((captured, its_sums), (plain, sums), rtol=0 if optimizer == "adamw" else recipe.lr / 16)
 
 
 def test_a_compiled_loss_gives_the_same(as_on_a_gpu: Callable[[bool, bool], None]) -> None:
