@@ -62,7 +62,7 @@ def save(
                 tensors[f"state/{name}/{key}"] = value
             else:
                 numbers.setdefault(name, {})[key] = value
-    for name, buffer in _buffers(model):
+    for name, buffer in kept_buffers(model):
         tensors[f"buffer/{name}"] = buffer
     tensors["random"] = torch.get_rng_state()
     if progress.seen.is_cuda:
@@ -111,7 +111,7 @@ def load(
                     key: value.to(parameter.device) if isinstance(value, Tensor) else value
                     for key, value in states[name].items()
                 }
-        for name, buffer in _buffers(model):
+        for name, buffer in kept_buffers(model):
             buffer.copy_(tensors[f"buffer/{name}"])
     torch.set_rng_state(tensors["random"])
     if "random_cuda" in tensors:
@@ -127,7 +127,7 @@ def load(
     )
 
 
-def _buffers(model: nn.Module) -> list[tuple[str, Tensor]]:
+def kept_buffers(model: nn.Module) -> list[tuple[str, Tensor]]:
     """What a model keeps beside its weights, such as running means; not tables that it can make again."""
     kept = model.state_dict().keys()
     return [(name, buffer) for name, buffer in model.named_buffers() if name in kept]

@@ -80,6 +80,11 @@ class Replicas:
         """All weights, (replicas, …) each, as `loss_of` takes them."""
         return [kind.leaf for kind in self.kinds]
 
+    def gradients(self) -> dict[str, Tensor]:
+        """By name, the gradients (replicas, *shape) of all parameters that have one."""
+        has = [(kind.layout, kind.leaf.grad) for kind in self.kinds if kind.leaf.grad is not None]
+        return {name: view for layout, grad in has for name, view in layout.views(grad).items()}
+
     @torch.no_grad()
     def put(self, place: int, model: nn.Module, optimizer: Optimizer) -> None:
         """Make the replica at `place` one with the weights of a model and the state of its optimiser."""
@@ -92,7 +97,8 @@ class Replicas:
                 weights[name].copy_(own[name])
                 state = optimizer.state.get(own[name]) or {"step": 0, "exp_avg": 0, "exp_avg_sq": 0}
                 means[name][...], squares[name][...] = state["exp_avg"], state["exp_avg_sq"]
-                self.steps[place] = state["step"]
+                if kind.leaf.requires_grad:
+                    self.steps[place] = state["step"]
 
     @torch.no_grad()
     def take(self, place: int, model: nn.Module, optimizer: Optimizer) -> None:

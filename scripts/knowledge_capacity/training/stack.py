@@ -24,6 +24,7 @@ from . import checkpoint
 from . import optimizers as optim
 from .course import Course, Diverged, Point, Stopped, Trained
 from .replicas import Replicas
+from .stackable import idle_parameters
 from .stacked_step import StackedStep
 from .step import chosen_precision
 
@@ -113,7 +114,7 @@ class _Stack:
         self._precision = chosen_precision(run.recipe.precision, device)
         model = self._build(run)
         self._has_experts = any(isinstance(module, Mixture) for module in model.modules())
-        self._replicas = Replicas(model, size, run.recipe)
+        self._replicas = Replicas(model, size, run.recipe, idle_parameters(model, run, vocabulary))
         tokens = size * run.recipe.batch_size * run.recipe.window
         self._most = max(1, min(MOST_STEPS, TOKENS_AHEAD // tokens))
         self._step = StackedStep(
@@ -143,7 +144,7 @@ class _Stack:
         seated = [(place, seat) for place, seat in enumerate(self.seats) if seat]
         for place, seat in seated:
             self._lay_out(place, seat)
-        sums = self._step.run(max(len(seat.counts) for _, seat in seated))
+        sums = self._run(max(len(seat.counts) for _, seat in seated))
         seconds = (time.monotonic() - began) / len(seated)
         for place, seat in seated:
             outcome = self._settle(place, seat, sums[:, place], seconds, report)
@@ -169,6 +170,15 @@ class _Stack:
             seat.counts[-1] = int((seat.targets[-1] != IGNORED).sum())
         rates = [seat.course.rate(done + i) for i in range(len(inputs))]
         self._step.fill(place, inputs, seat.targets, seat.counts, rates)
+
+    def _run(self, steps: int) -> Tensor:
+        try:
+            return self._step.run(steps)
+        except torch.OutOfMemoryError as error:
+            raise UserError(
+                f"stack: {len(self.seats)} runs at once do not fit into the memory of the GPU. Train fewer (--stack "
+                f"{max(1, len(self.seats) // 2)}), or see what else uses it (nvidia-smi)."
+            ) from error
 
     def _settle(
         self, place: int, seat: _Seat, sums: Tensor, seconds: float, report: Callable[[Run, Point], None]

@@ -1,0 +1,70 @@
+"""Training the runs of a cell, which differ in seed and learning rate alone: in stacks where that pays, or in turn."""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+from ..specs import Run
+from .course import Diverged, Point, Trained
+from .loop import train
+from .parallel import ALONE, Team
+from .stack import Member, train_stack
+from .stackable import reason_against, stack_size
+
+
+def train_cell(
+    members: Sequence[Member],
+    vocabulary: int,
+    at_once: int | None = None,
+    save_every: float = 60.0,
+    device: str = "cpu",
+    report: Callable[[Run, Point], None] = lambda run, point: None,
+    say: Callable[[str], None] = lambda line: None,
+    stop: Callable[[], bool] = lambda: False,
+    team: Team = ALONE,
+) -> Iterator[tuple[Member, Trained | Diverged]]:
+    """Train runs and give each with what became of it, as soon as that is known.
+
+    at_once: how many in one step, at most; by default as many as pay (`stack_size`). What cannot be trained in a
+    stack, or by several processes, is trained one run after the other. The rest is as `loop.train` has it. Raises
+    Stopped.
+    """
+    if size := _size(members, vocabulary, at_once, device, say, team):
+        yield from train_stack(members, vocabulary, size, save_every, device, report, say, stop)
+        return
+    for member in members:
+        try:
+            outcome: Trained | Diverged = train(
+                member.run,
+                member.open_stream(),
+                vocabulary,
+                member.save_to,
+                member.identity,
+                save_every,
+                device,
+                partial(report, member.run),
+                say,
+                stop,
+                team,
+            )
+        except Diverged as error:
+            outcome = error
+        yield member, outcome
+
+
+def _size(
+    members: Sequence[Member],
+    vocabulary: int,
+    at_once: int | None,
+    device: str,
+    say: Callable[[str], None],
+    team: Team,
+) -> int:
+    """How many runs to train in one step, or 0 for each by itself."""
+    if team.size > 1 or len(members) < 2 or at_once == 1 or (at_once is None and device == "cpu"):
+        return 0
+    run = members[0].run
+    if reason := reason_against(run, vocabulary, device):
+        say(f"{run.slug} and others are trained one after the other and not in one step, since {reason}")
+        return 0
+    size = min(len(members), stack_size(run, vocabulary, device, at_once))
+    return size if size > 1 else 0
