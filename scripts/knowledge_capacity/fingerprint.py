@@ -2,7 +2,8 @@
 
 Snakemake sees neither an edit of an imported module nor the difference between prose and code. A fingerprint
 covers a script and every local module it imports, directly or not, and the C++ of a module, which stands beside
-it in a file or a folder of its name. It changes when their code does: not with comments, docstrings or layout of Python.
+it in a file or a folder of its name. It changes when their code does: not with comments, docstrings or layout of
+Python.
 """
 
 import ast
