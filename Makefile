@@ -18,7 +18,8 @@
 # make fuzz         the readers of configurations and measurements against ten thousand wrong ones, in some ten minutes
 # make audit        known holes in the pinned packages, as osv.dev tells them
 # make slices       a large study in pieces, what tells most first, each published in results/published/STUDY as it is done:
-#                   STUDY=gpu PROFILE=gpu (studies/gpu/ has the pieces); stop it and start it again when you like
+#                   STUDY=gpu PROFILE=gpu (studies/gpu/ has the pieces); stop it and start it again when you like;
+#                   with MINUTES=12, what tells most of what can be done in that time
 # make figures      all figures and the scorecard: of this study or, without training anything, of SOURCE=published
 #                   (or a file, a folder, an https address; docs/experiments.md)
 # make publish      keep this study's measurements and figures under results/published/
@@ -29,6 +30,7 @@ PYTHON ?= python3
 CORES ?= all
 STUDY ?=
 HOURS ?=
+MINUTES ?=
 MODEL ?=
 PROFILE ?= local
 OPTIONS ?=
@@ -132,7 +134,7 @@ audit: .venv/ready
 	.venv/audit/bin/pip-audit --vulnerability-service osv --no-deps --disable-pip --requirement envs/requirements.txt
 
 slices: .venv/ready
-	@python scripts/slices.py "$(STUDY)" --profile $(PROFILE) --cores $(CORES) $(OPTIONS)
+	@python scripts/slices.py "$(STUDY)" --profile $(PROFILE) --cores $(CORES) $(if $(MINUTES),--minutes "$(MINUTES)") $(OPTIONS)
 
 figures: .venv/ready
 	$(CHECK)

@@ -25,7 +25,7 @@ from knowledge_capacity.planning.cells import own_seeds, read_cells
 from knowledge_capacity.planning.choose import choose
 from knowledge_capacity.planning.needs import Need, needs
 from knowledge_capacity.planning.overlay import write_overlay
-from knowledge_capacity.planning.text import Told, told
+from knowledge_capacity.planning.text import Report, plan_text
 
 RUNS = Path("results/runs")
 MACHINES = (1, 8, 64)
@@ -48,7 +48,7 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
             f"--seeds {arguments.seeds} --at-once {arguments.at_once}: write {LEAST_SEEDS} seeds or more, and 1 cell "
             "or more."
         )
-    rates = cost.known(arguments.device)
+    rates = cost.known_rates(arguments.device)
     most = arguments.seeds or max(SEEDS, rates.habit.stack)
     config, sources = request.configuration(arguments.configfile)
     study = request.study_of(config, sources)
@@ -66,8 +66,8 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
     command = shlex.join(
         ["snakemake", "--workflow-profile", f"envs/{arguments.profile}", "--configfile", *files]
     )
-    of = Told(plan, wanted, rates, arguments.hours, arguments.at_once, command, own_seeds(study, cells))
-    text = told(of, MACHINES)
+    of = Report(plan, wanted, rates, arguments.hours, arguments.at_once, command, own_seeds(study, cells))
+    text = plan_text(of, MACHINES)
     # experiments of whose claims none is judged are left out: the runs of others would not make their figures
     idle = {need.experiment for need in wanted} - {need.experiment for need in plan.judged}
     for path, content in (

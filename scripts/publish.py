@@ -4,11 +4,12 @@ import argparse
 from pathlib import Path
 
 from knowledge_capacity import console
+from knowledge_capacity.capacity import measurement
 from knowledge_capacity.report.publish import publish
 
 
 def job(arguments: argparse.Namespace, log: console.Log) -> None:
-    publish(arguments.measurements, arguments.output, log.say)
+    publish(measurement.read(arguments.measurements), arguments.output, log.say)
 
 
 if __name__ == "__main__":

@@ -64,7 +64,10 @@ def test_no_model_is_taken_for_smaller_than_it_is(architecture: Architecture) ->
 
 
 def test_speeds_are_those_that_were_measured() -> None:
-    for device, rates in (("gpu", cost.h100()), ("cpu", cost.measured(pd.read_parquet(PUBLISHED)))):
+    for device, rates in (
+        ("gpu", cost.h100_rates()),
+        ("cpu", cost.measured_rates(pd.read_parquet(PUBLISHED))),
+    ):
         speed = asked.RATES[device]  # type: ignore[index]
         for name in ("per_layer_step", "per_token", "per_flop"):
             assert getattr(speed, name) == pytest.approx(getattr(rates, name), rel=0.5), (device, name)

@@ -44,17 +44,19 @@ def test_costs_are_those_of_the_runs_they_are_learned_from() -> None:
         Work(n, n * t, 6.0 * p * n * t) for n, t, p in itertools.product((100, 1000), (256, 4096), (1e3, 1e5))
     ]
     took = [2e-3 * w.layer_steps + 3e-7 * w.tokens + 4e-13 * w.flops for w in works]
-    found = cost.fitted("a machine", works, took, CPU)
+    found = cost.fit_rates("a machine", works, took, CPU)
     assert (found.per_layer_step, found.per_token, found.per_flop) == pytest.approx((2e-3, 3e-7, 4e-13))
     assert found.spread == pytest.approx(0.0, abs=1e-6)
-    off = cost.fitted("a machine", works, [one * (1.2 if i % 2 else 0.9) for i, one in enumerate(took)], CPU)
+    off = cost.fit_rates(
+        "a machine", works, [one * (1.2 if i % 2 else 0.9) for i, one in enumerate(took)], CPU
+    )
     assert off.factor() > 1.1
     with pytest.raises(UserError, match="2 runs are too few"):
-        cost.fitted("a machine", works[:2], took[:2], CPU)
+        cost.fit_rates("a machine", works[:2], took[:2], CPU)
 
 
 def test_the_timings_of_an_h100_follow_from_its_rates() -> None:
-    rates = cost.h100()
+    rates = cost.h100_rates()
     for one in cost._H100:
         assert rates.seconds(one.work) == pytest.approx(one.seconds, rel=0.1)
 
@@ -84,11 +86,11 @@ def test_a_device_that_no_run_was_measured_on_is_refused() -> None:
     ]
     rows = [[f"run{i}", "cpu, 1 threads", 10.0 * i, i, 1e5 * i, 1e11 * i, 2, None] for i in range(1, 6)]
     table = pd.DataFrame(rows, columns=columns)
-    assert cost.measured(table, "CPU").seconds(Work(9, 3e5, 3e11)) == pytest.approx(30.0)
+    assert cost.measured_rates(table, "CPU").seconds(Work(9, 3e5, 3e11)) == pytest.approx(30.0)
     with pytest.raises(
         UserError, match=re.escape("--device tpu: no run was measured on it. There are: cpu, 1 threads.")
     ):
-        cost.measured(table, "tpu")
+        cost.measured_rates(table, "tpu")
 
 
 def test_a_claim_says_what_it_needs() -> None:

@@ -5,31 +5,91 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 from ..config import did_you_mean
 from ..files import UserError
 
 ENVS = Path("envs")
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+STOPPED = 143  # as a job that saved its progress
+GRACE = 60.0  # seconds for checkpoints to be written
 
 
-def snakemake(overlays: Sequence[Path], profile: str, cores: str, targets: Sequence[str] = ()) -> int:
-    """Run a study, or these of its files, and give the exit status.
+def snakemake(
+    overlays: Sequence[Path],
+    profile: str,
+    cores: str,
+    targets: Sequence[str] = (),
+    seconds: float | None = None,
+) -> int:
+    """Run a study, or these of its files, and give the exit status; STOPPED where the time was over.
 
+    seconds: after which jobs are told to stop: training saves its progress, others are made again the next time.
     Raises UserError for a profile that is not there, which Snakemake would pass over, and once Snakemake has ended
-    after an interruption.
+    after a signal to this process.
     """
-    command = [*_command(overlays, profile, targets), "--cores", cores]
-    interrupted = []
-    before = signal.signal(signal.SIGINT, lambda number, frame: interrupted.append(number))
+    command = _command(overlays, profile, targets)
+    status = run_within([*command, "--cores", cores], seconds)
+    if status == -signal.SIGKILL:
+        subprocess.run([*command, "--unlock"], env=_environment(), stderr=subprocess.DEVNULL, check=False)  # noqa: S603
+        return STOPPED
+    return status
+
+
+def run_within(command: Sequence[str], seconds: float | None = None) -> int:
+    """Run a command of ours and all that it starts, and give the exit status; STOPPED where the time was over.
+
+    seconds: after which all of them are told to end, and no more is shown of what they say; whoever has not ended after
+    GRACE more is killed. Raises UserError once the command has ended after a signal to this process.
+    """
+    told: list[int] = []
+    shown = subprocess.PIPE if seconds is not None else None
+    process = subprocess.Popen(command, env=_environment(), stderr=shown, process_group=0)  # noqa: S603
+
+    def tell(number: int) -> None:
+        with suppress(ProcessLookupError):  # they have just ended
+            os.killpg(process.pid, number)
+
+    def forward(number: int, frame: object) -> None:
+        told.append(number)
+        tell(signal.SIGINT if number == signal.SIGINT else signal.SIGTERM)
+
+    stopped = threading.Event()
+    if process.stderr:
+        threading.Thread(target=_pass_on, args=(process.stderr, stopped), daemon=True).start()
+    before = {number: signal.signal(number, forward) for number in SIGNALS}
     try:
-        done = subprocess.run(command, env=_environment(), check=False)  # noqa: S603 (see `_command`)
+        status = process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        stopped.set()
+        tell(signal.SIGTERM)
+        status = STOPPED
+        try:
+            process.wait(GRACE)
+        except (
+            subprocess.TimeoutExpired
+        ):  # a job that does not heed, or Snakemake caught within a lock of its own
+            tell(signal.SIGKILL)
+            status = process.wait()
     finally:
-        signal.signal(signal.SIGINT, before)
-    if interrupted:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if told:
         raise UserError("interrupted. The same command goes on from there.")
-    return done.returncode
+    return status
+
+
+def _pass_on(lines: IO[bytes], stopped: threading.Event) -> None:
+    """Show lines until `stopped`, after which jobs that were told to end are told of as errors."""
+    for line in lines:
+        if not stopped.is_set():
+            sys.stderr.buffer.write(line)
+            sys.stderr.flush()
 
 
 def up_to_date(overlays: Sequence[Path], profile: str, files: Sequence[str]) -> set[str]:

@@ -18,6 +18,9 @@ def read_cells(study: Study, rates: Rates) -> Cells:
     """All cells of a study. Raises UserError for a checkpoint, which is not trained."""
     found: Cells = {}
     vocabularies: dict[Dataset, int] = {}
+    slugs: dict[Run, list[str]] = {}  # of all seeds
+    for slug, run in study.runs.items():
+        slugs.setdefault(replace(run, seed=0), []).append(slug)
     for name in study.experiments:
         for runs in study.models(name, [0]):
             if runs in found:
@@ -33,8 +36,16 @@ def read_cells(study: Study, rates: Rates) -> Cells:
             size = vocabularies[dataset] + int(recipe.has_domain_token)
             texts = request.Texts(vocabulary=size, used=size, shortest=1, longest=recipe.window)
             n_parameters = request.size_of(first.architecture, texts, recipe.window)
-            found[runs] = Cell(runs, n_parameters, work_of(first, n_parameters), rates)
+            found[runs] = Cell(
+                runs, n_parameters, work_of(first, n_parameters), rates, count_jobs(study, slugs[runs[0]])
+            )
     return found
+
+
+def count_jobs(study: Study, slugs: Sequence[str]) -> int:
+    """How many jobs measure the runs of a cell: one, one for each method that quantises them, one that asks them."""
+    methods = {method for slug in slugs for method in study.methods(slug)}
+    return 1 + len(methods) + any(study.extractions(slug) for slug in slugs)
 
 
 def count_tokens(dataset: Dataset) -> int:

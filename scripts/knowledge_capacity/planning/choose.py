@@ -57,7 +57,11 @@ def choose(
         for seed in seeds[cell]
     }
     judged = [pulp.LpVariable(f"claim_{i}", cat="Binary") for i in range(len(needs))]
-    cost = {key: seconds for cell in cells for key, seconds in costs(cell, seeds[cell], left or {}).items()}
+    cost = {
+        key: seconds
+        for cell in cells
+        for key, seconds in added_seconds(cell, seeds[cell], left or {}).items()
+    }
     spent = {cell: pulp.lpSum(cost[cell, seed] * take[cell, seed] for seed in seeds[cell]) for cell in cells}
     # whatever order jobs begin in, they end by (sum + (at_once - 1) · longest) / at_once: Graham, 1966
     longest = pulp.LpVariable("longest", lowBound=0)
@@ -94,7 +98,7 @@ def choose(
     return Plan(chosen, done, seconds, proved and best)
 
 
-def costs(cell: Cell, seeds: Sequence[int], left: Left) -> dict[tuple[Cell, int], float]:
+def added_seconds(cell: Cell, seeds: Sequence[int], left: Left) -> dict[tuple[Cell, int], float]:
     """Seconds that each seed of a cell adds to those before it."""
     found: dict[tuple[Cell, int], float] = {}
     shares: list[float] = []

@@ -55,27 +55,30 @@ _H100 = [
 ]
 
 
-def known(device: str | None) -> Rates:
+def known_rates(device: str | None) -> Rates:
     """The rates of a device by measurements, or an H100's; those of this machine by its timings, where there are any.
 
     Raises UserError where nothing tells them.
     """
     if device and device.lower() == "h100":
-        return h100()
-    if device is None and (found := timed_here()):
+        return h100_rates()
+    if device is None and (found := local_rates()):
         return found
     tables = [conditions.measurements(file) for file in TABLES if file.is_file()]
     if not tables:
         raise UserError(
             "nothing says what training costs here. Time this machine first: make budget OPTIONS=--probe."
         )
-    return measured(pd.concat(tables), device)
+    return measured_rates(pd.concat(tables), device)
 
 
-def timed_here() -> Rates | None:
-    """The rates of this machine by what was timed on it; None where nothing was, or on another GPU."""
+def local_rates(file: Path | None = None) -> Rates | None:
+    """The rates of this machine by what was timed on it; None where nothing was, or on another GPU.
+
+    file: of timings, in place of those of the benchmark or the probe.
+    """
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
-    file = STACKED if gpu else PROBED
+    file = file or (STACKED if gpu else PROBED)
     if not file.is_file():
         return None
     found = json.loads(file.read_text(encoding="utf-8"))
@@ -83,7 +86,7 @@ def timed_here() -> Rates | None:
         return None
     names = [field.name for field in fields(Timing)]
     timings = [Timing(**{name: one[name] for name in names}) for one in found["timings"]]
-    return by_timings(found["device"], timings, GPU if gpu else CPU)
+    return timed_rates(found["device"], timings, GPU if gpu else CPU)
 
 
 def keep_timings(device: str, timings: Sequence[Timing]) -> None:
@@ -91,7 +94,7 @@ def keep_timings(device: str, timings: Sequence[Timing]) -> None:
     write_json(PROBED, {"device": device, "timings": [asdict(one) for one in timings]})
 
 
-def measured(table: pd.DataFrame, device: str | None = None) -> Rates:
+def measured_rates(table: pd.DataFrame, device: str | None = None) -> Rates:
     """The rates of a device by measurements, the commonest device where none is named.
 
     table: measurements, of whole runs. device: its name there, or a part of it. Raises UserError where too few runs
@@ -107,20 +110,20 @@ def measured(table: pd.DataFrame, device: str | None = None) -> Rates:
     runs = runs[(runs.train_seconds >= LEAST_SECONDS) & runs.diverged.isna()]
     layer_steps = runs.train_steps * (1 + runs.layers.fillna(LAYERS))
     works = list(map(Work, layer_steps, runs.train_tokens, runs.train_flops))
-    return fitted(name, works, runs.train_seconds.tolist(), CPU if name.startswith("cpu") else GPU)
+    return fit_rates(name, works, runs.train_seconds.tolist(), CPU if name.startswith("cpu") else GPU)
 
 
-def h100() -> Rates:
+def h100_rates() -> Rates:
     """An H100's."""
-    return by_timings("NVIDIA H100", _H100, GPU)
+    return timed_rates("NVIDIA H100", _H100, GPU)
 
 
-def by_timings(device: str, timings: Sequence[Timing], habit: Habit) -> Rates:
+def timed_rates(device: str, timings: Sequence[Timing], habit: Habit) -> Rates:
     """The rates that fit what steps took. Raises UserError for fewer than three."""
-    return fitted(device, [one.work for one in timings], [one.seconds for one in timings], habit)
+    return fit_rates(device, [one.work for one in timings], [one.seconds for one in timings], habit)
 
 
-def fitted(device: str, works: Sequence[Work], seconds: Sequence[float], habit: Habit) -> Rates:
+def fit_rates(device: str, works: Sequence[Work], seconds: Sequence[float], habit: Habit) -> Rates:
     """The rates that fit what work took. Raises UserError for fewer than three."""
     if len(works) < 3:
         raise UserError(

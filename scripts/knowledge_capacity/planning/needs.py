@@ -29,16 +29,18 @@ OFF = 0.01  # by which seeds are made to differ
 class Cell:
     """A model of a study: all its learning rates, with any seed. runs: of seed 0, one a learning rate.
 
-    work: of training one of its runs. rates: of the device that it is planned for.
+    work: of training one of its runs. rates: of the device that it is planned for. measuring: how many jobs make and
+    measure the variants that are asked for.
     """
 
     runs: tuple[Run, ...]
     n_parameters: int
     work: Work
     rates: Rates
+    measuring: int = 1
 
     def seconds(self, left: Sequence[float]) -> float:
-        """To make runs of it: one job trains them, one measures them.
+        """To make runs of it: one job trains them, others measure them.
 
         left: for each, the share that is not trained yet; 0 where it has only to be measured.
         """
@@ -47,7 +49,7 @@ class Cell:
         habit = self.rates.habit
         untrained = [share for share in left if share > 0]
         training = cell_seconds(self.work, untrained, self.rates) if untrained else 0.0
-        return training + habit.start + habit.measuring * len(left)
+        return training + self.measuring * habit.start + habit.measuring * len(left)
 
     def whole_seconds(self, seeds: int) -> float:
         """To make so many seeds of it, from the beginning."""

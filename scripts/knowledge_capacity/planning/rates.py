@@ -40,6 +40,11 @@ class Habit:
     compiling: float
     measuring: float
 
+    @property
+    def until_first_step(self) -> float:
+        """Seconds of a job."""
+        return self.start + self.compiling
+
 
 GPU = Habit(
     stack=8, start=10.0, compiling=25.0, measuring=5.0
@@ -90,10 +95,10 @@ def cell_seconds(work: Work, left: Sequence[float], rates: Rates) -> float:
     size = rates.habit.stack
     stacks = [left[first : first + size] for first in range(0, len(left), size)]
     return rates.habit.start + sum(
-        rates.habit.compiling + rates.seconds(stacked(work, stack)) for stack in stacks
+        rates.habit.compiling + rates.seconds(stack_work(work, stack)) for stack in stacks
     )
 
 
-def stacked(work: Work, left: Sequence[float]) -> Work:
+def stack_work(work: Work, left: Sequence[float]) -> Work:
     """The work of a stack of runs of which such shares are left: steps until the last ends, tokens of each."""
     return Work(max(left) * work.layer_steps, sum(left) * work.tokens, sum(left) * work.flops)

@@ -16,7 +16,7 @@ NEVER = (
 
 
 @dataclass(frozen=True)
-class Told:
+class Report:
     """What is told of. command: that runs the plan. whole: the seeds of each cell that the study itself has."""
 
     plan: choose.Plan
@@ -28,7 +28,7 @@ class Told:
     whole: Mapping[Cell, Sequence[int]]
 
 
-def told(about: Told, machines: Sequence[int]) -> str:
+def plan_text(about: Report, machines: Sequence[int]) -> str:
     """The text. machines: for how many the time of the whole study is said."""
     plan, wanted, factor = about.plan, about.wanted, about.rates.factor()
     seconds = plan.seconds
@@ -40,7 +40,7 @@ def told(about: Told, machines: Sequence[int]) -> str:
         f"# A plan for {about.hours:g} hours",
         "",
         f"On {about.rates.device}, {about.at_once} at once; costs learned from {about.rates.runs} timings. "
-        + stacks(about),
+        + stack_note(about),
         "",
         f"* **It takes** {duration(seconds)} (nine times of ten {duration(seconds / factor)} to "
         f"{duration(seconds * factor)}): {runs} runs, those that are measured already included.",
@@ -78,7 +78,7 @@ def told(about: Told, machines: Sequence[int]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def stacks(about: Told) -> str:
+def stack_note(about: Report) -> str:
     """What a further seed of a model costs there."""
     habit = about.rates.habit
     if habit.stack == 1:

@@ -3,18 +3,20 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
+
 from ..capacity import asked, measurement, places, selection, sources
 from ..experiments import experiment_modules, output
 from ..files import UserError, write_parquet
 from . import scorecard
 
 
-def publish(measurements: Path, folder: Path, say: Callable[[str], None]) -> None:
-    """Add a file of measurements to those in a folder.
+def publish(new: pa.Table, folder: Path, say: Callable[[str], None]) -> None:
+    """Add measurements to those in a folder.
 
     Raises UserError where the two disagree; nothing is changed then.
     """
-    published, new = folder / places.NAME, measurement.read(measurements)
+    published = folder / places.NAME
     tables = {"the new ones": new}
     if published.exists():
         tables = {"those published": measurement.read(published), **tables}

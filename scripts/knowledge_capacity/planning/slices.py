@@ -1,0 +1,165 @@
+"""Slices of a large study: what each wants, what is left of it to do, and what of that to make in a given time."""
+
+import json
+import tempfile
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pyarrow as pa
+
+from ..bits import request
+from ..bits.workflow import up_to_date
+from ..capacity import asked, measurement
+from ..data.lengths import training_words
+from ..experiments.claims import LEAST_SEEDS
+from ..report import curves
+from ..study import Study
+from .cells import Cells, own_seeds, read_cells
+from .choose import added_seconds, choose
+from .needs import Cell, Need, needs
+from .overlay import write_overlay
+from .rates import Rates
+
+RUNS = Path("results/runs")
+LEAST_SHARE = 0.01  # of a run that is hardly under way, or nearly done
+
+Chosen = Mapping[Cell, Sequence[int]]  # seeds of cells
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A slice of a study. overlays: the files it is merged from. seeds: those that it asks for, of each cell.
+
+    wanted: by run, the variants that are to be measured, each for some experiments.
+    """
+
+    name: str
+    overlays: tuple[Path, ...]
+    study: Study
+    cells: Cells
+    seeds: dict[Cell, list[int]]
+    needs: list[Need]
+    wanted: asked.Asked
+
+
+@dataclass(frozen=True)
+class State:
+    """What there is of a slice. left: of each run, the share that is not trained yet, 0 where it has only to be
+    measured, None where nothing is left to do. here: the runs whose measurements are here and up to date.
+    """
+
+    left: dict[str, float | None]
+    here: set[str]
+
+    def unfinished(self, seeds: Chosen) -> dict[Cell, list[int]]:
+        """Those of some seeds of which something is left to do."""
+        return _select(seeds, lambda shares: any(share is not None for share in shares), self.left)
+
+    def trained(self, seeds: Chosen) -> dict[Cell, list[int]]:
+        """Those of some seeds that have only to be measured."""
+        return _select(seeds, lambda shares: 0.0 in shares and set(shares) <= {0.0, None}, self.left)
+
+    def under_way(self, seeds: Chosen) -> dict[Cell, list[int]]:
+        """Those of some seeds whose training has begun."""
+        return _select(seeds, lambda shares: any(0 < (share or 0) < 1 for share in shares), self.left)
+
+    def seconds(self, seeds: Chosen) -> float:
+        """What is left of some seeds takes, one cell after the other."""
+        return sum(sum(added_seconds(cell, own, self.left).values()) for cell, own in seeds.items())
+
+
+def read_slice(overlays: Sequence[Path], rates: Rates) -> Slice:
+    """Raises UserError for files that make no sound study."""
+    study = request.study_of(*request.configuration(overlays))
+    cells = read_cells(study, rates)
+    wanted = asked.parse(json.dumps(study.asked()))
+    seeds, claims = own_seeds(study, cells), needs(study, cells)
+    return Slice(overlays[-1].stem, tuple(overlays), study, cells, seeds, claims, wanted)
+
+
+@contextmanager
+def chosen_study(slice_: Slice, chosen: Chosen) -> Iterator[tuple[list[Path], Study]]:
+    """The overlays, and the study, of some seeds of a slice's cells, as long as they are needed."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "chosen.yaml"
+        file.write_text(write_overlay(slice_.study, slice_.cells, chosen), encoding="utf-8")
+        overlays = [*slice_.overlays, file]
+        yield overlays, request.study_of(*request.configuration(overlays))
+
+
+def leave_out(slice_: Slice, runs: Collection[str]) -> Slice:
+    """A slice without the seeds of these runs."""
+    kept = _select(slice_.seeds, all, {run: float(run not in runs) for run in slice_.wanted})
+    return replace(slice_, seeds={cell: kept.get(cell, []) for cell in slice_.seeds})
+
+
+def read_state(slice_: Slice, published: pa.Table | None, profile: str | None) -> State:
+    """What there is of a slice.
+
+    published: measurements; their runs are not made again. profile: with which Snakemake is asked what is up to date;
+    None takes all that is there for that. Raises UserError where Snakemake cannot tell.
+    """
+    known = set(published["run"].to_pylist()) if published else set()
+    left: dict[str, float | None] = {run: None if run in known else 1.0 for run in slice_.wanted}
+    here: set[str] = set()
+    recorded = _select(slice_.seeds, all, {run: float((RUNS / run / "run.json").is_file()) for run in left})
+    if recorded:
+        with chosen_study(slice_, recorded) as (overlays, study):
+            records = {f"{RUNS}/{run}/run.json": run for run in study.runs}
+            measurements = study.measurements()
+            there = [file for file in (*records, *measurements) if Path(file).is_file()]
+            current = up_to_date(overlays, profile, there) if profile else set(there)
+        unmeasured = {
+            str(Path(file).parent.relative_to(RUNS)) for file in measurements if file not in current
+        }
+        trained = {run for file, run in records.items() if file in current}
+        here = trained - unmeasured
+        left |= {run: 0.0 if run in unmeasured else None for run in trained}
+    for run, share in left.items():
+        if share and (found := curves.checkpoint(RUNS / run)):
+            spec = slice_.study.runs[run]
+            rest = 1 - found["tokens"] / training_words(spec.dataset, spec.recipe)
+            left[run] = min(max(rest, LEAST_SHARE), 1 - LEAST_SHARE)
+    return State(left, here)
+
+
+def choose_fitting(slice_: Slice, state: State, seconds: float, at_once: int) -> tuple[Chosen, float]:
+    """The seeds that tell most of those that can be made in so many seconds, and what they take at most."""
+    plan = choose(slice_.needs, slice_.seeds, seconds, at_once, state.left, whole=False)
+    return state.unfinished(plan.seeds), plan.seconds
+
+
+def choose_begun(slice_: Slice, state: State, at_once: int) -> Chosen:
+    """Two seeds of each of so many cells: of those under way, then of those that take least."""
+    cells = {cell: own[:LEAST_SEEDS] for cell, own in state.unfinished(slice_.seeds).items()}
+    begun = state.under_way(cells)
+    order = sorted(cells, key=lambda cell: (cell not in begun, state.seconds({cell: cells[cell]})))
+    return {cell: cells[cell] for cell in order[:at_once]}
+
+
+def collect_rows(slice_: Slice, state: State, published: pa.Table | None) -> pa.Table:
+    """The measurements that a slice asks for, of those that are here and of those published."""
+    table = asked.collected({run: slice_.wanted[run] for run in sorted(state.here)}, RUNS)
+    rows = [row for row in published.to_pylist() if row["run"] not in state.here] if published else []
+    for row in rows:
+        row["experiments"] = slice_.wanted.get(row["run"], {}).get(row["variant"], [])
+    kept = [row for row in rows if row["experiments"]]
+    return pa.concat_tables([table, measurement.table(kept)])
+
+
+def run_slugs(seeds: Chosen) -> list[str]:
+    """The slugs of the runs of some seeds of cells."""
+    return [run.slug for cell, own in seeds.items() for seed in own for run in cell.with_seed(seed)]
+
+
+def _select(
+    seeds: Chosen, holds: Callable[[list[float | None]], bool], of: Mapping[str, float | None]
+) -> dict[Cell, list[int]]:
+    """The seeds of whose runs something holds."""
+    found = {
+        cell: [seed for seed in own if holds([of[run.slug] for run in cell.with_seed(seed)])]
+        for cell, own in seeds.items()
+    }
+    return {cell: own for cell, own in found.items() if own}

@@ -1,0 +1,180 @@
+"""Filling a given time with the runs of slices that tell most, and keeping what is done when the time is over."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+
+from ..bits.workflow import STOPPED, snakemake
+from ..capacity import measurement, places
+from ..console import duration
+from ..report.publish import publish
+from .clock import Clock
+from .needs import Cell
+from .slices import (
+    Chosen,
+    Slice,
+    State,
+    choose_begun,
+    choose_fitting,
+    chosen_study,
+    collect_rows,
+    leave_out,
+    read_state,
+    run_slugs,
+)
+
+ROUND = 15.0  # seconds: Snakemake starts, looks at what is there, and has people and tokenizer made
+PUBLISHING = 15.0  # seconds
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where runs are made. at_once: cells that are trained at a time. folder: of what is published.
+
+    factor: by which training may take longer than predicted.
+    """
+
+    profile: str
+    cores: str
+    at_once: int
+    factor: float
+    folder: Path
+    states: dict[str, State] = field(default_factory=dict)  # of slices, until something is made
+
+    def published(self) -> pa.Table | None:
+        """The measurements that are published."""
+        file = self.folder / places.NAME
+        return measurement.read(file) if file.is_file() else None
+
+    def state(self, slice_: Slice) -> State:
+        """What there is of a slice."""
+        if slice_.name not in self.states:
+            self.states[slice_.name] = read_state(slice_, self.published(), self.profile)
+        return self.states[slice_.name]
+
+    def make(self, slice_: Slice, seeds: Chosen, seconds: float) -> int:
+        """Train and measure seeds of a slice, as long as there is time; the exit status of Snakemake."""
+        self.states.clear()
+        with chosen_study(slice_, seeds) as (overlays, study):
+            return snakemake(overlays, self.profile, self.cores, study.measurements(), max(0.0, seconds))
+
+
+@dataclass(frozen=True)
+class Round:
+    """What is made next. seconds: that it takes at most. fits: whether it is expected to be done in the time."""
+
+    slice_: Slice
+    seeds: Chosen
+    seconds: float
+    fits: bool
+
+
+def fill_time(slices: Sequence[Slice], place: Place, clock: Clock, say: Say) -> list[str]:
+    """Train, measure and publish what fits in the time, and say what was done; returns the runs that failed."""
+    failed: list[str] = []
+    tried: dict[str, set[str]] = {slices[0].name: set()}  # runs, by slice
+    while one := next_round([leave_out(slice_, failed) for slice_ in slices], place, clock):
+        tried.setdefault(one.slice_.name, set()).update(run_slugs(one.seeds))
+        say(describe_round(one, clock))
+        with clock.stage("training"):
+            status = place.make(one.slice_, one.seeds, clock.until_stop)
+        if status == STOPPED:
+            say("slices: the time for training is over; what is under way has saved its progress")
+            break
+        with clock.stage("planning"):
+            failed += run_slugs(place.state(one.slice_).unfinished(one.seeds))
+    lines = []
+    for slice_ in (slice_ for slice_ in slices if slice_.name in tried):
+        state, runs = finish_slice(slice_, place, clock, say), tried[slice_.name]
+        lines += [f"{slice_.name}: {len(runs & state.here)} of {len(runs)} runs made"] if runs else []
+    rest = [(slice_, read_state(slice_, place.published(), None)) for slice_ in slices]
+    for line in [*lines, *list_under_way(rest), *list_next(rest), f"time {clock.account()}"]:
+        say(f"slices: {line}")
+    return failed
+
+
+def next_round(slices: Sequence[Slice], place: Place, clock: Clock) -> Round | None:
+    """What tells most of what can be made in the time, by the first slice with anything that can.
+
+    Where nothing can, what is to be begun, if there is time to come well beyond its first step. None where there is
+    nothing to do, or no time.
+    """
+    seconds = clock.until_stop - ROUND
+    if seconds <= 0:
+        return None
+    with clock.stage("planning"):
+        unfinished = []
+        for slice_ in slices:
+            if not place.state(slice_).unfinished(slice_.seeds):
+                continue
+            unfinished.append(slice_)
+            seeds, needed = choose_fitting(slice_, place.state(slice_), seconds / place.factor, place.at_once)
+            if seeds:
+                return Round(slice_, seeds, needed, fits=True)
+        for slice_ in unfinished:
+            state = place.state(slice_)
+            seeds = choose_begun(slice_, state, place.at_once)
+            if seconds > 2 * max(cell.rates.habit.until_first_step for cell in seeds):
+                return Round(slice_, seeds, state.seconds(seeds), fits=False)
+    return None
+
+
+def finish_slice(slice_: Slice, place: Place, clock: Clock, say: Say) -> State:
+    """Measure what is trained of a slice, and publish what is measured."""
+    with clock.stage("measuring"):
+        state = place.state(slice_)
+        if (trained := state.trained(slice_.seeds)) and clock.left > PUBLISHING:
+            place.make(slice_, trained, clock.left - PUBLISHING)
+            state = place.state(slice_)
+    with clock.stage("publishing"):
+        table = collect_rows(slice_, state, place.published())
+        if table.num_rows:
+            publish(table, place.folder, say)
+    return state
+
+
+def describe_round(one: Round, clock: Clock) -> str:
+    """What is made next, in words."""
+    runs = len(run_slugs(one.seeds))
+    what = (
+        f"{runs} runs of {len(one.seeds)} cells" if one.fits else f"{runs} runs are begun, since nothing fits"
+    )
+    cells = "".join(f"\n  {name_cell(cell, own)}" for cell, own in one.seeds.items())
+    return (
+        f"slices: {one.slice_.name}: {what}, which take about {duration(one.seconds)}; there are "
+        f"{duration(clock.until_stop)} for training{cells}"
+    )
+
+
+def name_cell(cell: Cell, seeds: Sequence[int]) -> str:
+    """A cell by its dataset, architecture and recipe, with seeds."""
+    rates = f", {len(cell.runs)} learning rates" if len(cell.runs) > 1 else ""
+    return f"{cell.runs[0].slug.rpartition('/')[0]}{rates}, seeds {', '.join(map(str, seeds))}"
+
+
+def list_under_way(states: Sequence[tuple[Slice, State]]) -> Iterator[str]:
+    """What has been begun and not ended, a line for each cell."""
+    lines: dict[str, str] = {}
+    for slice_, state in states:
+        for cell, own in state.trained(slice_.seeds).items():
+            lines.setdefault(name_cell(cell, own), "trained, to be measured the next time")
+        for cell, own in state.under_way(slice_.seeds).items():
+            shares = [state.left[run] or 0.0 for run in run_slugs({cell: own})]
+            done = f"{1 - sum(shares) / len(shares):.0%}, {duration(state.seconds({cell: own}))} more"
+            lines.setdefault(name_cell(cell, own), done)
+    return (f"under way: {name}: {line}" for name, line in lines.items())
+
+
+def list_next(states: Sequence[tuple[Slice, State]]) -> Iterator[str]:
+    """How much is left of each slice that those before it do not make."""
+    counted: set[str] = set()
+    for slice_, state in states:
+        new = State({run: None if run in counted else share for run, share in state.left.items()}, state.here)
+        counted |= {run for run, share in state.left.items() if share is not None}
+        if seeds := new.unfinished(slice_.seeds):
+            runs = sum(share is not None for share in new.left.values())
+            yield f"next: {slice_.name}: {runs} runs in {duration(new.seconds(seeds))}"
