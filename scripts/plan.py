@@ -97,7 +97,7 @@ def probe(at_once: int, log: console.Log) -> None:
     """Time training on this machine in about a minute: stacks on a GPU, elsewhere runs side by side as planned for."""
     benchmark = [sys.executable, str(Path(__file__).with_name("benchmark.py"))]
     if torch.cuda.is_available():
-        subprocess.run([*benchmark, "stack"], check=True)  # noqa: S603 (our own)
+        subprocess.run([*benchmark, "stacks", "--quick"], check=True)  # noqa: S603 (our own)
         return
     log.say(f"plan: timing {at_once} runs at once, of {SHAPES} sizes each")
     timings = []
@@ -106,7 +106,7 @@ def probe(at_once: int, log: console.Log) -> None:
         each = _timed(benchmark, [["ours", shape, 1, MANY]] * at_once)
         size, batch = (what["layers"], what["n_parameters"]), (what["batch_size"], what["window"])
         seconds = sum(one["seconds"] for one in each) / at_once
-        timings.append(cost.Timing(*size, *batch, stack=1, seconds=seconds))
+        timings.append(cost.Timing(*size, *batch, seconds=seconds))
         log.say(f"plan: {what['architecture']}, {console.amount(math.prod(batch) / seconds)} tokens/s each")
     cost.keep_timings(f"this machine, {at_once} runs at once", timings)
 
@@ -137,7 +137,7 @@ if __name__ == "__main__":
     parser.add_argument(
         "--device",
         metavar="NAME",
-        help="h100, or one that measurements name; default: this machine by its probe, else the one most measured",
+        help="h100, or a processor that measurements name; default: this one by its probe, else the one most measured",
     )
     parser.add_argument(
         "--probe", action="store_true", help="time training on this machine first, and keep what it says"

@@ -69,8 +69,28 @@ def test_a_stack_takes_the_launches_of_one_run_and_the_operations_of_all() -> No
     assert cell_seconds(work, [1.0] * 3, rates) == pytest.approx(10 + 25 + 1.0 + 3.3)
     assert cell_seconds(work, [1.0] * 4, rates) == pytest.approx(10 + 2 * 25 + 2 * 1.0 + 4.4)
     assert cell_seconds(work, [0.5, 0.1], rates) == pytest.approx(10 + 25 + 0.5 + 0.6 * 1.1)
+    measured = replace(rates, further=0.2)
+    assert cell_seconds(work, [1.0] * 3, measured) == pytest.approx(10 + 25 + 1.0 + 1.1 + 2 * 0.2 * 1.1)
+    assert cell_seconds(work, [1.0], measured) == cell_seconds(work, [1.0], rates)
     one_by_one = replace(rates, habit=replace(CPU, start=5.0))
     assert cell_seconds(work, [1.0] * 4, one_by_one) == pytest.approx(5 + 4 * 2.1)
+
+
+def test_the_rates_of_a_gpu_follow_from_the_stacks_that_were_timed_on_it() -> None:
+    """An H100 that is half as fast, with 8 runs in 2.5 times the time of one."""
+    shape = {"layers": 2, "n_parameters": 859_392, "batch_size": 24, "window": 512, "size": 8}
+    work = cost.Timing(2, 859_392, 24, 512, 0.0).work
+    h100 = cost.h100_rates()
+    alone = 2 * h100.seconds(work)
+    speeds = {
+        "tokens_per_second": work.tokens / alone,
+        "tokens_per_second_of_all": 8 * work.tokens / (2.5 * alone),
+    }
+    found = cost.stack_rates([{**shape, **speeds, "device": "a GPU"}])
+    assert found.device == "a GPU"
+    assert found.seconds(work) == pytest.approx(alone)
+    assert found.stack_seconds(work, [1.0] * 8) == pytest.approx(2.5 * alone)
+    assert found.stack_seconds(work, [1.0] * 2) == pytest.approx((1 + 1.5 / 7) * alone)
 
 
 def test_a_device_that_no_run_was_measured_on_is_refused() -> None:
@@ -88,7 +108,8 @@ def test_a_device_that_no_run_was_measured_on_is_refused() -> None:
     table = pd.DataFrame(rows, columns=columns)
     assert cost.measured_rates(table, "CPU").seconds(Work(9, 3e5, 3e11)) == pytest.approx(30.0)
     with pytest.raises(
-        UserError, match=re.escape("--device tpu: no run was measured on it. There are: cpu, 1 threads.")
+        UserError,
+        match=re.escape("--device tpu: no run was measured on such a processor. There are: cpu, 1 threads."),
     ):
         cost.measured_rates(table, "tpu")
 

@@ -8,9 +8,11 @@ zero, by least squares of relative errors.
 
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from statistics import fmean
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,38 +27,37 @@ LEAST_SECONDS = 2.0  # of training: what a shorter run took says more about its 
 SPREAD = 0.1  # where no run can be left out
 TABLES = (Path("results/measurements.parquet"), Path("results/published/measurements.parquet"))
 PROBED = Path("results/benchmarks/probe.json")  # by make budget OPTIONS=--probe, on a processor
-STACKED = Path("results/benchmarks/stack.json")  # by scripts/benchmark.py stack, on a GPU
+STACKED = Path("results/benchmarks/stacks.json")  # by scripts/benchmark.py stacks, on a GPU
 
 
 @dataclass(frozen=True)
 class Timing:
-    """What a step took, in seconds. stack: how many runs it trained at once, each with a batch of its own."""
+    """What a step of one run took, in seconds."""
 
     layers: int
     n_parameters: int
     batch_size: int
     window: int
-    stack: int
     seconds: float
 
     @property
     def work(self) -> Work:
-        """Of the step, of all runs."""
-        tokens = self.stack * self.batch_size * self.window
+        """Of the step."""
+        tokens = self.batch_size * self.window
         return Work(1.0 + self.layers, tokens, 6.0 * self.n_parameters * tokens)
 
 
 # Alone on the GPU, bf16, captured steps (docs/speed.md). The third on an H200, which has the same processor.
 _H100 = [
-    Timing(1, 281_408, 24, 512, 1, 0.661e-3),
-    Timing(2, 859_392, 24, 512, 1, 1.066e-3),
-    Timing(4, 431_360, 16, 512, 1, 1.20e-3),
-    Timing(8, 7_241_216, 96, 512, 1, 18.90e-3),
+    Timing(1, 281_408, 24, 512, 0.661e-3),
+    Timing(2, 859_392, 24, 512, 1.066e-3),
+    Timing(4, 431_360, 16, 512, 1.20e-3),
+    Timing(8, 7_241_216, 96, 512, 18.90e-3),
 ]
 
 
 def known_rates(device: str | None) -> Rates:
-    """The rates of a device by measurements, or an H100's; those of this machine by its timings, where there are any.
+    """The rates of an H100, of a processor by measurements, or of this machine by what was timed on it.
 
     Raises UserError where nothing tells them.
     """
@@ -65,28 +66,50 @@ def known_rates(device: str | None) -> Rates:
     if device is None and (found := local_rates()):
         return found
     tables = [conditions.measurements(file) for file in TABLES if file.is_file()]
-    if not tables:
+    if not tables or (device is None and torch.cuda.is_available()):
         raise UserError(
             "nothing says what training costs here. Time this machine first: make budget OPTIONS=--probe."
         )
     return measured_rates(pd.concat(tables), device)
 
 
-def local_rates(file: Path | None = None) -> Rates | None:
+def local_rates(stacks: Path = STACKED) -> Rates | None:
     """The rates of this machine by what was timed on it; None where nothing was, or on another GPU.
 
-    file: of timings, in place of those of the benchmark or the probe.
+    stacks: the file of timings of stacks, of a GPU.
     """
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
-    file = file or (STACKED if gpu else PROBED)
-    if not file.is_file():
+    if torch.cuda.is_available():
+        found = json.loads(stacks.read_text(encoding="utf-8")) if stacks.is_file() else []
+        here = [one for one in found if one["device"] == torch.cuda.get_device_name()]
+        return stack_rates(here) if here else None
+    if not PROBED.is_file():
         return None
-    found = json.loads(file.read_text(encoding="utf-8"))
-    if gpu and found["device"] != gpu:
-        return None
-    names = [field.name for field in fields(Timing)]
-    timings = [Timing(**{name: one[name] for name in names}) for one in found["timings"]]
-    return timed_rates(found["device"], timings, GPU if gpu else CPU)
+    probed = json.loads(PROBED.read_text(encoding="utf-8"))
+    return timed_rates(probed["device"], [Timing(**one) for one in probed["timings"]], CPU)
+
+
+def stack_rates(found: Sequence[Mapping[str, Any]]) -> Rates:
+    """The rates of a GPU by its stacks: those of an H100, as many times as slow as its steps of one run are, with what
+    further runs of a stack add to a step. found: of training.benchmark_stacks, on one device.
+    """
+    h100 = h100_rates()
+    slower, further = [], []
+    for one in found:
+        work = Timing(one["layers"], one["n_parameters"], one["batch_size"], one["window"], 0.0).work
+        alone = work.tokens / one["tokens_per_second"]
+        together = one["size"] * work.tokens / one["tokens_per_second_of_all"]
+        slower.append(alone / h100.seconds(work))
+        further.append((together - alone) / (one["size"] - 1) / h100.arithmetic(work) / slower[-1])
+    times = fmean(slower)
+    return replace(
+        h100,
+        device=found[0]["device"],
+        per_layer_step=times * h100.per_layer_step,
+        per_token=times * h100.per_token,
+        per_flop=times * h100.per_flop,
+        runs=h100.runs + 2 * len(found),
+        further=max(0.0, fmean(further)),
+    )
 
 
 def keep_timings(device: str, timings: Sequence[Timing]) -> None:
@@ -95,22 +118,22 @@ def keep_timings(device: str, timings: Sequence[Timing]) -> None:
 
 
 def measured_rates(table: pd.DataFrame, device: str | None = None) -> Rates:
-    """The rates of a device by measurements, the commonest device where none is named.
+    """The rates of a processor by measurements, the commonest one where none is named.
 
-    table: measurements, of whole runs. device: its name there, or a part of it. Raises UserError where too few runs
-    tell them.
+    Those of GPUs do not tell how many runs shared their steps. table: measurements, of whole runs. device: its name
+    there, or a part of it. Raises UserError where too few runs tell them.
     """
-    known = {name: group for name, group in table.groupby("device")}
+    known = {name: group for name, group in table.groupby("device") if name.startswith("cpu")}
     fits = [name for name in known if device is None or device.lower() in name.lower()]
     if not fits:
         names = ", ".join(sorted(known)) or "none"
-        raise UserError(f"--device {device}: no run was measured on it. There are: {names}.")
+        raise UserError(f"--device {device}: no run was measured on such a processor. There are: {names}.")
     name = max(fits, key=lambda one: known[one].run.nunique())
     runs = known[name].drop_duplicates("run")
     runs = runs[(runs.train_seconds >= LEAST_SECONDS) & runs.diverged.isna()]
     layer_steps = runs.train_steps * (1 + runs.layers.fillna(LAYERS))
     works = list(map(Work, layer_steps, runs.train_tokens, runs.train_flops))
-    return fit_rates(name, works, runs.train_seconds.tolist(), CPU if name.startswith("cpu") else GPU)
+    return fit_rates(name, works, runs.train_seconds.tolist(), CPU)
 
 
 def h100_rates() -> Rates:

@@ -59,6 +59,7 @@ class Rates:
     """Seconds for each layer of each update, for each token and for each operation on a device.
 
     spread: of the logarithm of actual over predicted seconds, over runs left out of the fit. runs: how many there were.
+    further: the share of its tokens' and operations' seconds that each further run of a stack adds.
     """
 
     device: str
@@ -68,11 +69,23 @@ class Rates:
     spread: float
     runs: int
     habit: Habit
+    further: float = 1.0
 
     def seconds(self, work: Work) -> float:
-        """Of the steps."""
-        steps = self.per_layer_step * work.layer_steps
-        return steps + self.per_token * work.tokens + self.per_flop * work.flops
+        """Of the steps of a run."""
+        return self.per_layer_step * work.layer_steps + self.arithmetic(work)
+
+    def arithmetic(self, work: Work) -> float:
+        """Of its tokens and operations alone."""
+        return self.per_token * work.tokens + self.per_flop * work.flops
+
+    def stack_seconds(self, work: Work, left: Sequence[float]) -> float:
+        """Of the steps of a stack. work: of a whole run. left: of each run, the share that is not trained yet.
+
+        The layers of one run, until the last one ends, and the tokens and operations of all.
+        """
+        longest, whole = max(left), self.per_layer_step * work.layer_steps
+        return longest * whole + (longest + self.further * (sum(left) - longest)) * self.arithmetic(work)
 
     def factor(self) -> float:
         """By which nine runs of ten take no longer, and no shorter, than predicted."""
@@ -92,13 +105,6 @@ def cell_seconds(work: Work, left: Sequence[float], rates: Rates) -> float:
 
     work: of a whole run. left: for each run, the share of it that is not trained yet, above 0.
     """
-    size = rates.habit.stack
-    stacks = [left[first : first + size] for first in range(0, len(left), size)]
-    return rates.habit.start + sum(
-        rates.habit.compiling + rates.seconds(stack_work(work, stack)) for stack in stacks
-    )
-
-
-def stack_work(work: Work, left: Sequence[float]) -> Work:
-    """The work of a stack of runs of which such shares are left: steps until the last ends, tokens of each."""
-    return Work(max(left) * work.layer_steps, sum(left) * work.tokens, sum(left) * work.flops)
+    habit = rates.habit
+    stacks = [left[first : first + habit.stack] for first in range(0, len(left), habit.stack)]
+    return habit.start + sum(habit.compiling + rates.stack_seconds(work, stack) for stack in stacks)
