@@ -1,6 +1,7 @@
 """The planner: learned costs, what claims need, choices beside all there are, and an overlay that runs."""
 
 import itertools
+import json
 import math
 import re
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 import warm
 from knowledge_capacity.bits import request
 from knowledge_capacity.experiments import architectures_at_100, base_law, quantization
@@ -91,6 +93,22 @@ def test_the_rates_of_a_gpu_follow_from_the_stacks_that_were_timed_on_it() -> No
     assert found.seconds(work) == pytest.approx(alone)
     assert found.stack_seconds(work, [1.0] * 8) == pytest.approx(2.5 * alone)
     assert found.stack_seconds(work, [1.0] * 2) == pytest.approx((1 + 1.5 / 7) * alone)
+
+
+def test_timings_of_another_gpu_tell_nothing_of_this_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shape = {"layers": 2, "n_parameters": 859_392, "batch_size": 24, "window": 512, "size": 8}
+    speeds = {"tokens_per_second": 1e7, "tokens_per_second_of_all": 3e7}
+    file = tmp_path / "stacks.json"
+    file.write_text(json.dumps([{**shape, **speeds, "device": "a GPU"}]))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "another GPU")
+    assert cost.local_rates(file) is None
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a GPU")
+    found = cost.local_rates(file)
+    assert found
+    assert (found.device, found.habit) == ("a GPU", GPU)
 
 
 def test_a_device_that_no_run_was_measured_on_is_refused() -> None:
