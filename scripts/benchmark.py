@@ -40,6 +40,7 @@ STREAM = {
 }
 TRAINING = ["model", "parameters", "batch", "threads", "Trainer, tokens/s", "here, tokens/s", "ratio"]
 TRAINING += ["matrix products alone, tokens/s", "memory over Trainer's", "losses apart"]
+BEFORE = ["the build before, tokens/s", "times it"]  # with --against
 MEASURING = ["model", "parameters", "people", "training, tokens/s", "scoring, tokens/s", "texts a person"]
 MEASURING += ["share of 1000 exposures", "of 100"]
 OVERLAP = 20  # times the steps of one run alone, for runs at once, so that all of them run most of the time
@@ -72,16 +73,21 @@ def _training(arguments: argparse.Namespace, log: console.Log) -> None:
 
     threads = [n for n in (1, 2) if n <= (os.cpu_count() or 1)][: 1 if GPU else None]
     found = []
-    table = "| " + " | ".join(TRAINING) + " |\n|---" + "|---:" * (len(TRAINING) - 1) + "|\n"
+    columns = TRAINING + (BEFORE if arguments.against else [])
+    table = "| " + " | ".join(columns) + " |\n|---" + "|---:" * (len(columns) - 1) + "|\n"
     for i in range(len(SHAPES)):
         shape = {**_alone("training", "facts", i, 1), **_alone("training", "both", i, 1), "timed": []}
         tokens = shape["batch_size"] * shape["window"]
         floor = shape["matmul_flops_per_second"] / shape["flops_per_step"] * tokens
         for n in threads:
             runs: dict[str, list[dict[str, Any]]] = {"trainer": [], "ours": []}
+            runs |= {"before": []} if arguments.against else {}
             for _ in range(ROUNDS):
                 for which, each in runs.items():
-                    each.append(_alone("training", which, i, n))
+                    if which == "before":
+                        each.append(_time_build(arguments.against, SHAPES[i], n))
+                    else:
+                        each.append(_alone("training", which, i, n))
             speed = {which: tokens / median(one["seconds"] for one in each) for which, each in runs.items()}
             used = {which: median(one["bytes"] for one in each) for which, each in runs.items()}
             timed = {"threads": n, "tokens_per_second": speed, "bytes": used}
@@ -95,6 +101,8 @@ def _training(arguments: argparse.Namespace, log: console.Log) -> None:
                 f"{used['ours'] / used['trainer']:.2f}",
                 f"{shape['losses_apart']:.0e}",
             ]
+            if arguments.against:
+                cells += [amount(speed["before"]), f"{speed['ours'] / speed['before']:.2f}"]
             table += f"| {' | '.join(cells)} |\n"
             log.say(" | ".join(cells))
         found.append(shape)
@@ -190,6 +198,29 @@ def _command(what: str, *options: Any) -> list[str]:
     return [sys.executable, __file__, what, "--one", json.dumps(options)]
 
 
+BUILD = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from knowledge_capacity.specs import Architecture
+from knowledge_capacity.training import benchmark
+size, dataset, batch_size, window, steps, threads = json.loads(sys.argv[2])
+shape = benchmark.Shape(Architecture(*size), getattr(benchmark, dataset), batch_size, window, steps)
+print(json.dumps(benchmark.ours(shape, threads)))
+"""
+
+
+def _time_build(folder: Path, shape: Any, threads: int) -> dict[str, Any]:
+    """`ours` of another build of this project, a checkout in `folder`."""
+    from knowledge_capacity.training.benchmark import TINY
+
+    size = shape.architecture.layers, shape.architecture.heads, shape.architecture.width
+    dataset = "TINY" if shape.dataset == TINY else "FULL"
+    values = [size, dataset, shape.batch_size, shape.window, shape.steps, threads]
+    command = [sys.executable, "-c", BUILD, str(folder.absolute() / "scripts"), json.dumps(values)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)  # noqa: S603 (our own)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
 def _alone(what: str, *options: Any) -> dict[str, Any]:
     done = subprocess.run(  # noqa: S603 (our own)
         _command(what, *options), check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -227,6 +258,12 @@ if __name__ == "__main__":
         default=[1, 2, 4],
         metavar="N",
         help="how many runs at once (default: 1, 2 and 4)",
+    )
+    parser.add_argument(
+        "--against",
+        type=Path,
+        metavar="FOLDER",
+        help="another build of this project, a checkout, whose training is timed in turns with this one's",
     )
     parser.add_argument("--one", metavar="JSON", help="one measurement alone, printed as JSON")
     parser.add_argument(
