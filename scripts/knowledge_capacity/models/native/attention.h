@@ -72,78 +72,97 @@ inline Right transposed_panels(float *to, const float *from, long stride, const 
     return {to, 0};
 }
 
-// out: a vector of each query head for each position, rows `out_stride` apart. log_sums (heads, rows): of the scores.
-inline void attend(const Window &w, Projections<const float> in, float *out, long out_stride, float *log_sums) {
+// What attention keeps of a window for the way back. weights (heads, rows, rows) are those before they are divided by
+// their sums, `inverses` (heads, rows) one over these; or both null, and the way back makes the weights again.
+struct KeptWeights {
+    float *weights, *inverses;
+};
+
+// exp(scores - top) of one row at position t, in place of its first n scores, and 0 behind t. Returns top and the sum.
+struct Softmax {
+    float top, total;
+};
+inline Softmax exponentiate(float *scores, long t, long n) {
+    const long edge = t / WIDTH * WIDTH; // of the vector with the row's own position
+    const vec last = first(load(scores + edge), t + 1 - edge, LOWEST);
+    vec highest = last;
+    for (long j = 0; j < edge; j += WIDTH) highest = larger(highest, load(scores + j));
+    const float top = max(highest);
+    vec weight = exp(last - top), total = weight;
+    store(scores + edge, weight);
+    for (long j = 0; j < edge; j += WIDTH) {
+        weight = exp(load(scores + j) - top);
+        store(scores + j, weight);
+        total += weight;
+    }
+    for (long j = edge + WIDTH; j < n; j += WIDTH) store(scores + j, vec{});
+    return {top, sum(total)};
+}
+
+// out: a vector of each query head for each position, rows `out_stride` apart. log_sums (heads, rows): of the scores;
+// null if not wanted.
+inline void attend(const Window &w, Projections<const float> in, float *out, long out_stride, float *log_sums,
+                   KeptWeights kept = {}) {
     Scratch scratch;
     const Right keys = transposed_panels(scratch.take(w.rows * w.head_width), in.keys, in.stride, w, w.scale());
-    float *scores = scratch.take(BLOCK * w.rows);
+    float *passing = kept.weights ? nullptr : scratch.take(BLOCK * w.rows);
     for (long head = 0; head < w.heads; head++)
         for (long begin = 0; begin < w.rows; begin += BLOCK) {
-            const long M = std::min(BLOCK, w.rows - begin), n = begin + M;
+            const long M = std::min(BLOCK, w.rows - begin), n = begin + M, from = head * w.rows + begin;
             const float *queries = in.queries + begin * in.stride + head * w.padded;
+            float *scores = kept.weights ? kept.weights + from * w.rows : passing;
             multiply(M, n, w.head_width, rows_of(queries, in.stride), keys, scores, w.rows);
-            float totals[BLOCK];
+            float inverses[BLOCK];
             for (long i = 0; i < M; i++) {
-                float *s = scores + i * w.rows;
-                const long edge = (begin + i) / WIDTH * WIDTH; // of the vector with the row's own position
-                const vec last = first(load(s + edge), begin + i + 1 - edge, LOWEST);
-                vec highest = last;
-                for (long j = 0; j < edge; j += WIDTH) highest = larger(highest, load(s + j));
-                const float top = max(highest);
-                vec weight = exp(last - top), total = weight;
-                store(s + edge, weight);
-                for (long j = 0; j < edge; j += WIDTH) {
-                    weight = exp(load(s + j) - top);
-                    store(s + j, weight);
-                    total += weight;
-                }
-                for (long j = edge + WIDTH; j < n; j += WIDTH) store(s + j, vec{});
-                totals[i] = sum(total);
-                log_sums[head * w.rows + begin + i] = top + std::log(totals[i]);
+                const Softmax of = exponentiate(scores + i * w.rows, begin + i, n);
+                inverses[i] = 1.0f / of.total;
+                if (log_sums) log_sums[from + i] = of.top + std::log(of.total);
             }
+            if (kept.inverses) std::copy_n(inverses, M, kept.inverses + from);
             float *to = out + begin * out_stride + head * w.padded;
             multiply(M, w.padded, n, rows_of(scores, w.rows), {in.values, in.stride}, to, out_stride);
-            for (long i = 0; i < M; i++) { // of the mixed values, not of the many more weights
-                const float inverse = 1.0f / totals[i];
+            for (long i = 0; i < M; i++) // the mixed values are divided, not the many more weights
                 for (long j = 0; j < w.padded; j += WIDTH)
-                    store(to + i * out_stride + j, load(to + i * out_stride + j) * inverse);
-            }
+                    store(to + i * out_stride + j, load(to + i * out_stride + j) * inverses[i]);
         }
 }
 
-// The gradients of queries, keys and values from that of `out`: weights are made again from the scores and log_sums.
+// The gradients of queries, keys and values from that of `out`. Weights are those kept, or made again from the scores
+// and log_sums.
 inline void attend_back(const Window &w, Projections<const float> in, const float *out, const float *dout,
-                        long out_stride, const float *log_sums, Projections<float> grads) {
+                        long out_stride, const float *log_sums, KeptWeights kept, Projections<float> grads) {
     Scratch scratch;
     const long size = w.rows * w.head_width;
-    const Right keys = transposed_panels(scratch.take(size), in.keys, in.stride, w, w.scale());
     const Right values = transposed_panels(scratch.take(size), in.values, in.stride, w, 1.0f);
-    float *weights = scratch.take(BLOCK * w.rows), *dscores = scratch.take(BLOCK * w.rows);
+    Right keys = {};
+    if (!kept.weights) keys = transposed_panels(scratch.take(size), in.keys, in.stride, w, w.scale());
+    float *passing = kept.weights ? nullptr : scratch.take(BLOCK * w.rows), *dscores = scratch.take(BLOCK * w.rows);
     for (long t = 0; t < w.rows; t++) {
         std::fill_n(grads.keys + t * grads.stride, w.padded, 0.0f);
         std::fill_n(grads.values + t * grads.stride, w.padded, 0.0f);
     }
     for (long head = 0; head < w.heads; head++)
         for (long begin = 0; begin < w.rows; begin += BLOCK) {
-            const long M = std::min(BLOCK, w.rows - begin), n = begin + M;
+            const long M = std::min(BLOCK, w.rows - begin), n = begin + M, from = head * w.rows + begin;
             const float *queries = in.queries + begin * in.stride + head * w.padded;
             const float *mixed = out + begin * out_stride + head * w.padded;
             const float *dmixed = dout + begin * out_stride + head * w.padded;
-            multiply(M, n, w.head_width, rows_of(queries, in.stride), keys, weights, w.rows);
+            float *weights = kept.weights ? kept.weights + from * w.rows : passing;
+            if (!kept.weights) multiply(M, n, w.head_width, rows_of(queries, in.stride), keys, weights, w.rows);
             multiply(M, n, w.head_width, rows_of(dmixed, out_stride), values, dscores, w.rows);
             for (long i = 0; i < M; i++) {
                 float *p = weights + i * w.rows, *ds = dscores + i * w.rows;
-                const float log_sum = log_sums[head * w.rows + begin + i];
                 vec products = {};
                 for (long j = 0; j < w.padded; j += WIDTH)
                     products += load(mixed + i * out_stride + j) * load(dmixed + i * out_stride + j);
                 const float mean = sum(products);
-                const long edge = (begin + i) / WIDTH * WIDTH;
-                vec weight = exp(first(load(p + edge), begin + i + 1 - edge, LOWEST) - log_sum);
-                store(p + edge, weight);
-                store(ds + edge, weight * (load(ds + edge) - mean));
-                for (long j = 0; j < edge; j += WIDTH) {
-                    weight = exp(load(p + j) - log_sum);
+                const long t = begin + i, edge = t / WIDTH * WIDTH;
+                for (long j = 0; j <= edge; j += WIDTH) {
+                    vec weight;
+                    if (kept.weights)
+                        weight = load(p + j) * kept.inverses[from + i];
+                    else
+                        weight = exp((j < edge ? load(p + j) : first(load(p + j), t + 1 - j, LOWEST)) - log_sums[from + i]);
                     store(p + j, weight);
                     store(ds + j, weight * (load(ds + j) - mean));
                 }
@@ -161,7 +180,8 @@ inline void attend_back(const Window &w, Projections<const float> in, const floa
         }
     auto scale = [&](float *x, long numbers) {
         for (long t = 0; t < w.rows; t++)
-            for (long j = 0; j < numbers; j += WIDTH) store(x + t * grads.stride + j, load(x + t * grads.stride + j) * w.scale());
+            for (long j = 0; j < numbers; j += WIDTH)
+                store(x + t * grads.stride + j, load(x + t * grads.stride + j) * w.scale());
     };
     scale(grads.queries, w.heads * w.padded);
     scale(grads.keys, w.padded);

@@ -95,7 +95,7 @@ struct Layer {
 
 // What a layer keeps of a window for the way back.
 struct Kept {
-    float *total, *normed, *stats, *joint, *log_sums, *mixed; // attention
+    float *total, *normed, *stats, *joint, *mixed, *weights, *inverses, *log_sums; // attention
     float *mlp_total, *mlp_normed, *mlp_stats, *inner, *active;
 };
 
@@ -103,6 +103,7 @@ constexpr long GROUP_TOKENS = 128; // of a batch, at least, for each group of wi
 constexpr long MOST_GROUPS = 8;
 constexpr long GROUP_MEMORY = 1 << 24; // floats of the gradients of all groups, at most, where there are several
 constexpr long LOGITS = 1 << 16;       // at a time
+constexpr long KEPT_WEIGHTS = 1 << 16; // of attention, of each head, at most; else they are made again
 
 class Decoder {
     const Shape shape;
@@ -243,13 +244,19 @@ class Decoder {
 
     static Projections<const float> constant(Projections<float> p) { return {p.queries, p.keys, p.values, p.stride}; }
 
+    static KeptWeights kept_weights(const Kept &k, long head, long rows) {
+        if (!k.weights) return {};
+        return {k.weights + head * rows * rows, k.inverses + head * rows};
+    }
+
     void attention(const Layer &l, const Kept &k, const Rotary &rotary, long rows) const {
         linear(k.normed, l.joint, &l.joint_bias, k.joint, rows);
         rotary.rotate(k.joint, shape.heads + shape.groups, joined.padded, joined.all());
         const long each = shape.heads / shape.groups;
         for (long group = 0; group < shape.groups; group++)
             attend({rows, each, shape.head_width, joined.padded}, constant(projections(k.joint, group)),
-                   k.mixed + group * each * joined.padded, mixed.all(), k.log_sums + group * each * rows);
+                   k.mixed + group * each * joined.padded, mixed.all(), k.log_sums ? k.log_sums + group * each * rows : nullptr,
+                   kept_weights(k, group * each, rows));
     }
 
     void attention_back(const Layer &l, const Kept &k, const Rotary &rotary, const float *dupdate, float *dnormed,
@@ -261,7 +268,8 @@ class Decoder {
         for (long group = 0; group < shape.groups; group++) {
             const long head = group * each * joined.padded;
             attend_back({rows, each, shape.head_width, joined.padded}, constant(projections(k.joint, group)),
-                        k.mixed + head, dmixed + head, mixed.all(), k.log_sums + group * each * rows,
+                        k.mixed + head, dmixed + head, mixed.all(),
+                        k.log_sums ? k.log_sums + group * each * rows : nullptr, kept_weights(k, group * each, rows),
                         projections(djoint, group));
         }
         rotary.rotate_back(djoint, shape.heads + shape.groups, joined.padded, joined.all());
@@ -271,21 +279,17 @@ class Decoder {
     template <class A> void mlp(const Layer &l, const Kept &k, float *update, long rows) const {
         linear(k.mlp_normed, l.inner, &l.inner_bias, k.inner, rows);
         if (shape.gated)
-            gate<A>(k.inner, k.active, rows, shape.inner, inner.all());
+            gate_keeping_slopes<A>(k.inner, k.active, rows, inner.all());
         else
-            activate<A>(k.inner, nullptr, k.active, rows, shape.inner, inner.all());
+            activate_keeping_slopes<A>(k.inner, k.active, rows, inner.all());
         linear(k.active, l.outer, nullptr, update, rows);
     }
 
-    template <class A>
     void mlp_back(const Layer &l, const Kept &k, const float *dupdate, float *dnormed, float *grads, long rows) const {
         Scratch scratch;
         float *dactive = scratch.take(rows * inner.all()), *dinner = scratch.take(rows * inners.all());
         linear_back(dupdate, k.active, l.outer, nullptr, dactive, grads, rows);
-        if (shape.gated)
-            gate_back<A>(dactive, k.inner, dinner, rows, shape.inner, inner.all());
-        else
-            activate_back<A>(dactive, k.inner, nullptr, dinner, nullptr, rows, shape.inner, inner.all());
+        multiply_slopes(dactive, k.inner, dinner, rows, inners.count, inner.all());
         linear_back(dinner, k.mlp_normed, l.inner, &l.inner_bias, dnormed, grads, rows);
     }
 
@@ -312,7 +316,10 @@ class Decoder {
             Kept k = {};
             next(l.attention_norm, l.attention_norm_bias, k.total, k.normed, k.stats);
             k.joint = scratch.take(rows * joined.all()), k.mixed = scratch.take(rows * mixed.all());
-            k.log_sums = scratch.take(shape.heads * rows);
+            if (rows * rows <= KEPT_WEIGHTS) {
+                k.weights = scratch.take(shape.heads * rows * rows), k.inverses = scratch.take(shape.heads * rows);
+            } else
+                k.log_sums = scratch.take(shape.heads * rows);
             attention(l, k, rotary, rows);
             linear(k.mixed, l.out, nullptr, update, rows);
             update_bias = &l.out_bias;
@@ -334,8 +341,7 @@ class Decoder {
             const Layer &l = layers[i];
             const Kept &k = kept[i];
             if (l.inner) {
-                shape.silu ? mlp_back<Silu>(l, k, dtotal, dnormed, grads, rows)
-                           : mlp_back<Gelu>(l, k, dtotal, dnormed, grads, rows);
+                mlp_back(l, k, dtotal, dnormed, grads, rows);
                 normalise_back(dnormed, dtotal, k.mlp_total, k.mlp_stats, &l.out_bias, l.mlp_norm, l.mlp_norm_bias,
                                dtotal, grads, rows);
             }

@@ -140,7 +140,7 @@ void attention_backward(const float *grad, const float *joint, const float *bias
         g.gather_mixed(dmixed, grad + b * window * heads * D, group);
         for (long i = 0; i < g.each; i++)
             std::copy_n(log_sums + (b * heads + group * g.each + i) * window, window, sums + i * rows);
-        attend_back(g.shape(), g.parts(static_cast<const float *>(x)), mixed, dmixed, wide, sums, g.parts(dx));
+        attend_back(g.shape(), g.parts(static_cast<const float *>(x)), mixed, dmixed, wide, sums, {}, g.parts(dx));
         rotary.rotate_back(dx, g.each + 1, g.padded_width, g.stride);
         g.scatter(grad_joint + in_joint, grad_bias ? grad_bias + b * (heads + 2 * groups) * D : nullptr, dx, group);
     });

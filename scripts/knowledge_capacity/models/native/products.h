@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <type_traits>
 
 #include "vectors.h"
 
@@ -46,7 +47,8 @@ inline void tile(Left a, const float *b, long b_stride, float *c, long c_stride,
 #pragma GCC unroll 16
     for (int i = 0; i < M; i++)
 #pragma GCC unroll 2
-        for (int j = 0; j < N; j++) sums[i][j] = begin == Begin::ZERO ? vec{} : load((begin == Begin::ROW ? row : c + i * c_stride) + j * WIDTH);
+        for (int j = 0; j < N; j++)
+            sums[i][j] = begin == Begin::ZERO ? vec{} : load((begin == Begin::ROW ? row : c + i * c_stride) + j * WIDTH);
     for (long k = 0; k < K; k++) {
         vec right[N];
 #pragma GCC unroll 2
@@ -64,15 +66,25 @@ inline void tile(Left a, const float *b, long b_stride, float *c, long c_stride,
         for (int j = 0; j < N; j++) store(c + i * c_stride + j * WIDTH, sums[i][j]);
 }
 
-template <int M, int N>
+// A panel of N vectors of the result, tile by tile.
+template <int N>
 inline void columns(long rows, Left a, const float *b, long b_stride, float *c, long c_stride, long K, Begin begin,
                     const float *row) {
-    for (long i = 0; i < rows; i += M) {
+    auto tiles = [&](auto height, long i) {
+        constexpr int M = decltype(height)::value;
         const Left part = {a.data + i * a.row, a.row, a.column};
         if (a.row == 1)
             tile<M, N, true>(part, b, b_stride, c + i * c_stride, c_stride, K, begin, row);
         else
             tile<M, N, false>(part, b, b_stride, c + i * c_stride, c_stride, K, begin, row);
+        return i + M;
+    };
+    for (long i = 0; i < rows;) {
+        const long left = rows - i;
+        if (N == 2 && TALL == 8 && left >= 6 && left != 8) // sixteen registers are best filled so; 8 are two of 4
+            i = tiles(std::integral_constant<int, 6>(), i);
+        else
+            i = tiles(std::integral_constant<int, N == 2 ? TALL / 2 : TALL>(), i);
     }
 }
 
@@ -82,11 +94,11 @@ inline void multiply(long M, long N, long K, Left a, Right b, float *c, long c_s
     long j = 0;
     for (; j + PANEL <= N; j += PANEL) {
         const float *from = b.stride ? b.data + j : b.data + j * K;
-        columns<TALL / 2, 2>(M, a, from, b.stride ? b.stride : PANEL, c + j, c_stride, K, begin, row + j);
+        columns<2>(M, a, from, b.stride ? b.stride : PANEL, c + j, c_stride, K, begin, row + j);
     }
     if (j < N) {
         const float *from = b.stride ? b.data + j : b.data + j * K;
-        columns<TALL, 1>(M, a, from, b.stride ? b.stride : WIDTH, c + j, c_stride, K, begin, row + j);
+        columns<1>(M, a, from, b.stride ? b.stride : WIDTH, c + j, c_stride, K, begin, row + j);
     }
 }
 

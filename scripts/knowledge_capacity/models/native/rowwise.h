@@ -27,7 +27,7 @@ void activate(const float *x, const float *bias, float *y, long rows, long n, lo
         for (long j = 0; j < n; j += WIDTH) {
             vec v = load(x + i * stride + j, n - j);
             if (bias) v += load(bias + j, n - j);
-            store(y + i * stride + j, A::value(v), stride - j);
+            store(y + i * stride + j, A::both(v).value, stride - j);
         }
 }
 
@@ -39,7 +39,7 @@ void activate_back(const float *dy, const float *x, const float *bias, float *dx
         for (long j = 0; j < n; j += WIDTH) {
             vec v = load(x + i * stride + j, n - j);
             if (bias) v += load(bias + j, n - j);
-            vec d = load(dy + i * stride + j, n - j) * A::slope(v);
+            vec d = load(dy + i * stride + j, n - j) * A::both(v).slope;
             store(dx + i * stride + j, d, stride - j);
             if (grad_bias) store(grad_bias + j, load(grad_bias + j, n - j) + d, n - j);
         }
@@ -50,7 +50,7 @@ template <class A> void gate(const float *x, float *y, long rows, long n, long s
     for (long i = 0; i < rows; i++)
         for (long j = 0; j < n; j += WIDTH) {
             const float *g = x + i * 2 * stride + j;
-            store(y + i * stride + j, A::value(load(g, n - j)) * load(g + stride, n - j), stride - j);
+            store(y + i * stride + j, A::both(load(g, n - j)).value * load(g + stride, n - j), stride - j);
         }
 }
 
@@ -60,9 +60,41 @@ template <class A> void gate_back(const float *dy, const float *x, float *dx, lo
             const float *g = x + i * 2 * stride + j;
             float *d = dx + i * 2 * stride + j;
             vec v = load(g, n - j), up = load(g + stride, n - j), dv = load(dy + i * stride + j, n - j);
-            store(d, dv * up * A::slope(v), stride - j);
-            store(d + stride, dv * A::value(v), stride - j);
+            const Both at = A::both(v);
+            store(d, dv * up * at.slope, stride - j);
+            store(d + stride, dv * at.value, stride - j);
         }
+}
+
+// The same, forward, of padded rows; in place of x stands what `multiply_slopes` takes on the way back.
+template <class A> void activate_keeping_slopes(float *x, float *y, long rows, long stride) {
+    for (long i = 0; i < rows * stride; i += WIDTH) {
+        const Both at = A::both(load(x + i));
+        store(y + i, at.value);
+        store(x + i, at.slope);
+    }
+}
+
+template <class A> void gate_keeping_slopes(float *x, float *y, long rows, long stride) {
+    for (long i = 0; i < rows; i++)
+        for (long j = 0; j < stride; j += WIDTH) {
+            float *g = x + i * 2 * stride + j;
+            const Both at = A::both(load(g));
+            const vec up = load(g + stride);
+            store(y + i * stride + j, at.value * up);
+            store(g, at.slope * up);
+            store(g + stride, at.value);
+        }
+}
+
+// dx (rows, parts, stride) = slopes, of the same shape, times dy (rows, stride)
+inline void multiply_slopes(const float *dy, const float *slopes, float *dx, long rows, long parts, long stride) {
+    for (long i = 0; i < rows; i++)
+        for (long part = 0; part < parts; part++)
+            for (long j = 0; j < stride; j += WIDTH) {
+                const long at = (i * parts + part) * stride + j;
+                store(dx + at, load(dy + i * stride + j) * load(slopes + at));
+            }
 }
 
 // ------------------------------------------------------------------------------------------------- norm

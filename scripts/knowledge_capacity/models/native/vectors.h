@@ -115,45 +115,31 @@ inline vec exp(vec x) {
     return x < -87.0f ? vec{} : p * power;
 }
 
-// x·P(x²), P a polynomial in t = 2x²/bound² - 1: coefficients are least maximal-error fits on |x| <= bound.
-template <int N> inline vec odd_polynomial(vec x, float bound, const float (&c)[N]) {
-    vec t = x * x * (2.0f / (bound * bound)) - 1.0f;
-    vec p = all(c[N - 1]);
-    for (int i = N - 2; i >= 0; i--) p = p * t + c[i];
-    return x * p;
-}
+// An activation's value and slope at x, which share most of their work.
+struct Both {
+    vec value, slope;
+};
 
-struct Gelu { // exact (erf); both functions to 5e-7
-    static vec value(vec x) { // x·Φ(x)
-        const float bound = 5.0f;
-        static const float c[] = {0.14136379957f, -0.07029684633f, 0.05151917413f, -0.04042525962f, 0.03145730495f,
-                                  -0.02342014574f, 0.01634978317f, -0.01060156897f, 0.00645085191f, -0.00369551289f,
-                                  0.00182346010f, -0.00074795028f, 0.00041969318f, -0.00028383307f, 0.00008698372f};
-        vec y = x * (odd_polynomial(x, bound, c) + 0.5f);
-        y = x < -bound ? vec{} : y;
-        return x > bound ? x : y;
-    }
-    static vec slope(vec x) { // Φ(x) + x·φ(x)
-        const float bound = 5.5f;
-        static const float c[] = {0.12875920534f, -0.06573971361f, 0.05366517976f, -0.05374367908f, 0.06031575799f, -0.06864280254f,
-                                  0.07423520088f, -0.07404282689f, 0.06525969505f, -0.05008931085f, 0.03914458677f,
-                                  -0.03207511827f, 0.01712847874f, -0.00337164570f, 0.00366555294f, -0.00578245195f,
-                                  0.00222308515f};
-        vec y = odd_polynomial(x, bound, c) + 0.5f;
-        y = x < -bound ? vec{} : y;
-        return x > bound ? all(1.0f) : y;
+struct Gelu { // exact (erf): x·Φ(x), and Φ(x) + x·φ(x), both to 3e-7
+    static inline __attribute__((always_inline)) Both both(vec x) {
+        const vec size = x < 0.0f ? -x : x;
+        const vec bell = exp(x * x * -0.5f); // √(2π)·φ(x)
+        const vec t = 1.0f / (size * 0.231641888f + 1.0f); // Abramowitz & Stegun 7.1.26, of size/√2
+        vec p = t * 0.5307027145f - 0.7265760135f;
+        p = p * t + 0.7107068705f;
+        p = p * t - 0.142248368f;
+        p = p * t + 0.127414796f;
+        const vec above = p * t * bell; // Φ(-size)
+        const vec phi = x < 0.0f ? above : 1.0f - above;
+        return {x * phi, phi + x * bell * 0.3989422804f};
     }
 };
 
-struct Silu {
-    static vec sigmoid(vec x) {
-        vec e = exp(x < 0.0f ? x : -x);
-        return (x < 0.0f ? e : all(1.0f)) / (e + 1.0f);
-    }
-    static vec value(vec x) { return x * sigmoid(x); }
-    static vec slope(vec x) {
-        vec s = sigmoid(x);
-        return s * (1.0f + x * (1.0f - s));
+struct Silu { // x·σ(x)
+    static inline __attribute__((always_inline)) Both both(vec x) {
+        const vec e = exp(x < 0.0f ? x : -x);
+        const vec sigmoid = (x < 0.0f ? e : all(1.0f)) / (e + 1.0f);
+        return {x * sigmoid, sigmoid * (1.0f + x * (1.0f - sigmoid))};
     }
 };
 
