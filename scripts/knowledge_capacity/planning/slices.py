@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import pyarrow as pa
@@ -40,8 +41,12 @@ class Slice:
     study: Study
     cells: Cells
     seeds: dict[Cell, list[int]]
-    needs: list[Need]
     wanted: asked.Asked
+
+    @cached_property
+    def needs(self) -> list[Need]:
+        """What its claims need, which takes seconds to find out."""
+        return needs(self.study, self.cells)
 
 
 @dataclass(frozen=True)
@@ -75,8 +80,7 @@ def read_slice(overlays: Sequence[Path], rates: Rates) -> Slice:
     study = request.study_of(*request.configuration(overlays))
     cells = read_cells(study, rates)
     wanted = asked.parse(json.dumps(study.asked()))
-    seeds, claims = own_seeds(study, cells), needs(study, cells)
-    return Slice(overlays[-1].stem, tuple(overlays), study, cells, seeds, claims, wanted)
+    return Slice(overlays[-1].stem, tuple(overlays), study, cells, own_seeds(study, cells), wanted)
 
 
 @contextmanager
@@ -91,6 +95,8 @@ def chosen_study(slice_: Slice, chosen: Chosen) -> Iterator[tuple[list[Path], St
 
 def leave_out(slice_: Slice, runs: Collection[str]) -> Slice:
     """A slice without the seeds of these runs."""
+    if not slice_.wanted.keys() & set(runs):
+        return slice_
     kept = _select(slice_.seeds, all, {run: float(run not in runs) for run in slice_.wanted})
     return replace(slice_, seeds={cell: kept.get(cell, []) for cell in slice_.seeds})
 
