@@ -176,7 +176,8 @@ class _Profile:
 
     def __call__(self, log_capacity: float) -> tuple[float, float, float]:
         z = (self.own - log_capacity) / self.scale
-        each = np.where(self.limited, special.log_ndtr(-z), -0.5 * z * z - self.jacobian)
+        each = -0.5 * z * z - self.jacobian
+        each[..., self.limited] = special.log_ndtr(-z[..., self.limited])
         total = each.sum(axis=2)
         k, spread = np.unravel_index(total.argmax(), total.shape)
         return float(total[k, spread]), float(SHARPNESS[k]), float(SPREADS[spread])
