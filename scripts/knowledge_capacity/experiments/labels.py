@@ -145,8 +145,8 @@ def guides(ax: Axes, taken: list[Box], ratios: Iterable[float] = style.GUIDES) -
 def covered(boxes: Iterable[Box], taken: Iterable[Box]) -> float:
     """The area of boxes that others take, or that lies beyond the panel."""
     others, total = [*EDGES, *taken], 0.0
-    for box in boxes:
+    for start, low, end, high in boxes:
         for left, bottom, right, top in others:
-            width, height = min(right, box[2]) - max(left, box[0]), min(top, box[3]) - max(bottom, box[1])
-            total += max(width, 0) * max(height, 0)
+            if left < end and start < right and bottom < high and low < top:
+                total += (min(right, end) - max(left, start)) * (min(top, high) - max(bottom, low))
     return total
