@@ -26,6 +26,7 @@ def use() -> None:
             "font.size": 8,
             "axes.labelsize": 8,
             "axes.titlesize": 9,
+            "axes.titley": 1.0,  # nothing stands between a panel and its title; looking for that takes a while
             "legend.fontsize": 7,
             "legend.title_fontsize": 7,
             "xtick.labelsize": 7,
