@@ -6,9 +6,8 @@ from snakemake.utils import min_version
 
 min_version("9.20")
 
-# thousands of jobs are many objects that all stay: looking through them for garbage takes a fifth of a dry run
-gc.freeze()
-gc.set_threshold(500_000, 50, 50)
+# thousands of rules and jobs are many objects that all stay: looking through them for garbage takes a fifth of a dry run
+gc.disable()
 
 
 include: "rules/check.smk"
@@ -53,6 +52,15 @@ rule results:
     input:
         rules.all.input,
     localrule: True
+
+
+# each rule leaves a function here, and Snakemake copies all of these several times for each job
+for name in [name for name in globals() if name.startswith("__") and "." in name]:
+    del globals()[name]
+
+gc.freeze()
+gc.set_threshold(500_000, 50, 50)
+gc.enable()
 
 
 # after a failure, an interruption, or a signal to end

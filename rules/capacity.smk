@@ -1,45 +1,46 @@
-"""Capacity: one job measures all variants of a run; the measurements are then collected into one table."""
+"""Capacity: one job measures all variants of a cell's runs; the measurements are then collected into one table."""
 
+settings = settings_of("capacity")
+for cell, runs in study.cells.items():
 
-rule capacity:
-    input:
-        model="results/runs/{run}/model.safetensors",
-        record="results/runs/{run}/run.json",
-        variants=run_variants,
-        people=run_people,
-        texts=run_texts,
-        tokenizer=run_tokenizer,
-    output:
-        "results/runs/{run}/measurements.parquet",
-    log:
-        "results/logs/capacity/{run}.log",
-    conda:
-        "../envs/study.yaml"
-    threads: 1
-    resources:
-        gpu_slots=1,
-    params:
-        code=code("capacity.py"),
-        model=model_code,
-        run=run_spec,
-        texts=lambda wildcards: texts_option(run_texts(wildcards)),
-        scored=run_scored,
-    message:
-        "measure {wildcards.run}"
-    shell:
-        "python scripts/capacity.py --run {params.run:q} --model {input.model:q} --record {input.record:q}"
-        " --variants {input.variants:q} --people {input.people:q} --tokenizer {input.tokenizer:q} {params.texts:q}"
-        " --scored-people {params.scored} --output {output:q} --code {params.code} --threads {threads} --log {log:q}"
+    rule:
+        name:
+            rule_name("capacity", cell)
+        input:
+            in_results(*map(layout.model_file, runs)),
+            in_results(*map(layout.record_file, runs)),
+            variants_of(runs),
+            data_of(runs),
+        output:
+            update(in_results(*map(layout.measurements_file, runs))),
+        log:
+            f"results/logs/capacity/{cell}.log",
+        group:
+            settings.group
+        conda:
+            "../envs/study.yaml"
+        threads: settings.threads
+        resources:
+            **{"gpu_slots": 1} | settings.resources,
+        params:
+            code=code("capacity.py"),
+            cell=cell_to_json(runs),
+            variants=variants_of(runs),
+            scored=study.scored_people(runs[0].slug),
+        message:
+            f"measure {cell}"
+        shell:
+            "python scripts/capacity.py --cell {params.cell:q} --results results --variants {params.variants:q}"
+            " --scored-people {params.scored} --code {params.code} --threads {threads} --log {log:q}"
+
+    note_outputs(rule_name("capacity", cell))
 
 
 # How one run's bits per parameter move with each convention of the measurement: which run, `study.example_run` says.
 rule conventions:
     input:
-        model=f"results/runs/{example.run}/model.safetensors",
-        record=f"results/runs/{example.run}/run.json",
-        people=run_people(example),
-        texts=run_texts(example),
-        tokenizer=run_tokenizer(example),
+        in_results(layout.model_file(example), layout.record_file(example)),
+        data_of([example]),
     output:
         multiext("results/conventions", ".md", ".json"),
         report(
@@ -57,16 +58,13 @@ rule conventions:
         gpu_slots=1,
     params:
         code=code("conventions.py"),
-        model=model_code(example),
-        run=run_spec(example),
-        texts=texts_option(run_texts(example)),
-        scored=run_scored(example),
+        run=to_json(example),
+        scored=study.scored_people(example.slug),
     message:
         "how conventions move one run's bits per parameter"
     shell:
-        "python scripts/conventions.py --run {params.run:q} --model {input.model:q} --record {input.record:q}"
-        " --people {input.people:q} --tokenizer {input.tokenizer:q} {params.texts:q}"
-        " --scored-people {params.scored} --output results/conventions --threads {threads} --log {log:q}"
+        "python scripts/conventions.py --run {params.run:q} --results results --scored-people {params.scored}"
+        " --output results/conventions --threads {threads} --log {log:q}"
 
 
 # All measurements in one table, from which every figure is drawn: of the study's runs or, with `source` in the
@@ -95,7 +93,7 @@ else:
 
     rule collect_study:
         input:
-            study.measurements(),
+            in_results(*study.measurements()),
         output:
             "results/measurements.parquet",
         log:

@@ -4,16 +4,18 @@ import hashlib
 import json
 import sys
 from functools import cache
+from itertools import chain
 from inspect import isfunction, signature
 from pathlib import Path
 from types import SimpleNamespace
 
 from snakemake.exceptions import WorkflowError
 
+from knowledge_capacity import layout
 from knowledge_capacity.config import ConfigError
-from knowledge_capacity.fingerprint import fingerprint
+from knowledge_capacity.fingerprint import fingerprint, own_code
 from knowledge_capacity.planning import asked
-from knowledge_capacity.specs import STORED, Checkpoint, PythonModel, TransformersModel, to_json
+from knowledge_capacity.specs import STORED, Checkpoint, cell_to_json, to_json
 from knowledge_capacity.experiments import paper_results
 from knowledge_capacity.study import Study, experiment_modules
 
@@ -50,78 +52,83 @@ def tokenizer_code(wildcards):
     return code("tokenizer.py", *(["knowledge_capacity/data/prose.py"] if stored else []))
 
 
+def settings_of(stage):
+    """What a command line or a profile sets for a stage, by its name: its resources, threads and group.
+
+    A stage has a rule for each cell, and Snakemake knows nothing of what these have in common.
+    """
+    resources = workflow.resource_settings.overwrite_resources.get(stage) or {}
+    threads = workflow.resource_settings.overwrite_threads.get(stage, 1)
+    return SimpleNamespace(
+        resources={name: getattr(value, "raw", value) for name, value in resources.items()},
+        threads=getattr(threads, "raw", threads),
+        group=workflow.group_settings.overwrite_groups.get(stage),
+    )
+
+
 def train_device():
     """Whether jobs that train are given GPUs by a scheduler, as envs/slurm has it."""
-    given = workflow.resource_settings.overwrite_resources.get("train") or {}
-    values = [given[name] for name in ("gpu", "gres") if name in given]
-    return "gpu" if any(str(getattr(value, "raw", value)) != "0" for value in values) else "cpu"
+    given = settings_of("train").resources
+    return "gpu" if any(str(given[name]) != "0" for name in ("gpu", "gres") if name in given) else "cpu"
 
 
-def train_minutes(wildcards):
-    """What a run asks of a scheduler; 0, no limit, where jobs run on this machine."""
+def train_minutes(runs):
+    """What a cell asks of a scheduler; 0, no limit, where jobs run on this machine."""
     scheduled = workflow.non_local_exec or workflow.remote_exec
-    return asked.minutes(study.runs[wildcards.run], train_device()) if scheduled else 0
+    return asked.minutes(runs, train_device()) if scheduled else 0
 
 
-def train_memory(wildcards):
-    return asked.memory(study.runs[wildcards.run], train_device())
+def rule_name(stage, cell, *more):
+    """The name of a stage's rule for a cell, which nobody need write: the stage, and what it is for."""
+    return ".".join([stage, cell.replace("/", "."), *more])
 
 
-def run_spec(wildcards):
-    return to_json(study.runs[wildcards.run])
+made = {}
 
 
-def run_people(wildcards):
-    run = study.runs[wildcards.run]
-    return f"results/data/{run.dataset.slug}/seed{run.seed}/people.parquet"
+def note_outputs(name):
+    """Remember what a rule makes: Snakemake then knows whose outputs others read, and need not search them all."""
+    made.update((str(file), file) for file in getattr(rules, name).output)
 
 
-def run_tokenizer(wildcards):
+def in_results(*files):
+    paths = [f"results/{file}" for file in files]
+    return [made.get(path, path) for path in paths]
+
+
+def people_of(runs):
+    return in_results(*dict.fromkeys(layout.people_file(run.dataset, run.seed) for run in runs))
+
+
+def texts_of(runs):
+    """The encoded texts of bioR and bioG; other datasets have none."""
+    return in_results(*dict.fromkeys(chain.from_iterable(layout.text_files(r.dataset, r.seed) for r in runs)))
+
+
+def tokenizer_of(runs):
     """That of the dataset; a checkpoint brings its own."""
-    run = study.runs[wildcards.run]
-    if isinstance(run.architecture, Checkpoint):
-        return f"{run.architecture.folder}/tokenizer.json"
-    return f"results/data/{run.dataset.slug}/tokenizer/tokenizer.json"
+    architecture, dataset = runs[0].architecture, runs[0].dataset
+    if isinstance(architecture, Checkpoint):
+        return f"{architecture.folder}/tokenizer.json"
+    return f"results/{layout.tokenizer_file(dataset)}"
 
 
-def run_checkpoint(wildcards):
+def data_of(runs):
+    """What a job reads of a cell's data."""
+    return [*people_of(runs), *texts_of(runs), tokenizer_of(runs)]
+
+
+def checkpoint_of(runs):
     """The files of a model that is only measured; other models have none."""
-    architecture = study.runs[wildcards.run].architecture
+    architecture = runs[0].architecture
     if not isinstance(architecture, Checkpoint):
         return []
     folder = Path(architecture.folder)
     return [str(folder / "config.json"), *map(str, sorted(folder.glob("*.safetensors")))]
 
 
-def model_code(wildcards):
-    """Fingerprint of what a run has of its own: a model's files (a function's, with those beside it that it imports,
-    or a config.json), and with qat the rounding and what is rounded."""
-    run = study.runs[wildcards.run]
-    rounding = ""
-    if run.recipe.qat:
-        rounding = code(*(f"knowledge_capacity/quantization/{name}.py" for name in ("rtn", "variants")))
-    architecture = run.architecture
-    if isinstance(architecture, TransformersModel) and architecture.config.endswith(".json"):
-        return hashlib.sha256(Path(architecture.config).read_bytes()).hexdigest()[:12] + rounding
-    if not isinstance(architecture, PythonModel):
-        return rounding
-    file = Path(architecture.function.rpartition(":")[0])
-    return fingerprint(file.parent, file.name) + rounding
-
-
-def encoded_texts(dataset, seed):
-    """The files of the texts of bioR and bioG; other datasets have none."""
-    names = ("tokens.npy", "terms.npy", "lengths.npy", "checksums.json") if dataset.kind in STORED else ()
-    return [f"results/data/{dataset.slug}/seed{seed}/encoded/{name}" for name in names]
-
-
-def run_texts(wildcards):
-    run = study.runs[wildcards.run]
-    return encoded_texts(run.dataset, run.seed)
-
-
 def card_texts(wildcards):
-    return encoded_texts(study.datasets[wildcards.dataset], 0)
+    return in_results(*layout.text_files(study.datasets[wildcards.dataset], 0))
 
 
 def texts_option(files):
@@ -129,56 +136,22 @@ def texts_option(files):
     return ["--texts", str(Path(files[0]).parent)] if files else []
 
 
-def run_variants(wildcards):
-    return [
-        f"results/runs/{wildcards.run}/variants/{method}.safetensors"
-        for method in study.methods(wildcards.run)
-    ]
-
-
 # the run that the error budget is made for
-example = SimpleNamespace(run=study.example_run())
+example = study.runs[study.example_run()]
 
 
-def run_scored(wildcards):
-    return study.scored_people(wildcards.run)
+def variants_of(runs):
+    return in_results(
+        *(layout.variants_file(run, method) for run in runs for method in study.methods(run.slug))
+    )
 
 
-def quantizer_specs(wildcards):
-    specs = study.quantizers(wildcards.run, wildcards.method)
-    return "[" + ", ".join(to_json(spec) for spec in specs) + "]"
+def specs_json(specs):
+    return "[" + ", ".join(map(to_json, specs)) + "]"
 
 
-def extraction_specs(wildcards):
-    return "[" + ", ".join(to_json(spec) for spec in study.extractions(wildcards.run)) + "]"
-
-
-def calibrated(wildcards):
-    """Whether a method looks at the run's data; the others do not run again when these change."""
-    return wildcards.method == "gptq"
-
-
-def calibration_data(wildcards):
-    """The files of the data that a method looks at."""
-    if not calibrated(wildcards):
-        return []
-    return [run_people(wildcards), run_tokenizer(wildcards), *run_texts(wildcards)]
-
-
-def calibration_options(wildcards):
-    """The options that tell a script of these data, as words of a shell command."""
-    if not calibrated(wildcards):
-        return []
-    files = ["--people", run_people(wildcards), "--tokenizer", run_tokenizer(wildcards)]
-    return ["--run", run_spec(wildcards), *files, *texts_option(run_texts(wildcards))]
-
-
-def calibration_gpu(wildcards):
-    return int(calibrated(wildcards))
-
-
-def method_code(wildcards):
-    return code("quantize.py", f"knowledge_capacity/quantization/{wildcards.method}.py")
+def method_code(method):
+    return code("quantize.py", f"knowledge_capacity/quantization/{method}.py")
 
 
 def result_named(wildcards):

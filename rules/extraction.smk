@@ -1,33 +1,35 @@
-"""Extraction: one job teaches a run to answer questions about half of its people, and asks about the others."""
+"""Extraction: one job teaches a cell's runs to answer questions about half of their people, and asks about the others."""
 
+settings = settings_of("extract")
+for task in study.questionings():
 
-rule extract:
-    input:
-        model="results/runs/{run}/model.safetensors",
-        record="results/runs/{run}/run.json",
-        people=run_people,
-        texts=run_texts,
-        tokenizer=run_tokenizer,
-    output:
-        measurements="results/runs/{run}/extraction.parquet",
-        answers="results/runs/{run}/answers.parquet",
-    log:
-        "results/logs/extract/{run}.log",
-    conda:
-        "../envs/study.yaml"
-    threads: 1
-    resources:
-        gpu_slots=1,
-    params:
-        code=code("extract.py"),
-        model=model_code,
-        run=run_spec,
-        questions=extraction_specs,
-        texts=lambda wildcards: texts_option(run_texts(wildcards)),
-    message:
-        "ask {wildcards.run}"
-    shell:
-        "python scripts/extract.py --run {params.run:q} --model {input.model:q} --record {input.record:q}"
-        " --people {input.people:q} --tokenizer {input.tokenizer:q} {params.texts:q} --questions {params.questions:q}"
-        " --output {output.measurements:q} --answers {output.answers:q} --code {params.code} --threads {threads}"
-        " --log {log:q}"
+    rule:
+        name:
+            rule_name("extract", task.name)
+        input:
+            in_results(*map(layout.model_file, task.runs)),
+            in_results(*map(layout.record_file, task.runs)),
+            data_of(task.runs),
+        output:
+            measurements=update(in_results(*map(layout.extraction_file, task.runs))),
+            answers=update(in_results(*map(layout.answers_file, task.runs))),
+        log:
+            f"results/logs/extract/{task.name}.log",
+        group:
+            settings.group
+        conda:
+            "../envs/study.yaml"
+        threads: settings.threads
+        resources:
+            **{"gpu_slots": 1} | settings.resources,
+        params:
+            code=code("extract.py"),
+            cell=cell_to_json(task.runs),
+            questions=specs_json(task.specs),
+        message:
+            f"ask {task.name}"
+        shell:
+            "python scripts/extract.py --cell {params.cell:q} --results results --questions {params.questions:q}"
+            " --code {params.code} --threads {threads} --log {log:q}"
+
+    note_outputs(rule_name("extract", task.name))

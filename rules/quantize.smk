@@ -1,26 +1,34 @@
-"""Quantisation: one job per run and method makes that method's variants at every precision asked for."""
+"""Quantisation: one job per cell and method makes that method's variants at every precision asked for."""
 
+settings = settings_of("quantize")
+for task in study.quantizations():
 
-rule quantize:
-    input:
-        model="results/runs/{run}/model.safetensors",
-        config="results/runs/{run}/config.json",
-        data=calibration_data,
-    output:
-        "results/runs/{run}/variants/{method}.safetensors",
-    log:
-        "results/logs/quantize/{run}/{method}.log",
-    conda:
-        "../envs/study.yaml"
-    threads: 1
-    resources:
-        gpu_slots=calibration_gpu,
-    params:
-        code=method_code,
-        quantizers=quantizer_specs,
-        data=calibration_options,
-    message:
-        "quantise {wildcards.run} with {wildcards.method}"
-    shell:
-        "python scripts/quantize.py --model {input.model:q} --quantizers {params.quantizers:q} {params.data:q}"
-        " --output {output:q} --threads {threads} --log {log:q}"
+    rule:
+        name:
+            rule_name("quantize", task.name)
+        input:
+            in_results(*map(layout.model_file, task.runs)),
+            in_results(*map(layout.record_file, task.runs)),
+            data_of(task.runs) if task.specs[0].sees_data else [],
+        output:
+            update(in_results(*(layout.variants_file(run, task.specs[0].method) for run in task.runs))),
+        log:
+            f"results/logs/quantize/{task.name}.log",
+        group:
+            settings.group
+        conda:
+            "../envs/study.yaml"
+        threads: settings.threads
+        resources:
+            **{"gpu_slots": int(task.specs[0].sees_data)} | settings.resources,
+        params:
+            code=method_code(task.specs[0].method),
+            cell=cell_to_json(task.runs),
+            quantizers=specs_json(task.specs),
+        message:
+            f"quantise {task.name}"
+        shell:
+            "python scripts/quantize.py --cell {params.cell:q} --results results --quantizers {params.quantizers:q}"
+            " --code {params.code} --threads {threads} --log {log:q}"
+
+    note_outputs(rule_name("quantize", task.name))

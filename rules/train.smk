@@ -1,4 +1,8 @@
-"""Training: one job per run. It resumes from a checkpoint beside its outputs, which Snakemake does not know.
+"""Training: one job per cell, which is all runs that differ in seed and learning rate alone.
+
+A run keeps its files, and is trained again only where they are not what the study asks for: `update` leaves them in
+place for scripts/train.py to look at. A run under way resumes from a checkpoint beside its outputs, which Snakemake
+does not know.
 
 How a job is run is a matter of its resources, not of the study, so that another way trains nothing anew:
 --set-resources train:processes=4 trains each run with four processes, a GPU each (on processors, with
@@ -6,42 +10,41 @@ How a job is run is a matter of its resources, not of the study, so that another
 shortly before which it saves its progress and ends, and with --retries goes on. gpu_slots are for envs/gpu.
 """
 
+settings = settings_of("train")
+for cell, runs in study.cells.items():
 
-rule train:
-    input:
-        people=run_people,
-        texts=run_texts,
-        tokenizer=run_tokenizer,
-        checkpoint=run_checkpoint,
-    output:
-        model="results/runs/{run}/model.safetensors",
-        config="results/runs/{run}/config.json",
-        record="results/runs/{run}/run.json",
-        training="results/runs/{run}/training.parquet",
-        tokenizer=multiext("results/runs/{run}/tokenizer", ".json", "_config.json"),
-    log:
-        "results/logs/train/{run}.log",
-    benchmark:
-        "results/benchmarks/train/{run}.jsonl"
-    conda:
-        "../envs/study.yaml"
-    threads: 1
-    resources:
-        processes=1,
-        nodes=1,
-        runtime=train_minutes,
-        mem_mb=train_memory,
-        gpu_slots=1,
-    params:
-        code=code("train.py"),
-        model=model_code,
-        run=run_spec,
-        texts=lambda wildcards: texts_option(run_texts(wildcards)),
-    message:
-        "train {wildcards.run}"
-    shell:
-        "python scripts/train.py --run {params.run:q} --people {input.people:q} --tokenizer {input.tokenizer:q}"
-        " {params.texts:q} --output results/runs/{wildcards.run:q} --code {params.code}{params.model}"
-        " --threads {threads} --processes {resources.processes} --nodes {resources.nodes}"
-        " --time-limit $((60 * {resources.runtime}))"
-        " --log {log:q}"
+    rule:
+        name:
+            rule_name("train", cell)
+        input:
+            data_of(runs),
+            checkpoint_of(runs),
+        output:
+            update(in_results(*chain.from_iterable(map(layout.trained_files, runs)))),
+        log:
+            f"results/logs/train/{cell}.log",
+        benchmark:
+            f"results/benchmarks/train/{cell}.jsonl"
+        conda:
+            "../envs/study.yaml"
+        threads: settings.threads
+        resources:
+            **dict(
+                processes=1,
+                nodes=1,
+                runtime=train_minutes(runs),
+                mem_mb=asked.memory(runs, train_device()),
+                gpu_slots=1,
+            )
+            | settings.resources,
+        params:
+            code=code("train.py") + own_code(SCRIPTS, runs[0]),
+            cell=cell_to_json(runs),
+        message:
+            f"train {cell}"
+        shell:
+            "python scripts/train.py --cell {params.cell:q} --results results --code {params.code}"
+            " --threads {threads} --processes {resources.processes} --nodes {resources.nodes}"
+            " --time-limit $((60 * {resources.runtime})) --log {log:q}"
+
+    note_outputs(rule_name("train", cell))

@@ -1,30 +1,55 @@
-"""Measure the bits of knowledge in every variant of a run."""
+"""Measure the bits of knowledge in every variant of a cell's runs.
+
+Measurements that were made from the very weights, variants, data and code are left as they are.
+"""
 
 import argparse
 import time
 from pathlib import Path
 from typing import Any
 
-from knowledge_capacity import console, devices
+from knowledge_capacity import console, devices, kept, layout
 from knowledge_capacity.capacity import losses, measure, measurement
 from knowledge_capacity.capacity.subject import Subject
-from knowledge_capacity.files import write_parquet
+from knowledge_capacity.cells import for_each
+from knowledge_capacity.files import digest, write_parquet
 from knowledge_capacity.models import build, store
 from knowledge_capacity.quantization import variants
-from knowledge_capacity.specs import FULL_PRECISION
+from knowledge_capacity.specs import FULL_PRECISION, Run, cell_from
 
 
 def job(arguments: argparse.Namespace, log: console.Log) -> None:
     with devices.held(arguments) as device:
-        write_parquet(arguments.output, measurement.table(rows(arguments, log, device)))
+        for_each(cell_from(arguments.cell), lambda run: measure_run(run, arguments, log, device), log)
 
 
-def rows(arguments: argparse.Namespace, log: console.Log, device: str) -> list[dict[str, Any]]:
-    """A row for the run as trained and for each of its variants."""
-    subject = Subject.read(arguments)
+def measure_run(run: Run, arguments: argparse.Namespace, log: console.Log, device: str) -> None:
+    """Write the measurements of one run, unless they are there."""
+    results: Path = arguments.results
+    output = results / layout.measurements_file(run)
+    files = [file for file in arguments.variants if file.parent.parent == output.parent]
+    made_from = {
+        "code": arguments.code,
+        "scored_people": arguments.scored_people,
+        **kept.run_digests(run, results),
+        **kept.data_digests(run, results),
+        "variants": {file.stem: digest(file) for file in files},
+    }
+    if kept.in_table(output, made_from):
+        kept.renew([output])
+        log.write(f"capacity {run.slug}: these measurements are there")
+        return
+    rows = measured_rows(Subject.read(run, results), files, arguments, log, device)
+    write_parquet(output, measurement.table(rows), kept.metadata(made_from))
+
+
+def measured_rows(
+    subject: Subject, files: list[Path], arguments: argparse.Namespace, log: console.Log, device: str
+) -> list[dict[str, Any]]:
+    """A row for the run as trained and for each of its variants. files: of variants."""
     run, record = subject.run, subject.record
     try:
-        weights = store.read_weights(arguments.model)
+        weights = store.read_weights(subject.source)
     except store.Diverged:
         log.say(f"capacity {run.slug}: no result, since {record['diverged']}")
         return [measure.diverged_row(run, record, subject.n_parameters_when_new(), arguments.code)]
@@ -36,7 +61,7 @@ def rows(arguments: argparse.Namespace, log: console.Log, device: str) -> list[d
             f"{run.recipe.window} tokens, so their ends are read at positions that training never had"
         )
     measured = {FULL_PRECISION: variants.AS_TRAINED}
-    for file in arguments.variants:
+    for file in files:
         measured |= variants.read(file)
     found = []
     for name, stored in measured.items():
@@ -59,9 +84,8 @@ def rows(arguments: argparse.Namespace, log: console.Log, device: str) -> list[d
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="capacity", description=__doc__)
-    Subject.add_arguments(parser)
+    layout.add_arguments(parser)
     parser.add_argument("--variants", nargs="*", default=[], type=Path, metavar="FILE", help="variants files")
-    parser.add_argument("--output", required=True, type=Path, metavar="FILE", help="measurements.parquet")
     parser.add_argument(
         "--scored-people", type=int, metavar="N", help="score the first N only, to stand for all"
     )

@@ -11,15 +11,16 @@ from knowledge_capacity.capacity.subject import Subject
 from knowledge_capacity.experiments import budget, output
 from knowledge_capacity.files import replacing, write_json
 from knowledge_capacity.models import store
+from knowledge_capacity.specs import run_from
 
 
 def job(arguments: argparse.Namespace, log: console.Log) -> None:
-    subject = Subject.read(arguments)
+    subject = Subject.read(run_from(arguments.run), arguments.results)
     slug = subject.run.slug
     n_people = arguments.scored_people or subject.run.dataset.n_people
     try:
         with devices.held(arguments) as device:
-            model = subject.model(store.read_weights(arguments.model)).to(device)
+            model = subject.model(store.read_weights(subject.source)).to(device)
             found = conventions(subject, model, device, n_people)
         text = budget.markdown(slug, found)
     except store.Diverged as error:  # no error budget, and no reason to keep the study from its figures
@@ -38,7 +39,10 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="conventions", description=__doc__)
-    Subject.add_arguments(parser)
+    parser.add_argument("--run", required=True, metavar="JSON", help="the run's spec")
+    parser.add_argument(
+        "--results", required=True, type=Path, metavar="FOLDER", help="of data and runs, such as results"
+    )
     parser.add_argument("--output", required=True, type=Path, metavar="PATH", help="without an ending")
     parser.add_argument(
         "--scored-people", type=int, metavar="N", help="score the first N only, to stand for all"

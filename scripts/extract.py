@@ -1,4 +1,7 @@
-"""Teach a trained model to answer questions about half of its people, and ask it about the others."""
+"""Teach the runs of a cell to answer questions about half of their people, and ask them about the others.
+
+Answers that were made from the very weights, data, questions and code are left as they are.
+"""
 
 import argparse
 import json
@@ -8,29 +11,46 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from knowledge_capacity import console, devices
+from knowledge_capacity import console, devices, kept, layout
 from knowledge_capacity.capacity import measurement
 from knowledge_capacity.capacity.subject import Subject
+from knowledge_capacity.cells import for_each
 from knowledge_capacity.data import tokenizer
 from knowledge_capacity.data.pieces import DOMAIN_TOKEN
 from knowledge_capacity.extraction import exam, score
 from knowledge_capacity.files import UserError, write_parquet
 from knowledge_capacity.models import build, store
-from knowledge_capacity.specs import FEWEST_ASKED, BioD, Biography, Questions
+from knowledge_capacity.specs import FEWEST_ASKED, BioD, Biography, Questions, Run, cell_from
 
 
 def job(arguments: argparse.Namespace, log: console.Log) -> None:
     with devices.held(arguments) as device:
-        rows, answers = asked(arguments, log, device)
-    write_parquet(arguments.answers, answers)
-    write_parquet(arguments.output, measurement.table(rows))
+        for_each(cell_from(arguments.cell), lambda run: ask_run(run, arguments, log, device), log)
+
+
+def ask_run(run: Run, arguments: argparse.Namespace, log: console.Log, device: str) -> None:
+    """Write the answers of one run and what they come to, unless they are there."""
+    results: Path = arguments.results
+    answers_file, output = results / layout.answers_file(run), results / layout.extraction_file(run)
+    made_from = {
+        "code": arguments.code,
+        "questions": json.loads(arguments.questions),
+        **kept.run_digests(run, results),
+        **kept.data_digests(run, results),
+    }
+    if all(kept.in_table(file, made_from) for file in (answers_file, output)):
+        kept.renew([answers_file, output])
+        log.write(f"extract {run.slug}: these answers are there")
+        return
+    rows, answers = asked(Subject.read(run, results), arguments, log, device)
+    write_parquet(answers_file, answers, kept.metadata(made_from))
+    write_parquet(output, measurement.table(rows), kept.metadata(made_from))
 
 
 def asked(
-    arguments: argparse.Namespace, log: console.Log, device: str
+    subject: Subject, arguments: argparse.Namespace, log: console.Log, device: str
 ) -> tuple[list[dict[str, Any]], pa.Table]:
     """A row of measurements for each extraction, and all answers."""
-    subject = Subject.read(arguments)
     run, record, source = subject.run, subject.record, subject.stream.source
     dataset = run.dataset
     if not isinstance(dataset, Biography | BioD):
@@ -39,11 +59,11 @@ def asked(
         raise UserError(f"{dataset.slug}: it has {dataset.n_people} people, and {FEWEST_ASKED} are needed.")
     specs = [Questions(**values) for values in json.loads(arguments.questions)]
     try:
-        weights = store.read_weights(arguments.model)
+        weights = store.read_weights(subject.source)
     except store.Diverged as diverged:  # its row of measurements says so, and there is nothing to ask
         log.say(f"extract: {diverged}")
         weights, specs = {}, []
-    tokens = tokenizer.read(arguments.tokenizer, domain=run.recipe.has_domain_token)
+    tokens = tokenizer.read(layout.tokenizer_path(run, arguments.results), domain=run.recipe.has_domain_token)
     opening = [subject.stream.end_token]
     if run.recipe.junk and run.recipe.junk.domain_token == "useful":
         opening.append(tokens.get_vocab()[DOMAIN_TOKEN])
@@ -68,12 +88,8 @@ def _say(log: console.Log, name: str, line: str) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="extract", description=__doc__)
-    Subject.add_arguments(parser)
+    layout.add_arguments(parser)
     parser.add_argument("--questions", required=True, metavar="JSON", help="list of extraction specs")
-    parser.add_argument("--output", required=True, type=Path, metavar="FILE", help="measurements to write")
-    parser.add_argument(
-        "--answers", required=True, type=Path, metavar="FILE", help="answers.parquet to write"
-    )
     parser.add_argument(
         "--code", default="", help="fingerprint of the measuring code, kept in the measurements"
     )

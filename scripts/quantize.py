@@ -1,45 +1,62 @@
-"""Quantise a trained model with one method, at every precision that is asked for."""
+"""Quantise the runs of a cell with one method, at every precision that is asked for.
+
+Variants that were made from the very weights, quantizers and code are left as they are.
+"""
 
 import argparse
 import json
 from pathlib import Path
 
-from knowledge_capacity import console, devices
+from knowledge_capacity import console, devices, kept, layout
+from knowledge_capacity.cells import for_each
 from knowledge_capacity.models import store
 from knowledge_capacity.quantization import variants
-from knowledge_capacity.specs import Quantizer
+from knowledge_capacity.specs import Quantizer, Run, cell_from
 
 
 def job(arguments: argparse.Namespace, log: console.Log) -> None:
     quantizers = [Quantizer(**values) for values in json.loads(arguments.quantizers)]
-    try:
-        weights, outside = store.quantizable_weights(arguments.model)
-    except store.Diverged as diverged:  # it has no variants either, and the study goes on without them
-        log.say(f"quantize: {diverged}")
-        weights, outside, quantizers = {}, set(), []
-    if not arguments.run:  # without data, nothing runs the model
+    if not quantizers[0].sees_data:  # then nothing runs the model
         arguments.device = "cpu"
     with devices.held(arguments) as device:
-        source = None
-        if arguments.run:
-            files = (arguments.model, arguments.people, arguments.tokenizer, arguments.texts)
-            source = variants.Source(arguments.run, *files, device)
-        stored = variants.write(arguments.output, weights, outside, quantizers, source, log.write)
+        for_each(
+            cell_from(arguments.cell), lambda run: quantize(run, quantizers, arguments, log, device), log
+        )
+
+
+def quantize(
+    run: Run, quantizers: list[Quantizer], arguments: argparse.Namespace, log: console.Log, device: str
+) -> None:
+    """Write the variants of one run, unless they are there."""
+    results: Path = arguments.results
+    output = results / layout.variants_file(run, quantizers[0].method)
+    made_from = {
+        "code": arguments.code,
+        "quantizers": json.loads(arguments.quantizers),
+        **kept.run_digests(run, results),
+        **(kept.data_digests(run, results) if quantizers[0].sees_data else {}),
+    }
+    if variants.is_current(output, made_from):
+        kept.renew([output])
+        log.write(f"quantize {run.slug}: these variants are there")
+        return
+    asked, source = quantizers, variants.Source(run, results, device)
+    try:
+        weights, outside = store.quantizable_weights(results / layout.model_file(run))
+    except store.Diverged as diverged:  # it has no variants either, and the study goes on without them
+        log.say(f"quantize: {diverged}")
+        weights, outside, asked = {}, set(), []
+    stored = variants.write(output, weights, outside, asked, source, log.write, made_from)
     for name, bits in stored.items():
-        log.write(f"{name}: {bits:.2f} bits per weight")
+        log.write(f"{run.slug}: {name}: {bits:.2f} bits per weight")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="quantize", description=__doc__)
+    layout.add_arguments(parser)
     parser.add_argument(
-        "--model", required=True, type=Path, metavar="FILE", help="model.safetensors, beside its config.json"
+        "--quantizers", required=True, metavar="JSON", help="list of quantizer specs, of one method"
     )
-    parser.add_argument("--quantizers", required=True, metavar="JSON", help="list of quantizer specs")
-    parser.add_argument("--output", required=True, type=Path, metavar="FILE", help="variants file to write")
+    parser.add_argument("--code", default="", help="fingerprint of the method's code, kept in the variants")
     devices.add_arguments(parser)
-    data = parser.add_argument_group("for gptq, the run's data")
-    data.add_argument("--run", metavar="JSON", help="the run's spec")
-    data.add_argument("--people", type=Path, metavar="FILE", help="people.parquet")
-    data.add_argument("--tokenizer", type=Path, metavar="FILE", help="tokenizer.json")
-    data.add_argument("--texts", type=Path, metavar="FOLDER", help="encoded texts of bioR and bioG")
     console.main(job, parser)

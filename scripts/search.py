@@ -14,20 +14,21 @@ from pathlib import Path
 
 import pandas as pd
 import yaml
-from knowledge_capacity import console
+from knowledge_capacity import console, layout
 from knowledge_capacity.bits import request
-from knowledge_capacity.bits.workflow import snakemake, up_to_date
+from knowledge_capacity.bits.workflow import snakemake
 from knowledge_capacity.capacity import conditions, families, measurement, search
 from knowledge_capacity.capacity.compare import decimals
 from knowledge_capacity.capacity.saturation import Fit, Observation
 from knowledge_capacity.config import did_you_mean
 from knowledge_capacity.data.lengths import training_words
 from knowledge_capacity.files import UserError, replacing
-from knowledge_capacity.fingerprint import fingerprint
+from knowledge_capacity.fingerprint import fingerprint, training_code
 from knowledge_capacity.specs import FULL_PRECISION, Run
 from knowledge_capacity.study import Study
+from knowledge_capacity.training import finished
 
-RUNS = Path("results/runs")
+SCRIPTS, RESULTS = Path(__file__).parent, Path("results")
 LIVE = {"datasets": ["bioS-tiny"], "recipe": "bioS-1000", "seeds": 10}  # defaults
 CHOICE = ("architectures", *LIVE, "runs", "budget", "configfile")  # options that say what may be run
 
@@ -134,27 +135,30 @@ def candidates_of(study: Study, arguments: argparse.Namespace) -> Names:
 def there(
     candidates: Names, config: request.Values, arguments: argparse.Namespace
 ) -> dict[search.Candidate, Observation]:
-    """What the runs show that were trained before, and that Snakemake would not train again.
+    """What the runs show that were trained before, and would not be trained again.
 
     They are measured anew only if the code that measures is another one now.
     """
-    records = {str(RUNS / one.name / "run.json"): one for one in candidates}
-    trained = [record for record in records if Path(record).is_file()]
-    if not trained:
-        return {}
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "study.yaml"
-        runs = [candidates[records[record]] for record in trained]
-        file.write_text(
-            overlay(config, [run for run, _ in runs], [name for _, name in runs], arguments.recipe)
-        )
-        overlays = [*arguments.configfile, file]
-        current = up_to_date(overlays, arguments.profile, trained)
-        found = [records[record] for record in trained if record in current]
-        code = fingerprint(Path(__file__).parent, "capacity.py")
-        if stale := [one for one in found if not is_measured(file_of(one), code)]:
-            made(overlays, arguments, stale)
+    found = [one for one, (run, _) in candidates.items() if is_trained(run)]
+    code = fingerprint(SCRIPTS, "capacity.py")
+    if stale := [one for one in found if not is_measured(file_of(one), code)]:
+        runs = [candidates[one] for one in stale]
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "study.yaml"
+            file.write_text(
+                overlay(config, [run for run, _ in runs], [name for _, name in runs], arguments.recipe)
+            )
+            made([*arguments.configfile, file], arguments, stale)
     return {one: observed(measurement.read(file_of(one)).to_pandas(), one) for one in found}
+
+
+def is_trained(run: Run) -> bool:
+    """Whether a run is there that scripts/train.py would leave as it is."""
+    try:
+        wanted = finished.made_from(run, training_code(SCRIPTS, run), RESULTS)
+    except UserError:  # its data are not there
+        return False
+    return finished.is_current(RESULTS / layout.run_folder(run), wanted)
 
 
 def is_measured(path: Path, code: str) -> bool:
@@ -176,7 +180,7 @@ def made(overlays: list[Path], arguments: argparse.Namespace, runs: list[search.
 
 
 def file_of(run: search.Candidate) -> Path:
-    return RUNS / run.name / "measurements.parquet"
+    return RESULTS / "runs" / run.name / "measurements.parquet"
 
 
 def overlay(config: request.Values, runs: list[Run], datasets: list[str], recipe: str) -> str:

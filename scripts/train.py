@@ -1,4 +1,7 @@
-"""Train one run from its first token to its last, going on from a checkpoint where there is one."""
+"""Train the runs of a cell, each from its first token to its last, going on from checkpoints where there are some.
+
+A run whose files were made from the very data, spec and code is left as it is.
+"""
 
 import argparse
 import datetime
@@ -7,20 +10,24 @@ import os
 import platform
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import torch
-from knowledge_capacity import console, devices
-from knowledge_capacity.data import people, tokenizer
-from knowledge_capacity.data.stream import Stream, source_of
-from knowledge_capacity.files import exclusive, sealed, write_json, write_parquet
+from knowledge_capacity import console, devices, layout
+from knowledge_capacity.cells import for_each
+from knowledge_capacity.data import tokenizer
+from knowledge_capacity.data.reading import read_data
+from knowledge_capacity.data.stream import Stream
+from knowledge_capacity.files import exclusive, write_parquet
+from knowledge_capacity.kept import MadeFrom
 from knowledge_capacity.models import native, store, trial
 from knowledge_capacity.models.build import build
-from knowledge_capacity.specs import STORED, Architecture, Checkpoint, Run, run_from
-from knowledge_capacity.training import parallel
+from knowledge_capacity.specs import Architecture, Checkpoint, Run, cell_from
+from knowledge_capacity.training import finished, parallel
 from knowledge_capacity.training.adopt import adopt, used_tokens
 from knowledge_capacity.training.loop import Diverged, Stopped, Trained, train
 from knowledge_capacity.training.parallel import Team
@@ -35,7 +42,7 @@ REQUEUE = 143
 def job(arguments: argparse.Namespace, log: console.Log) -> None:
     if arguments.processes * arguments.nodes > 1 and not parallel.launched():
         parallel.launch(arguments.processes, arguments.nodes)
-    stop = interruptible(arguments.time_limit)
+    stop = Stop(arguments.time_limit)
     threads = max(1, arguments.threads // arguments.processes)
     # a compiler would start as many processes as there are cores, whatever Snakemake gave to other jobs
     os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", str(threads))
@@ -45,67 +52,110 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
     with parallel.team(device) as processes:
         if processes.first and device == "cpu" and not native.available():
             log.say(f"train: without fused kernels, so at about half the speed: {native.reason()}")
-        if processes.first:
-            alone = exclusive(arguments.output)  # held until the job ends
-            for left in arguments.output.glob(".*.part"):  # by a job that was killed while it wrote
-                left.unlink()
         try:
-            one_run(arguments, log, device, processes, stop)
+            train_cell(Work(arguments, log, device, processes, stop))
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)  # Python, when it ends, would let the alarm kill it
-        if processes.first:
-            alone.close()
     if lease:
         lease.close()
 
 
-def interruptible(time_limit: float) -> Callable[[], bool]:
-    """Heed SIGTERM, SIGINT and, unless 0, a time limit in seconds; tells training whether to stop.
+class Stop:
+    """Whether the job was told to stop: by SIGTERM, SIGINT or, unless 0, a time limit in seconds.
 
-    Until training first asks, after its first step, there is nothing to save: the job ends at once.
+    Until a run first asks, after its first step, it has nothing to save: the job ends at once.
     """
-    told: list[int] = []
-    underway = False
 
-    def heed(number: int, frame: object) -> None:
-        told.append(number)
-        if not underway:
+    def __init__(self, time_limit: float) -> None:
+        self._told = self._underway = False
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
+            signal.signal(number, self._heed)
+        if time_limit:  # what is left of it is for the checkpoint
+            signal.setitimer(signal.ITIMER_REAL, time_limit - min(120.0, 0.2 * time_limit))
+
+    def begin_run(self) -> None:
+        """End the job if it was told to, since another run is about to begin."""
+        self._underway = False
+        if self._told:
             raise SystemExit(REQUEUE)
 
-    def stop() -> bool:
-        nonlocal underway
-        underway = True
-        return bool(told)
+    def __call__(self) -> bool:
+        self._underway = True
+        return self._told
 
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
-        signal.signal(number, heed)
-    if time_limit:  # what is left of it is for the checkpoint
-        signal.setitimer(signal.ITIMER_REAL, time_limit - min(120.0, 0.2 * time_limit))
-    return stop
+    def _heed(self, number: int, frame: object) -> None:
+        self._told = True
+        if not self._underway:
+            raise SystemExit(REQUEUE)
 
 
-def one_run(
-    arguments: argparse.Namespace, log: console.Log, device: str, processes: Team, stop: Callable[[], bool]
-) -> None:
-    """Read the data, train, and write the outputs; all but the first of several processes train only."""
-    run, folder = run_from(arguments.run), arguments.output
-    tokens = tokenizer.read(arguments.tokenizer, domain=run.recipe.has_domain_token)
-    adopted = adopt(run, tokens) if isinstance(run.architecture, Checkpoint) else None
-    codes = people.read(arguments.people, run.dataset, run.seed)
-    if run.dataset.kind not in STORED:  # the stream is made where the model is trained
-        codes = codes.to(device)
-    stream = Stream(source_of(run.dataset, run.seed, codes, arguments.texts), tokens, run.recipe.junk)
-    if adopted and not processes.first:
+@dataclass(frozen=True)
+class Work:
+    """What a job works with; all but the first of several processes train only, and write nothing."""
+
+    arguments: argparse.Namespace
+    log: console.Log
+    device: str
+    processes: Team
+    stop: Stop
+
+    def folder(self, run: Run) -> Path:
+        return Path(self.arguments.results / layout.run_folder(run))
+
+
+def train_cell(work: Work) -> None:
+    """Train those runs of a cell that are not what they should be, and leave the others."""
+    arguments, first = work.arguments, work.processes.first
+    runs = cell_from(arguments.cell)
+    locks = [exclusive(work.folder(run)) for run in runs] if first else []  # held until the job ends
+    wanted = [finished.made_from(run, arguments.code, arguments.results) for run in runs]
+    todo = [
+        one for one in zip(runs, wanted, strict=True) if not finished.is_done(work.folder(one[0]), one[1])
+    ]
+    work.processes.wait()  # all have looked before anything changes
+    if first:
+        for run in runs:
+            for left in work.folder(run).rglob(".*.part"):  # by a job that was killed while it wrote
+                left.unlink()
+    train_runs(todo, work)
+    if first:
+        for run, made_from in zip(runs, wanted, strict=True):
+            finished.place(work.folder(run), made_from)
+    for lock in locks:
+        lock.close()
+
+
+def train_runs(todo: Sequence[tuple[Run, MadeFrom]], work: Work) -> None:
+    """Train runs of one cell, one after the other; each comes with what it is made from."""
+    made_from = {run.slug: one for run, one in todo}
+    runs = [run for run, _ in todo]
+    if work.processes.size == 1:
+        for_each(runs, lambda run: train_run(run, made_from[run.slug], work), work.log)
         return
+    for run in runs:  # where one process fails, the others would wait for it
+        train_run(run, made_from[run.slug], work)
+
+
+def train_run(run: Run, made_from: MadeFrom, work: Work) -> None:
+    """Read the data, train, and write what `finished.place` puts to its place."""
+    work.stop.begin_run()
+    arguments, log, device, processes = work.arguments, work.log, work.device, work.processes
+    folder = work.folder(run)
+    output = folder / layout.FINISHED
+    stream, tokens = read_data(run, arguments.results, device)
+    adopted = adopt(run, tokens) if isinstance(run.architecture, Checkpoint) else None
     if adopted:
-        used = used_tokens(run, stream)
-        done = Trained(adopted, 0, 0, 0.0, used, [], engine="none", precision="fp32", routing_dropped=None)
-        store.write(folder, adopted, run, stream.end_token)
-        tokenizer.write(folder, tokens)
-        write_parquet(folder / "training.parquet", pa.table({"step": pa.array([], pa.int64())}))
-        of = {"device": "none: a checkpoint from elsewhere"}
-        write_json(folder / "run.json", sealed({**record(arguments, done, device, 1, None), **of}))
-        log.say(f"train {run.slug}: this checkpoint is not trained, only measured")
+        if processes.first:
+            used = used_tokens(run, stream)
+            done = Trained(
+                adopted, 0, 0, 0.0, used, [], engine="none", precision="fp32", routing_dropped=None
+            )
+            store.write(output, adopted, run, stream.end_token)
+            tokenizer.write(output, tokens)
+            write_parquet(output / "training.parquet", pa.table({"step": pa.array([], pa.int64())}))
+            of = {"device": "none: a checkpoint from elsewhere"}
+            finished.write_record(output, {**made_from, **record(done, device, 1, None), **of})
+            log.say(f"train {run.slug}: this checkpoint is not trained, only measured")
         return
     if not isinstance(run.architecture, Architecture):
         try_out(run, stream, tokens.get_vocab_size(), device)
@@ -116,12 +166,12 @@ def one_run(
             stream,
             vocabulary=tokens.get_vocab_size(),
             save_to=checkpoint,
-            identity=f"{arguments.run} {arguments.code}",
+            identity=json.dumps(made_from, sort_keys=True),
             save_every=arguments.save_every,
             device=device,
             report=reporter(run, log) if processes.first else lambda point: None,
             say=lambda line: log.say(f"train {line}") if processes.first else None,
-            stop=stop,
+            stop=work.stop,
             team=processes,
         )
     except Stopped as stopped:
@@ -133,12 +183,12 @@ def one_run(
     if not processes.first:
         return
     if diverged:
-        store.write_diverged(folder, run, diverged.reason)
+        store.write_diverged(output, run, diverged.reason)
     else:
-        store.write(folder, done.model, run, stream.end_token)
-    tokenizer.write(folder, tokens)
-    write_parquet(folder / "training.parquet", pa.Table.from_pylist(done.log))
-    write_json(folder / "run.json", sealed(record(arguments, done, device, processes.size, diverged)))
+        store.write(output, done.model, run, stream.end_token)
+    tokenizer.write(output, tokens)
+    write_parquet(output / "training.parquet", pa.Table.from_pylist(done.log))
+    finished.write_record(output, {**made_from, **record(done, device, processes.size, diverged)})
     checkpoint.unlink(missing_ok=True)
     if diverged:
         log.say(f"train: {diverged} It is recorded as diverged.")
@@ -177,13 +227,10 @@ def reporter(run: Run, log: console.Log) -> Callable[[dict[str, float]], None]:
     return report
 
 
-def record(
-    arguments: argparse.Namespace, done: Trained, device: str, n_processes: int, diverged: Diverged | None
-) -> dict[str, Any]:
-    """run.json: what was trained, how, and what it cost."""
+def record(done: Trained, device: str, n_processes: int, diverged: Diverged | None) -> dict[str, Any]:
+    """What run.json says of how a run was trained, and what it cost."""
     name = torch.cuda.get_device_name() if device == "cuda" else f"cpu, {torch.get_num_threads()} threads"
     return {
-        "run": json.loads(arguments.run),
         **({"diverged": diverged.reason} if diverged else {}),
         "steps": done.steps,
         "tokens": done.tokens,
@@ -193,7 +240,6 @@ def record(
         "device": name if n_processes == 1 else f"{n_processes} × {name}",
         "precision": done.precision,
         "engine": done.engine,
-        "code": arguments.code,
         "python": platform.python_version(),
         "torch": torch.__version__,
         "trained_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -202,13 +248,9 @@ def record(
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="train", description=__doc__)
-    parser.add_argument("--run", required=True, metavar="JSON", help="the run's spec")
-    parser.add_argument("--people", required=True, type=Path, metavar="FILE", help="people.parquet")
-    parser.add_argument("--tokenizer", required=True, type=Path, metavar="FILE", help="tokenizer.json")
-    parser.add_argument("--texts", type=Path, metavar="FOLDER", help="encoded texts of bioR and bioG")
-    parser.add_argument("--output", required=True, type=Path, metavar="FOLDER", help="the run's folder")
+    layout.add_arguments(parser)
     parser.add_argument(
-        "--code", default="", help="fingerprint of the training code; part of a checkpoint's identity"
+        "--code", default="", help="fingerprint of the training code; runs of another one are trained again"
     )
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
     parser.add_argument(

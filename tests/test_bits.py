@@ -199,7 +199,7 @@ def test_a_profile_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(
         UserError, match=r"--profile nope: there is no envs/nope\. Known: gpu, local, slurm\."
     ):
-        workflow.up_to_date([], "nope", [])
+        workflow.snakemake([], "nope", "1")
 
 
 @pytest.mark.parametrize("target", ["study", "plan", "cards", "publish"])

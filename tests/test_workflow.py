@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from knowledge_capacity import layout
 from workflow import SMOKE, TREE, copy_tree, make, planned, snakemake
 
 
@@ -41,7 +42,7 @@ def edited(finished: tuple[Path, str]) -> Iterator[Callable[[str, str, str], Pat
 LIBRARY = "scripts/knowledge_capacity"
 TABLE = "results/measurements.parquet"
 KINDS = {"bioS", "bioS_simple", "bioG", "bioD", "random"}
-RUNS, FIGURES = 27, 21
+RUNS, CELLS, FIGURES = 27, 25, 21
 PAGES = {"scorecard": 1, "explorer": 1}
 MEASURED = {"collect_study": 1, "figure": FIGURES, **PAGES}  # what follows from new measurements
 
@@ -124,20 +125,20 @@ def test_a_quantizer_edited_trains_nothing(edited: Callable[[str, str, str], Pat
         f"{LIBRARY}/quantization/rtn.py", "most = 2**quantizer.bits - 1", "most = 2**quantizer.bits"
     )
     jobs = planned(folder, *SMOKE)
-    # three runs have variants, by rounding and by gptq, which rounds too; and one is trained rounded
+    # runs of three cells have variants, by rounding and by gptq, which rounds too; and one is trained rounded
     assert jobs == {"train": 1, "quantize": 6, "capacity": 3, **MEASURED}
 
 
 def test_the_metric_edited_measures_again_and_trains_nothing(edited: Callable[[str, str, str], Path]) -> None:
     folder = edited(f"{LIBRARY}/capacity/intervals.py", "RESAMPLES = 1000", "RESAMPLES = 1001")
-    assert planned(folder, *SMOKE) == {**MEASURED, "capacity": RUNS, "extract": 1, "conventions": 1}
+    assert planned(folder, *SMOKE) == {**MEASURED, "capacity": CELLS, "extract": 1, "conventions": 1}
 
 
 def test_another_sample_of_people_is_measured_and_trains_nothing(
     edited: Callable[[str, str, str], Path],
 ) -> None:
     folder = edited("config.yaml", "scored_people: null", "scored_people: 10")
-    assert planned(folder, *SMOKE) == {**MEASURED, "capacity": RUNS, "conventions": 1}
+    assert planned(folder, *SMOKE) == {**MEASURED, "capacity": CELLS, "conventions": 1}
     edited("config.yaml", "scored_people: 10", "scored_people: 1000")  # there are 20
     assert planned(folder, *SMOKE) == {}
 
@@ -145,6 +146,88 @@ def test_another_sample_of_people_is_measured_and_trains_nothing(
 def test_a_seed_added_trains_one_run(edited: Callable[[str, str, str], Path]) -> None:
     folder = edited("studies/smoke.yaml", "  biod:\n    seeds: *seed", "  biod:\n    seeds: [0, 1]")
     assert planned(folder, *SMOKE) == {"people": 1, "train": 1, "capacity": 1, **MEASURED}
+
+
+def test_how_a_job_is_run_trains_nothing(finished: tuple[Path, str]) -> None:
+    folder, _ = finished
+    ways = ("train:processes=2", "train:runtime=60", "capacity:gpu_slots=2")
+    assert planned(folder, *SMOKE, "--set-resources", *ways, "--set-threads", "train=2") == {}
+
+
+@pytest.fixture
+def copy(finished: tuple[Path, str], tmp_path: Path) -> Path:
+    """A copy of the finished study, to be worked on."""
+    return Path(shutil.copytree(finished[0], tmp_path / "a copy", symlinks=True))
+
+
+def two_seeds(folder: Path) -> tuple[Path, Path]:
+    """The folders of the runs of a cell that has two."""
+    (run,) = folder.glob("results/runs/bioS-*/gpt2-2-1-d8/exposures100-lr*-warmup20/seed1")
+    return run.with_name("seed0"), run
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name != ".lock"}
+
+
+def test_a_seed_added_trains_quantises_and_measures_that_run_alone(copy: Path) -> None:
+    study = copy / "studies/smoke.yaml"
+    text = study.read_text()
+    for old in ("  biod:\n    seeds: *seed", "  quantization:\n    seeds: *seed"):
+        assert old in text
+        text = text.replace(old, old.replace("*seed", "[0, 1]"))
+    study.write_text(text)
+    assert planned(copy, *SMOKE) == {
+        "people": 1,
+        "train": 1,  # of biod
+        "quantize": 2,  # of the other's two cells
+        "capacity": 3,
+        **MEASURED,
+    }
+    runs = [path.parent for path in copy.glob("results/runs/*/*/*/*/run.json")]
+    before = {run: contents(run) for run in runs}
+    snakemake(copy, "--cores", "2", *SMOKE, "--", TABLE)
+    new = [path.parent for path in copy.glob("results/runs/*/*/*/*/run.json") if path.parent not in runs]
+    assert len(new) == 1
+    after = {run: contents(run) for run in runs}
+    quantised = [run for run in runs if after[run].keys() != before[run].keys()]
+    assert len(quantised) == 2
+    for run in runs:
+        changed = {path.name for path, content in before[run].items() if after[run][path] != content}
+        assert changed == ({"measurements.parquet"} if run in quantised else set()), run
+    assert planned(copy, *SMOKE) == {"figure": FIGURES, **PAGES}
+
+
+def test_a_model_deleted_trains_that_run_alone(copy: Path) -> None:
+    kept, other = two_seeds(copy)
+    before, model = contents(kept), (other / "model.safetensors").read_bytes()
+    trained_at = json.loads((other / "run.json").read_text())["trained_at"]
+    (other / "model.safetensors").unlink()
+    target = str((other / "model.safetensors").relative_to(copy))
+    snakemake(copy, "--cores", "2", *SMOKE, "--", target, TABLE)
+    assert contents(kept) == before
+    assert (other / "model.safetensors").read_bytes() == model
+    assert json.loads((other / "run.json").read_text())["trained_at"] != trained_at
+
+
+def test_a_run_that_fails_costs_no_other_run_of_its_cell(copy: Path) -> None:
+    """Snakemake takes away what the failed job made; the next one need not train it again."""
+    first, second = two_seeds(copy)
+    (people,) = copy.glob("results/data/bioS-*/seed1/people.parquet")
+    whole = people.read_bytes()
+    for run in (first, second):
+        (run / "model.safetensors").unlink()
+    people.write_bytes(whole[:100])
+    target = str((first / "model.safetensors").relative_to(copy))
+    output = snakemake(copy, "--cores", "1", *SMOKE, "--", target, ok=False)
+    assert f"train: {second.relative_to(copy / 'results/runs')}: " in output
+    assert not (first / "model.safetensors").exists()
+    record = (first / layout.FINISHED / "run.json").read_bytes()
+    people.write_bytes(whole)
+    snakemake(copy, "--cores", "1", *SMOKE, "--", target)
+    assert (first / "run.json").read_bytes() == record
+    assert (second / "model.safetensors").exists()
+    assert not (first / layout.FINISHED).exists()
 
 
 def test_the_weight_decay_of_a_recipe_changed_trains_its_runs(
@@ -161,7 +244,7 @@ def test_the_weight_decay_of_a_recipe_changed_trains_its_runs(
 def test_training_code_edited_trains_everything(edited: Callable[[str, str, str], Path]) -> None:
     folder = edited(f"{LIBRARY}/training/schedule.py", "FLOOR = 0.1", "FLOOR = 0.2")
     jobs = planned(folder, *SMOKE)
-    assert jobs["train"] == RUNS
+    assert jobs["train"] == CELLS
     assert "people" not in jobs
 
 

@@ -6,6 +6,7 @@ import select
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
@@ -72,13 +73,15 @@ def finish(process: subprocess.Popen[bytes]) -> tuple[str, str]:
 
 
 def planned(folder: Path, *arguments: str) -> dict[str, int]:
-    """How many jobs of each rule a dry run plans, `all` left out."""
+    """How many jobs of each stage a dry run plans, `all` left out. The rule of a cell is named STAGE.CELL."""
     output = snakemake(folder, "--dry-run", "--cores", "1", *arguments)
     if "Nothing to be done" in output:
         return {}
     table = output.split("Job stats:")[1]
-    jobs = {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
-    return {rule: count for rule, count in jobs.items() if rule not in ("all", "total")}
+    jobs: Counter[str] = Counter()
+    for stage, count in re.findall(r"^(\w+)(?:\.\S+)? +(\d+)$", table, re.MULTILINE):
+        jobs[stage] += int(count)
+    return {stage: count for stage, count in jobs.items() if stage not in ("all", "total")}
 
 
 def measured(folder: Path) -> pd.DataFrame:

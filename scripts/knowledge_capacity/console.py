@@ -11,10 +11,10 @@ from .files import UserError
 
 
 class Log:
-    """A job's log file, and its voice on the terminal."""
+    """A job's log file, and its voice on the terminal. job: what it is called."""
 
-    def __init__(self, path: Path | None) -> None:
-        self.path, self._file = path, None
+    def __init__(self, path: Path | None, job: str = "") -> None:
+        self.path, self.job, self._file = path, job, None
         if path:
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -45,7 +45,7 @@ def main(job: Callable[[argparse.Namespace, Log], None], parser: argparse.Argume
     """Run a script: parse, log, do the job; errors in one plain line, tracebacks in the log file."""
     parser.add_argument("--log", type=Path, metavar="FILE", help="write everything said and all errors here")
     arguments = parser.parse_args()
-    log = Log(arguments.log)
+    log = Log(arguments.log, parser.prog)
     log.write(" ".join(sys.argv))
     try:
         job(arguments, log)
@@ -54,10 +54,14 @@ def main(job: Callable[[argparse.Namespace, Log], None], parser: argparse.Argume
         sys.exit(130)
     except Exception as error:
         log.write(traceback.format_exc())
-        message = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
         details = f" Details: {log.path}" if log.path else ""
-        log.say(f"{parser.prog}: {message}{details}")
+        log.say(f"{parser.prog}: {message(error)}{details}")
         sys.exit(1)
+
+
+def message(error: Exception) -> str:
+    """An error in one line."""
+    return str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
 
 
 def duration(seconds: float) -> str:

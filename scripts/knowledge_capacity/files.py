@@ -1,6 +1,7 @@
 """Writing files so that a file under its final name is always whole, and errors meant for people."""
 
 import fcntl
+import hashlib
 import json
 import os
 import platform
@@ -67,6 +68,19 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(aside, path)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def digest(*paths: Path) -> str:
+    """Sixteen hex digits of what files hold. Raises UserError where one is missing."""
+    found = hashlib.sha256()
+    for path in paths:
+        try:
+            with open(path, "rb") as file:
+                found.update(hashlib.file_digest(file, "sha256").digest())
+        except FileNotFoundError as error:
+            remedy = f"Make it: snakemake --cores 1 {shlex.quote(str(path))}"
+            raise UserError(f"{path}: there is no such file. {remedy}") from error
+    return found.hexdigest()[:16]
 
 
 def write_json(path: Path, content: Any) -> None:

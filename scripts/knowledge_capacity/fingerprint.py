@@ -13,6 +13,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from .specs import PythonModel, Run, TransformersModel
+
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
 
 def fingerprint(root: Path, *entries: str) -> str:
     """Twelve hex digits for the code reached from `entries`, paths below `root`.
@@ -37,43 +41,73 @@ def fingerprint(root: Path, *entries: str) -> str:
     return hashlib.sha256(lines.encode()).hexdigest()[:12]
 
 
+def training_code(scripts: Path, run: Run) -> str:
+    """Fingerprints of all code that training a run depends on: the study's, and what it has of its own."""
+    return fingerprint(scripts, "train.py") + own_code(scripts, run)
+
+
+def own_code(scripts: Path, run: Run) -> str:
+    """Fingerprints of what a run has of its own; most have nothing.
+
+    That is a model's files (a function's, with those beside it that it imports, or a config.json), and with qat the
+    rounding and what is rounded.
+    """
+    found = ""
+    if run.recipe.qat:
+        files = (f"knowledge_capacity/quantization/{name}.py" for name in ("rtn", "variants"))
+        found += fingerprint(scripts, *files)
+    match run.architecture:
+        case TransformersModel(config=config) if config.endswith(".json"):
+            found += hashlib.sha256(Path(config).read_bytes()).hexdigest()[:12]
+        case PythonModel(function=function):
+            file = Path(function.rpartition(":")[0])
+            found += fingerprint(file.parent, file.name)
+    return found
+
+
 @cache
 def _read(file: Path, root: Path, modified: int, size: int) -> tuple[str, tuple[Path, ...]]:
     """Digest of one file's code, and the local files it imports."""
-    tree = ast.parse(file.read_bytes(), filename=str(file))
-    imported = tuple(_imports(tree, file, root))
-    for node in ast.walk(tree):
-        match node:
-            case ast.Module() | ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():
-                if ast.get_docstring(node, clean=False) is not None:
-                    node.body = node.body[1:]
-    return hashlib.sha256(_canonical(tree).encode()).hexdigest(), imported
+    found: list[ast.Import | ast.ImportFrom] = []
+    code = _canonical(ast.parse(file.read_bytes(), filename=str(file)), found)
+    imported = tuple(path for node in found for path in _imports(node, file, root))
+    return hashlib.sha256(code.encode()).hexdigest(), imported
 
 
-def _canonical(node: Any) -> str:
-    """A syntax tree as text that does not depend on the version of Python (unlike `ast.dump`)."""
+def _canonical(node: Any, imports: list[ast.Import | ast.ImportFrom]) -> str:
+    """A syntax tree as text that does not depend on the version of Python (unlike `ast.dump`), without docstrings.
+
+    imports: what it imports is added to them.
+    """
     if isinstance(node, ast.AST):
-        kept = ((name, value) for name, value in ast.iter_fields(node) if value is not None and value != [])
-        return f"{type(node).__name__}({','.join(f'{name}={_canonical(value)}' for name, value in kept)})"
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            imports.append(node)
+        elif isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:]
+        kept = [
+            f"{name}={_canonical(value, imports)}"
+            for name in node._fields
+            if (value := getattr(node, name, None)) is not None and value != []
+        ]
+        return f"{type(node).__name__}({','.join(kept)})"
     if isinstance(node, list):
-        return f"[{','.join(_canonical(item) for item in node)}]"
+        return f"[{','.join([_canonical(item, imports) for item in node])}]"
     return repr(node)
 
 
-def _imports(tree: ast.Module, file: Path, root: Path) -> Iterator[Path]:
+def _imports(node: ast.Import | ast.ImportFrom, file: Path, root: Path) -> Iterator[Path]:
     """Files below root that a module imports directly, packages' __init__ files included."""
-    package = file.parent.relative_to(root).parts
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            dotted = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) - node.level + 1] if node.level else ()
-            prefix = ".".join((*base, *filter(None, [node.module])))
-            dotted = [prefix, *(f"{prefix}.{alias.name}" for alias in node.names)]
-        else:
+    if isinstance(node, ast.Import):
+        dotted = [alias.name for alias in node.names]
+    else:
+        package = file.parent.relative_to(root).parts
+        base = package[: len(package) - node.level + 1] if node.level else ()
+        prefix = ".".join((*base, *filter(None, [node.module])))
+        dotted = [prefix, *(f"{prefix}.{alias.name}" for alias in node.names)]
+    for name in dotted:
+        parts = name.split(".")
+        if not (root / parts[0]).exists() and not (root / f"{parts[0]}.py").exists():
             continue
-        for name in dotted:
-            parts = name.split(".")
-            for i in range(1, len(parts) + 1):
-                path = root.joinpath(*parts[:i])
-                yield from (f for f in (path.with_suffix(".py"), path / "__init__.py") if f.is_file())
+        for i in range(1, len(parts) + 1):
+            path = root.joinpath(*parts[:i])
+            yield from (f for f in (path.with_suffix(".py"), path / "__init__.py") if f.is_file())

@@ -4,11 +4,13 @@ Only the workflow imports this module. Jobs receive the specs they need as JSON 
 change of wording here never retrains a model.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import chain, product
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
+from . import layout
 from .capacity import places
 from .config import ConfigError, Sources, parse
 from .console import amount
@@ -22,6 +24,18 @@ __all__ = ["Study", "experiment_modules"]
 
 # sections of entries that are known by their names
 NAMED = ("datasets", "architectures", "recipes", "quantizers", "extractions")
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Task(Generic[T]):
+    """What one job does: the same specs for some runs of a cell. name: the cell's, with what makes it unique."""
+
+    name: str
+    runs: list[Run]
+    specs: list[T]
 
 
 class Study:
@@ -59,10 +73,38 @@ class Study:
                     specs = [section[name] for name in experiment.variants if name in section]
                     chosen.setdefault(run.slug, {}).update({spec.slug: spec for spec in specs})
         self.datasets: dict[str, Dataset] = {run.dataset.slug: run.dataset for run in self.runs.values()}
+        self.cells: dict[str, list[Run]] = {}
+        for run in sorted(self.runs.values(), key=lambda run: (run.recipe.lr, run.seed)):
+            self.cells.setdefault(run.cell, []).append(run)
 
     def methods(self, run: str) -> list[str]:
         """The quantisation methods that a run's variants need, by the run's slug."""
         return sorted({quantizer.method for quantizer in self._quantizers[run].values()})
+
+    def quantizations(self) -> list[Task[Quantizer]]:
+        """What jobs quantise: for each cell and method, the quantizers that runs ask for."""
+        wanted: dict[str, dict[str, list[Quantizer]]] = {}
+        for run in self.runs:
+            for method in self.methods(run):
+                wanted.setdefault(method, {})[run] = self.quantizers(run, method)
+        return [task for method, asked in wanted.items() for task in self._tasks(asked, f"/{method}")]
+
+    def questionings(self) -> list[Task[Questions]]:
+        """What jobs ask: for each cell, the extractions that runs ask for."""
+        return self._tasks({run: self.extractions(run) for run in self.runs}, "")
+
+    def _tasks(self, wanted: Mapping[str, list[T]], ending: str) -> list[Task[T]]:
+        """A task for each cell, or several where its runs differ in what they want. ending: of its name."""
+        found = []
+        for cell, runs in self.cells.items():
+            groups: dict[tuple[T, ...], list[Run]] = {}
+            for run in runs:
+                if specs := tuple(wanted.get(run.slug, ())):
+                    groups.setdefault(specs, []).append(run)
+            for number, (specs, some) in enumerate(groups.items(), 1):
+                name = f"{cell}{ending}" + (f"-{number}" if number > 1 else "")
+                found.append(Task(name, some, list(specs)))
+        return found
 
     def quantizers(self, run: str, method: str) -> list[Quantizer]:
         """The quantizers of one method that are applied to a run, in the order of their names."""
@@ -92,9 +134,9 @@ class Study:
 
     def measurements(self) -> list[str]:
         """The files of measurements of all runs, as rules name them."""
-        found = [f"results/runs/{run}/measurements.parquet" for run in self.runs]
-        asked = [run for run in self.runs if self._extractions[run]]
-        return [*found, *(f"results/runs/{run}/extraction.parquet" for run in asked)]
+        found = [layout.measurements_file(run) for run in self.runs.values()]
+        asked = [run for run in self.runs.values() if self._extractions[run.slug]]
+        return [*found, *map(layout.extraction_file, asked)]
 
     def source_files(self) -> list[str]:
         """The files of the sources that are files."""

@@ -12,18 +12,21 @@ from typing import Any
 
 import pytest
 import torch
-from knowledge_capacity import console
+from knowledge_capacity import console, layout
 from knowledge_capacity.capacity import calibration, measurement
 from knowledge_capacity.data import corpus, people, tokenizer
-from knowledge_capacity.files import sealed, write_json
+from knowledge_capacity.files import sealed, unsealed, write_json
 from knowledge_capacity.models import store
 from knowledge_capacity.models.build import build
-from knowledge_capacity.specs import Architecture, BioS, Junk, Recipe, Run, to_json
+from knowledge_capacity.specs import Architecture, BioS, Junk, Recipe, Run, cell_to_json, to_json
 from safetensors.torch import load_file, save_file
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 DATASET = BioS(n_people=12, templates=2, pools=calibration.POOLS)
 RUN = Run(DATASET, Architecture(2, 1, 8), Recipe(exposures=5, lr=1e-3, window=64), seed=0)
+PLACE, MODEL, RECORD_FILE = layout.run_folder(RUN), layout.model_file(RUN), layout.record_file(RUN)
+PEOPLE, TOKENIZER = layout.people_file(DATASET, RUN.seed), layout.tokenizer_file(DATASET)
+MEASURED = layout.measurements_file(RUN)
 CHANGES = 40
 RECORD = {
     "steps": 1,
@@ -43,17 +46,18 @@ RECORD = {
 def a_run(folder: Path, run: Run = RUN) -> Path:
     """The files of a run as training leaves them, its weights random."""
     tokens = tokenizer.word_level(corpus.texts(run.dataset))
-    tokenizer.write(folder / "data", tokens)
-    people.write(folder / "data/people.parquet", run.dataset, run.seed)
+    file = folder / layout.tokenizer_file(run.dataset)
+    tokenizer.write(file.parent, tokens)
+    people.write(folder / layout.people_file(run.dataset, run.seed), run.dataset, run.seed)
     if run.recipe.has_domain_token:
-        tokens = tokenizer.read(folder / "data/tokenizer.json", domain=True)
+        tokens = tokenizer.read(file, domain=True)
     model = build(run.architecture, tokens.get_vocab_size(), run.recipe.window, run.seed)
     with torch.no_grad():
         for weight in model.parameters():  # so that positions and facts make a difference
             weight.add_(0.3 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(1)))
-    store.write(folder / "run", model, run, tokens.get_vocab()["<|endoftext|>"])
-    tokenizer.write(folder / "run", tokens)
-    write_json(folder / "run/run.json", sealed({"run": json.loads(to_json(run)), **RECORD}))
+    store.write(folder / layout.run_folder(run), model, run, tokens.get_vocab()["<|endoftext|>"])
+    tokenizer.write(folder / layout.run_folder(run), tokens)
+    write_json(folder / layout.record_file(run), sealed({"run": json.loads(to_json(run)), **RECORD}))
     return folder
 
 
@@ -68,19 +72,19 @@ def folder(whole: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def script(
-    name: str, folder: Path, monkeypatch: pytest.MonkeyPatch, run: Run = RUN, *more: str, output: str
-) -> int:
+def script(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch, run: Run = RUN, *more: str) -> int:
     """Run a script as from the command line; its exit status."""
     spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    at = {"model": "run/model.safetensors", "record": "run/run.json"}
-    at |= {"people": "data/people.parquet", "tokenizer": "data/tokenizer.json", "output": output}
-    options = [word for key, value in at.items() for word in (f"--{key}", str(folder / value))]
-    monkeypatch.setattr(sys, "argv", [name, "--run", to_json(run), *options, "--device", "cpu", *more])
+    if name == "conventions":
+        options = ["--run", to_json(run), "--output", str(folder / "conventions")]
+    else:
+        options = ["--cell", cell_to_json([run])]
+    options += ["--results", str(folder), "--device", "cpu", *more]
+    monkeypatch.setattr(sys, "argv", [name, *options])
     parsers: list[Any] = []
     real = console.main
     monkeypatch.setattr(console, "main", lambda job, parser: parsers.append((job, parser)))
@@ -95,12 +99,12 @@ def script(
 
 
 def other_people(folder: Path) -> None:
-    people.write(folder / "data/people.parquet", replace(DATASET, n_people=11), 0)
+    people.write(folder / PEOPLE, replace(DATASET, n_people=11), 0)
 
 
 def other_tokens(folder: Path) -> None:
     """As many tokens, of which two have changed places."""
-    file = folder / "data/tokenizer.json"
+    file = folder / TOKENIZER
     content = json.loads(file.read_text())
     words = content["model"]["vocab"]
     words[","], words["."] = words["."], words[","]
@@ -109,38 +113,38 @@ def other_tokens(folder: Path) -> None:
 
 def fewer_tokens(folder: Path) -> None:
     tokens = tokenizer.word_level(corpus.texts(replace(DATASET, templates=1)))
-    for place in ("data", "run"):
-        tokenizer.write(folder / place, tokens)
+    for file in (TOKENIZER, f"{PLACE}/tokenizer.json"):
+        tokenizer.write((folder / file).parent, tokens)
 
 
 def nan(folder: Path) -> None:
-    weights = load_file(folder / "run/model.safetensors")
+    weights = load_file(folder / MODEL)
     weights["gpt_neox.layers.0.attention.dense.weight"][0, 0] = float("nan")
-    save_file(weights, folder / "run/model.safetensors")
+    save_file(weights, folder / MODEL)
 
 
 def other_architecture(folder: Path) -> None:
     model = build(Architecture(2, 1, 12), 60, 64, 0)
-    store.write(folder / "run", model, RUN, 0)
+    store.write(folder / PLACE, model, RUN, 0)
 
 
 def truncated(folder: Path) -> None:
-    file = folder / "run/model.safetensors"
+    file = folder / MODEL
     file.write_bytes(file.read_bytes()[:-100])
 
 
 def no_record(folder: Path) -> None:
-    (folder / "run/run.json").unlink()
+    (folder / RECORD_FILE).unlink()
 
 
 def half_a_record(folder: Path) -> None:
-    file = folder / "run/run.json"
+    file = folder / RECORD_FILE
     file.write_text(file.read_text()[:60])
 
 
 def record_of_another(folder: Path) -> None:
     other = replace(RUN, seed=3)
-    write_json(folder / "run/run.json", {"run": json.loads(to_json(other)), **RECORD})
+    write_json(folder / RECORD_FILE, {"run": json.loads(to_json(other)), **RECORD})
 
 
 @pytest.mark.parametrize("name", ["capacity", "conventions"])
@@ -153,7 +157,7 @@ def record_of_another(folder: Path) -> None:
         (other_people, "people.parquet: holds other people than"),
         (other_tokens, "has other tokens than"),
         (fewer_tokens, "tokenizer of this run: it cannot write the texts of this dataset"),
-        (no_record, "run.json: there is no such file, so this run never came to its end"),
+        (no_record, "run.json: there is no such file"),
         (half_a_record, "run.json: not a readable record"),
         (record_of_another, "run.json: belongs to another run"),
     ],
@@ -168,24 +172,63 @@ def test_a_broken_run_gives_an_error_and_no_number(
     said: str,
 ) -> None:
     damage(folder)
-    assert script(name, folder, monkeypatch, output="out/measured.parquet") == 1
+    assert script(name, folder, monkeypatch) == 1
     told = capsys.readouterr().err
     assert said in told
     assert "bits per parameter" not in told
-    assert not (folder / "out").exists()
+    assert not (folder / MEASURED).exists()
+    assert not (folder / "conventions.md").exists()
 
 
 def test_a_whole_run_is_measured_and_a_sample_of_its_people_stands_for_all(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert script("capacity", folder, monkeypatch, output="all.parquet") == 0
+    assert script("capacity", folder, monkeypatch) == 0
+    (everyone,) = measurement.read(folder / MEASURED).to_pylist()
     assert "longer than a window" not in capsys.readouterr().err
-    assert script("capacity", folder, monkeypatch, RUN, "--scored-people", "6", output="six.parquet") == 0
-    everyone, six = (measurement.read(folder / f"{name}.parquet").to_pylist()[0] for name in ("all", "six"))
+    assert script("capacity", folder, monkeypatch, RUN, "--scored-people", "6") == 0
+    (six,) = measurement.read(folder / MEASURED).to_pylist()
     assert (everyone["people_scored"], six["people_scored"]) == (12, 6)
     assert six["bits_max"] == everyone["bits_max"]
     assert six["bits_learned"] == pytest.approx(everyone["bits_learned"], rel=0.3)
     assert six["bits_learned"] != everyone["bits_learned"]
+
+
+def test_measurements_that_would_come_out_the_same_are_left(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until the code, a file that they are made from, or how many are scored is another."""
+    made: list[int] = []
+
+    def measures(*options: str) -> bool:
+        assert script("capacity", folder, monkeypatch, RUN, *options) == 0
+        made.append((folder / MEASURED).stat().st_ino)
+        return len(made) < 2 or made[-1] != made[-2]
+
+    assert measures("--code", "1")
+    assert not measures("--code", "1")
+    assert measures("--code", "2")
+    assert measures("--code", "2", "--scored-people", "6")
+    assert measures("--code", "2")
+    record = json.loads((folder / RECORD_FILE).read_text())
+    write_json(folder / RECORD_FILE, sealed({**unsealed(record), "trained_at": "later"}))
+    assert measures("--code", "2")
+    (folder / MEASURED).write_bytes((folder / MEASURED).read_bytes()[:-9])
+    assert measures("--code", "2")
+    assert not measures("--code", "2")
+
+
+def test_a_run_that_cannot_be_measured_leaves_the_others(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = replace(RUN, seed=1)
+    a_run(folder, other)
+    truncated(folder)
+    options = ["--cell", cell_to_json([RUN, other]), "--results", str(folder)]
+    assert script("capacity", folder, monkeypatch, RUN, *options) == 1
+    assert f"capacity: {RUN.slug}: {folder / MODEL}: not a whole weights file" in capsys.readouterr().err
+    assert not (folder / MEASURED).exists()
+    assert measurement.read(folder / layout.measurements_file(other)).num_rows == 1
 
 
 def test_a_text_longer_than_the_window_is_told_once(
@@ -196,10 +239,10 @@ def test_a_text_longer_than_the_window_is_told_once(
     for window in (16, 256):
         run = replace(RUN, recipe=replace(RUN.recipe, window=window))
         folder = a_run(tmp_path / str(window), run)
-        assert script("capacity", folder, monkeypatch, run, output="out.parquet") == 0
+        assert script("capacity", folder, monkeypatch, run) == 0
         told = capsys.readouterr().err
         assert told.count("longer than a window of training") == (window == 16)
-        read.append(measurement.read(folder / "out.parquet").to_pylist()[0]["bits_learned"])
+        read.append(measurement.read(folder / layout.measurements_file(run)).to_pylist()[0]["bits_learned"])
     assert read[0] == pytest.approx(read[1], rel=1e-6)
 
 
@@ -209,8 +252,8 @@ def test_a_mixture_with_a_domain_token_is_measured(
 ) -> None:
     run = replace(RUN, recipe=replace(RUN.recipe, junk=Junk(people=20, domain_token=token)))
     folder = a_run(tmp_path, run)
-    assert script("capacity", folder, monkeypatch, run, output="out.parquet") == 0
-    row = measurement.read(folder / "out.parquet").to_pylist()[0]
+    assert script("capacity", folder, monkeypatch, run) == 0
+    row = measurement.read(folder / layout.measurements_file(run)).to_pylist()[0]
     assert row["bits_max"] == DATASET.bits_max
     assert sum(bits for _, bits in row["bits_by_attribute"]) == row["bits_learned"]
 
@@ -218,20 +261,21 @@ def test_a_mixture_with_a_domain_token_is_measured(
 @pytest.mark.parametrize(
     "file",
     [
-        "run/model.safetensors",
-        "run/config.json",
-        "run/run.json",
-        "data/tokenizer.json",
-        "data/people.parquet",
+        MODEL,
+        f"{PLACE}/config.json",
+        RECORD_FILE,
+        TOKENIZER,
+        PEOPLE,
     ],
+    ids=lambda file: file.rpartition("/")[2],
 )
 def test_whatever_byte_is_changed_no_other_number_comes_out(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], file: str
 ) -> None:
     """A file that was changed is refused by its name, or the change does not matter."""
     path = folder / file
-    assert script("capacity", folder, monkeypatch, output="out/measured.parquet") == 0
-    wanted = comparable(folder / "out/measured.parquet")
+    assert script("capacity", folder, monkeypatch) == 0
+    wanted = comparable(folder / MEASURED)
     whole, draw = path.read_bytes(), random.Random(file)  # noqa: S311 (no secret)
     refused = 0
     for _ in range(CHANGES):
@@ -239,8 +283,9 @@ def test_whatever_byte_is_changed_no_other_number_comes_out(
         changed = whole[place] ^ draw.randrange(1, 256)
         path.write_bytes(whole[:place] + bytes([changed]) + whole[place + 1 :])
         capsys.readouterr()
-        if script("capacity", folder, monkeypatch, output="out/measured.parquet") == 0:
-            assert comparable(folder / "out/measured.parquet") == wanted, (place, whole[place], changed)
+        (folder / MEASURED).unlink(missing_ok=True)
+        if script("capacity", folder, monkeypatch) == 0:
+            assert comparable(folder / MEASURED) == wanted, (place, whole[place], changed)
         else:
             assert str(path) in capsys.readouterr().err, (place, whole[place], changed)
             refused += 1

@@ -76,17 +76,17 @@ def test_speeds_are_those_that_were_measured() -> None:
 
 def test_minutes_grow_with_the_work_and_end_at_a_day() -> None:
     small, large = run(MODELS[0]), run(MODELS[2])
-    assert asked.START < asked.minutes(small, "gpu") < asked.minutes(large, "gpu")
-    assert asked.minutes(small, "gpu") < asked.minutes(small, "cpu")
-    assert asked.minutes(run(MODELS[2], n_people=10_000_000), "gpu") == asked.LONGEST
-    assert asked.minutes(replace(small, architecture=PythonModel("model.py:build")), "gpu") == asked.UNKNOWN
-    assert asked.minutes(replace(small, architecture=Checkpoint("somewhere")), "gpu") == asked.START
+    assert asked.START < asked.minutes([small], "gpu") < asked.minutes([large], "gpu")
+    assert asked.minutes([small], "gpu") < asked.minutes([small], "cpu")
+    assert asked.minutes([run(MODELS[2], n_people=10_000_000)], "gpu") == asked.LONGEST
+    assert asked.minutes([replace(small, architecture=PythonModel("model.py:build"))], "gpu") == asked.UNKNOWN
+    assert asked.minutes([replace(small, architecture=Checkpoint("somewhere"))], "gpu") == asked.START
 
 
 def test_memory_covers_what_a_run_of_twenty_million_people_reads() -> None:
     small, many = (
-        asked.memory(run(MODELS[0]), "cpu"),
-        asked.memory(run(MODELS[0], n_people=20_000_000), "cpu"),
+        asked.memory([run(MODELS[0])], "cpu"),
+        asked.memory([run(MODELS[0], n_people=20_000_000)], "cpu"),
     )
     assert many - small > 20_000_000 * 22 / 1e6, "docs: 22 bytes a person"
     strings = Run(
@@ -95,8 +95,8 @@ def test_memory_covers_what_a_run_of_twenty_million_people_reads() -> None:
         Recipe(10, lr=1e-3, batch_size=4, window=64),
         0,
     )
-    assert asked.memory(strings, "cpu") < small
-    assert asked.memory(small_gpu := run(MODELS[0]), "gpu") > asked.memory(small_gpu, "cpu")
+    assert asked.memory([strings], "cpu") < small
+    assert asked.memory([small_gpu := run(MODELS[0])], "gpu") > asked.memory([small_gpu], "cpu")
 
 
 def test_the_published_runs_would_have_had_time_enough() -> None:
@@ -110,4 +110,4 @@ def test_the_published_runs_would_have_had_time_enough() -> None:
         one = run_from(
             json.dumps({**{name: json.loads(text) for name, text in specs.items()}, "seed": row.seed})
         )
-        assert row.train_seconds < 60 * asked.minutes(one, "cpu") - 120, row.run
+        assert row.train_seconds < 60 * asked.minutes([one], "cpu") - 120, row.run

@@ -266,11 +266,12 @@ def test_the_planned_study_runs_as_it_is_written(tmp_path: Path) -> None:
     runs = int(re.findall(r": (\d+) runs", text)[0])
     command = re.findall(r"`snakemake (.*)`", text)[0].split()
     assert command[-1] == "results/plan/study.yaml"
-    assert planned(folder, *command[2:])["train"] == runs
     config, sources = request.configuration(
         [folder / "studies/smoke.yaml", folder / "results/plan/study.yaml"]
     )
-    assert len(request.study_of(config, sources).runs) == runs
+    study = request.study_of(config, sources)
+    assert len(study.runs) == runs
+    assert planned(folder, *command[2:])["train"] == len(study.cells)
     assert 0 < runs < len(request.study_of(*request.configuration([folder / "studies/smoke.yaml"])).runs)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from knowledge_capacity import layout
 from knowledge_capacity.data import corpus, people, tokenizer
 from knowledge_capacity.files import UserError
 from knowledge_capacity.models import store
@@ -23,7 +24,7 @@ from knowledge_capacity.specs import (
     Recipe,
     Run,
     TransformersModel,
-    to_json,
+    cell_to_json,
 )
 from torch import Tensor, nn
 from workflow import TIMEOUT
@@ -39,23 +40,25 @@ Outside = set[str]
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with people and tokenizer."""
     folder = tmp_path_factory.mktemp("data")
-    people.write(folder / "people.parquet", DATASET, 0)
-    tokenizer.write(folder, tokenizer.word_level(corpus.texts(DATASET)))
+    people.write(folder / layout.people_file(DATASET, 0), DATASET, 0)
+    file = folder / layout.tokenizer_file(DATASET)
+    tokenizer.write(file.parent, tokenizer.word_level(corpus.texts(DATASET)))
     return folder
 
 
 def saved(data: Path, architecture: AnyArchitecture) -> variants.Source:
     """A run whose weights are larger than at the start of training, so that its layers do something."""
     run = Run(DATASET, architecture, RECIPE, 0)
-    model = build(architecture, tokenizer.read(data / "tokenizer.json").get_vocab_size(), RECIPE.window, 0)
+    model = build(architecture, vocabulary(data), RECIPE.window, 0)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(8)
-    folder = data / run.slug
-    store.write(folder, model, run, 0)
-    return variants.Source(
-        to_json(run), folder / "model.safetensors", data / "people.parquet", data / "tokenizer.json"
-    )
+    store.write(data / layout.run_folder(run), model, run, 0)
+    return variants.Source(run, data)
+
+
+def vocabulary(data: Path) -> int:
+    return int(tokenizer.read(data / layout.tokenizer_file(DATASET)).get_vocab_size())
 
 
 def heard() -> list[str]:
@@ -152,11 +155,10 @@ def test_layers_are_calibrated_on_what_quantised_ones_before_give(data: Path) ->
     plain, _ = variants.quantize(weights, outside, Quantizer(3), None)
     _, stream = calibration.load(source)
     tokens = calibration.batches(stream, 25, 32, print)[0].long()
-    vocabulary = tokenizer.read(source.tokenizer).get_vocab_size()
 
     def logits(matrices: dict[str, Tensor]) -> Tensor:
         with torch.no_grad():
-            return store.load(source.model, architecture, vocabulary, 32, weights | matrices)(tokens)
+            return store.load(source.model, architecture, vocabulary(data), 32, weights | matrices)(tokens)
 
     full = logits({})
     assert float((logits(found) - full).norm()) < 0.9 * float((logits(plain) - full).norm())
@@ -183,14 +185,13 @@ def test_the_script_gives_the_same_file_twice_and_in_any_order(data: Path) -> No
     variants.write(data / "one.safetensors", weights, outside, [INT3, GROUPED], source, heard().append)
     script = Path(__file__).parents[2] / "scripts" / "quantize.py"
     quantizers = json.dumps([asdict(GROUPED), asdict(INT3)])
-    command = [sys.executable, str(script), "--model", str(source.model), "--quantizers", quantizers]
-    command += ["--run", source.run, "--people", str(source.people), "--tokenizer", str(source.tokenizer)]
-    output = data / "two.safetensors"
-    done = subprocess.run(
-        [*command, "--output", str(output)], check=True, timeout=TIMEOUT, capture_output=True, text=True
-    )
+    command = [sys.executable, str(script), "--cell", cell_to_json([source.run]), "--results", str(data)]
+    command += ["--quantizers", quantizers]
+    (data / layout.record_file(source.run)).write_text("{}")
+    done = subprocess.run(command, check=True, timeout=TIMEOUT, capture_output=True, text=True)
     assert done.stdout + done.stderr == ""  # the libraries' warnings are left out
-    one, two = (variants.read(data / f"{name}.safetensors") for name in ("one", "two"))
+    one = variants.read(data / "one.safetensors")
+    two = variants.read(data / layout.variants_file(source.run, "gptq"))
     assert one.keys() == two.keys()
     for name, variant in one.items():
         assert variant.bits_per_weight == two[name].bits_per_weight

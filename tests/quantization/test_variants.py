@@ -3,17 +3,27 @@
 import json
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from knowledge_capacity import layout
 from knowledge_capacity.files import UserError
 from knowledge_capacity.models import store
 from knowledge_capacity.models.build import build
 from knowledge_capacity.quantization import rtn, variants
-from knowledge_capacity.specs import FAMILIES, Architecture, BioS, Quantizer, Recipe, Run, to_json
+from knowledge_capacity.specs import (
+    FAMILIES,
+    Architecture,
+    BioS,
+    Quantizer,
+    Recipe,
+    Run,
+    cell_to_json,
+    to_json,
+)
 from torch import Tensor
 from workflow import TIMEOUT
 
@@ -124,20 +134,35 @@ def test_a_failed_write_leaves_the_file_before(tmp_path: Path, weights: dict[str
 
 
 def test_the_script_writes_what_the_library_makes(tmp_path: Path, weights: dict[str, Tensor]) -> None:
-    store.write(tmp_path, store.load(Path("model"), SMALL, 20, 16, weights), RUN, end_token=0)
-    script = Path(__file__).parents[2] / "scripts" / "quantize.py"
-    quantizers = json.dumps([asdict(INT8), asdict(GROUPED)])
-    command = [sys.executable, str(script), "--model", str(tmp_path / "model.safetensors")]
-    command += [
-        "--quantizers",
-        quantizers,
-        "--output",
-        str(tmp_path / "script.safetensors"),
-    ]
-    subprocess.run(command, check=True, timeout=TIMEOUT)
+    """For all runs of a cell; those that are there are left."""
+    model, runs = store.load(Path("model"), SMALL, 20, 16, weights), [RUN, replace(RUN, seed=1)]
+    outputs = [tmp_path / layout.variants_file(run, "rtn") for run in runs]
+    for run in runs:
+        store.write(tmp_path / layout.run_folder(run), model, run, end_token=0)
+        (tmp_path / layout.record_file(run)).write_text("{}")
+
+    def written(*quantizers: Quantizer) -> list[bytes]:
+        script = Path(__file__).parents[2] / "scripts" / "quantize.py"
+        command = [sys.executable, str(script), "--cell", cell_to_json(runs), "--results", str(tmp_path)]
+        command += ["--quantizers", json.dumps([asdict(quantizer) for quantizer in quantizers])]
+        subprocess.run(command, check=True, timeout=TIMEOUT)
+        return [path.read_bytes() for path in outputs]
+
+    found = written(INT8, GROUPED)
     variants.write(tmp_path / "library.safetensors", weights, OUTSIDE, [INT8, GROUPED])
-    written = [(tmp_path / f"{name}.safetensors").read_bytes() for name in ("script", "library")]
-    assert written[0] == written[1]
+    library = variants.read(tmp_path / "library.safetensors")
+    for path in outputs:
+        assert variants.read(path).keys() == library.keys()
+        for name, one in variants.read(path).items():
+            assert one.bits_per_weight == library[name].bits_per_weight
+            assert all(torch.equal(m, library[name].matrices[n]) for n, m in one.matrices.items())
+
+    inodes = [path.stat().st_ino for path in outputs]
+    outputs[0].unlink()
+    assert written(INT8, GROUPED) == found
+    assert outputs[1].stat().st_ino == inodes[1]
+    assert written(INT8) != found
+    assert outputs[1].stat().st_ino != inodes[1]
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from knowledge_capacity import layout
 from knowledge_capacity.data import corpus, people, tokenizer
 from knowledge_capacity.data.stream import Stream, source_of
 from knowledge_capacity.models.build import build, n_parameters
 from knowledge_capacity.report import curves, explorer, progress
 from knowledge_capacity.report.progress import State, Work
-from knowledge_capacity.specs import Architecture, BioS, Recipe, Run, to_json
+from knowledge_capacity.specs import Architecture, BioS, Recipe, Run, cell_to_json
 from knowledge_capacity.study import Study, experiment_modules
 from knowledge_capacity.training.loop import Stopped, train
 from workflow import TIMEOUT
@@ -61,13 +62,11 @@ def run_of(study: Study, architecture: str, recipe: str, seed: int) -> Run:
     return study.runs[found.slug]
 
 
-def script(name: str, results: Path, run: Run, *options: str) -> subprocess.CompletedProcess[str]:
-    """A job about a run, with the log file that rules give it."""
-    data = results / "data" / run.dataset.slug
-    log = results / "logs" / name / f"{run.slug}.log"
-    command = [sys.executable, str(SCRIPTS / f"{name}.py"), "--run", to_json(run), "--device", "cpu"]
-    command += ["--people", str(data / f"seed{run.seed}/people.parquet"), "--log", str(log)]
-    command += ["--tokenizer", str(data / "tokenizer/tokenizer.json"), *options]
+def script(name: str, results: Path, *runs: Run) -> subprocess.CompletedProcess[str]:
+    """A job about runs of a cell, with the log file that rules give it."""
+    log = results / "logs" / name / f"{runs[0].cell}.log"
+    command = [sys.executable, str(SCRIPTS / f"{name}.py"), "--cell", cell_to_json(runs), "--device", "cpu"]
+    command += ["--results", str(results), "--log", str(log)]
     return subprocess.run(command, check=False, capture_output=True, text=True, timeout=TIMEOUT)
 
 
@@ -83,15 +82,10 @@ def results(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
     people.write(data / "seed0/people.parquet", done.dataset, 0)
     (data / "seed1").mkdir()
     (data / "seed1/people.parquet").write_text("damaged")
-    for run in (done, wild):
-        trained = script("train", folder, run, "--output", str(folder / "runs" / run.slug))
-        assert trained.returncode == 0, trained.stderr
-    model, record = (str(folder / "runs" / done.slug / name) for name in ("model.safetensors", "run.json"))
-    output = str(folder / "runs" / done.slug / "measurements.parquet")
-    measured = script("capacity", folder, done, "--model", model, "--record", record, "--output", output)
-    assert measured.returncode == 0, measured.stderr
-    failed = script("train", folder, other, "--output", str(folder / "runs" / other.slug))
-    assert failed.returncode == 1
+    for name, run in (("train", done), ("capacity", done), ("train", wild)):
+        job = script(name, folder, run)
+        assert job.returncode == 0, job.stderr
+    assert script("train", folder, done, other).returncode == 1
 
     steps = itertools.count(1)
     with pytest.raises(Stopped):
@@ -114,8 +108,9 @@ def test_what_jobs_left_is_counted(study: Study, results: Path) -> None:
     assert list(found.diverged) == [wild]
     assert "loss" in found.diverged[wild]
     (failure,) = found.failures
-    assert (failure.job, failure.of) == ("train", run_of(study, "small", "short", 1).slug)
-    assert failure.message.startswith(str(results / "data"))
+    failed = run_of(study, "small", "short", 1)
+    assert (failure.job, failure.of) == ("train", failed.cell)
+    assert failure.message.startswith(f"{failed.slug}: {results / 'data'}")
     assert "\n" not in failure.message
     assert "Details" not in failure.message
     assert failure.log == str(results / "logs/train" / f"{failure.of}.log")
@@ -155,8 +150,20 @@ def test_a_job_that_was_started_again_has_not_failed(study: Study, results: Path
     shutil.copytree(results, copy)
     (failure,) = progress.read(study, copy).failures
     with open(failure.log, "a") as log:
-        log.write("12:00:00 scripts/train.py --run {}\n")
+        log.write("12:00:00 scripts/train.py --cell {}\n")
     assert progress.read(study, copy).failures == []
+
+
+def test_a_run_that_waits_for_the_others_of_its_job_counts_as_trained(
+    study: Study, results: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "results"
+    shutil.copytree(results, copy)
+    folder = copy / layout.run_folder(run_of(study, "small", "short", 0))
+    (folder / layout.FINISHED).mkdir()
+    for name in layout.TRAINED:
+        (folder / name).rename(folder / layout.FINISHED / name)
+    assert progress.read(study, copy).trained == progress.read(study, results).trained
 
 
 def test_what_is_left_takes_the_time_that_the_same_took(study: Study, results: Path) -> None:

@@ -115,12 +115,12 @@ def test_a_study_through_slurm_measures_what_it_measures_here(tree: Path, tmp_pa
     Submitted(tree, *PROFILE).wait()
     new = {name: job for name, job in jobs().items() if name not in before}
     measuring = [job for job in new.values() if "measure" in job["what"]]
-    assert len(measuring) == 2, "one job measures all of a run"
+    assert len(measuring) == 2, "one job measures all of a cell"
     trained = [job for job in new.values() if "rule_train" in job["what"]]
     assert len(trained) == 2
     for record in tree.glob("results/runs/*/*/*/*/run.json"):
         run = run_from(json.dumps(json.loads(record.read_text())["run"]))
-        assert {job["limit"] for job in trained} == {f"{asked.minutes(run, 'gpu')}:00"}
+        assert {job["limit"] for job in trained} == {f"{asked.minutes([run], 'gpu')}:00"}
     assert {job["gpus"] for job in trained} == {"gres:gpu:1"}
     here = workflow.copy_tree(tmp_path / "here")
     shutil.copy(file, here)
@@ -181,7 +181,7 @@ def test_a_machine_that_is_drained_gives_its_job_to_another(tree: Path) -> None:
     assert jobs()[job]["on"] != machine
     said = submitted.wait()
     assert "Trying to restart" not in said, "Slurm's business, not Snakemake's"
-    (log,) = tree.glob("results/logs/train/*/*/*/*.log")
+    (log,) = tree.glob("results/logs/train/*/*/*.log")
     assert "going on from step" in log.read_text()
 
 
@@ -222,5 +222,5 @@ def test_stopping_snakemake_stops_its_jobs(tree: Path) -> None:
     until(lambda: not training("RUNNING"), "Slurm ends the job")
     study(tree, exposures=LONG)
     Submitted(tree, *PROFILE, *NO_GPU).wait()
-    (log,) = tree.glob("results/logs/train/*/*/*/*.log")
+    (log,) = tree.glob("results/logs/train/*/*/*.log")
     assert "going on from step" in log.read_text()

@@ -3,16 +3,21 @@
 from pathlib import Path
 
 import pytest
+from knowledge_capacity import layout
 from knowledge_capacity.data import corpus, people, tokenizer
 from training.jobs import RUN, Job
+
+SEEDS = range(3)
 
 
 @pytest.fixture(scope="session")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data")
-    people.write(folder / "people.parquet", RUN.dataset, RUN.seed)
-    tokenizer.write(folder, tokenizer.word_level(corpus.texts(RUN.dataset)))
-    return folder
+    for seed in SEEDS:
+        people.write(folder / layout.people_file(RUN.dataset, seed), RUN.dataset, seed)
+    file = folder / layout.tokenizer_file(RUN.dataset)
+    tokenizer.write(file.parent, tokenizer.word_level(corpus.texts(RUN.dataset)))
+    return folder / "data"
 
 
 @pytest.fixture(scope="session")

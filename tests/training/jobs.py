@@ -6,13 +6,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+from knowledge_capacity import layout
 from knowledge_capacity.files import SEAL
-from knowledge_capacity.specs import Architecture, BioS, Pools, Recipe, Run, to_json
+from knowledge_capacity.specs import Architecture, BioS, Pools, Recipe, Run, cell_to_json
 from safetensors import safe_open
 from workflow import TIMEOUT
 
@@ -26,19 +27,30 @@ RUN = Run(
 )
 OUTPUTS = ["config.json", "model.safetensors", "run.json", "tokenizer.json", "tokenizer_config.json"]
 SECONDS = TIMEOUT  # more than any of these runs takes
+UNTIMED = ("seconds", "trained_at", "outputs", SEAL)  # in run.json, what no two executions share
 TIMES = ["seconds", "tokens_per_second"]  # columns of training.parquet that no two executions share
 
 
 class Job:
-    """A run of scripts/train.py in a folder of its own; processes: how many train it together."""
+    """A job of scripts/train.py that trains the runs of a cell, with a folder of results of its own.
 
-    def __init__(self, data: Path, folder: Path, run: Run = RUN, processes: int = 1) -> None:
-        self.folder, self.log = folder, folder / "train.log"
-        self.arguments = ["--run", to_json(run), "--people", str(data / "people.parquet"), "--code", "0123"]
-        self.arguments += ["--tokenizer", str(data / "tokenizer.json"), "--output", str(folder)]
+    data: what to link there as its data. folder: that of the first run. processes: how many train together.
+    """
+
+    def __init__(self, data: Path, results: Path, *runs: Run, processes: int = 1) -> None:
+        runs = runs or (RUN,)
+        results.mkdir(exist_ok=True)
+        if not (results / "data").exists():
+            (results / "data").symlink_to(data)
+        self.results, self.log = results, results / "train.log"
+        self.folder = self.folder_of(runs[0])
+        self.arguments = ["--cell", cell_to_json(runs), "--results", str(results), "--code", "0123"]
         self.arguments += ["--device", "cpu", "--threads", "1", "--log", str(self.log)]
         self.arguments += ["--processes", str(processes)]
         self.command = [sys.executable, str(TRAIN), *self.arguments]
+
+    def folder_of(self, run: Run) -> Path:
+        return self.results / layout.run_folder(run)
 
     @property
     def checkpoint(self) -> Path:
@@ -78,7 +90,7 @@ class Job:
     def record(self) -> dict[str, Any]:
         """What run.json tells, without what differs from one execution to the next."""
         found = json.loads((self.folder / "run.json").read_text())
-        return {key: value for key, value in found.items() if key not in ("seconds", "trained_at", SEAL)}
+        return {key: value for key, value in found.items() if key not in UNTIMED}
 
     def points(self) -> list[dict[str, float]]:
         """The points of training.parquet, with all columns."""
@@ -106,6 +118,16 @@ class Forks:
     def status(self) -> int:
         """How the job ended, once it has."""
         return int(self._out.readline())
+
+
+def fork_server() -> Iterator[Forks]:
+    """The forks, as a fixture yields them."""
+    command = [sys.executable, str(Path(__file__).with_name("forking.py"))]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield Forks(process)
+        assert process.stdin
+        process.stdin.close()
+        assert process.wait(SECONDS) == 0
 
 
 def assert_same(ours: Job, theirs: Job) -> None:

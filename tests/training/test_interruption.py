@@ -6,8 +6,6 @@ import os
 import random
 import re
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,9 +15,7 @@ import pytest
 from knowledge_capacity import tensorfile
 from knowledge_capacity.models import native
 from knowledge_capacity.specs import to_json
-from training.jobs import OUTPUTS, RUN, SECONDS, Forks, Job, assert_same
-
-FORKING = Path(__file__).with_name("forking.py")
+from training.jobs import OUTPUTS, RUN, SECONDS, Forks, Job, assert_same, fork_server
 
 
 @pytest.mark.parametrize(
@@ -36,7 +32,7 @@ def test_an_interrupted_job_ends_with_the_bytes_of_an_undisturbed_one(
     progress = job.progress()
     assert progress["step"] >= 60
     for name in OUTPUTS:  # none of them under its final name before the run is complete
-        assert not (tmp_path / name).exists()
+        assert not (job.folder / name).exists()
     if number != signal.SIGKILL:
         assert f"{RUN.slug}: stopped at step" in interrupted.stderr
         said = [line for line in interrupted.stderr.splitlines() if "without fused kernels" not in line]
@@ -54,7 +50,7 @@ def test_an_interrupted_job_ends_with_the_bytes_of_an_undisturbed_one(
 
 def test_a_finished_job_leaves_its_outputs_and_nothing_else(undisturbed: Job) -> None:
     found = sorted(path.name for path in undisturbed.folder.iterdir())
-    assert found == sorted([".lock", *OUTPUTS, "train.log", "training.parquet"])
+    assert found == sorted([".lock", *OUTPUTS, "training.parquet"])
     record = undisturbed.record()
     assert record["run"] == json.loads(to_json(RUN))
     assert record["code"] == "0123"
@@ -66,12 +62,7 @@ def test_a_finished_job_leaves_its_outputs_and_nothing_else(undisturbed: Job) ->
 
 @pytest.fixture(scope="module")
 def forks() -> Iterator[Forks]:
-    command = [sys.executable, str(FORKING)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        yield Forks(process)
-        assert process.stdin
-        process.stdin.close()
-        assert process.wait(SECONDS) == 0
+    yield from fork_server()
 
 
 def test_twenty_kills_at_random_moments_leave_no_trace(
@@ -89,34 +80,35 @@ def test_twenty_kills_at_random_moments_leave_no_trace(
         time.sleep(chance.uniform(0, 0.05))
         os.kill(child, signal.SIGKILL)
         assert forks.status() == -signal.SIGKILL
-        parts += (tmp_path / ".checkpoint.safetensors.part").exists()
+        parts += (job.folder / ".checkpoint.safetensors.part").exists()
         steps.append(int(job.progress()["step"]))
-        assert not any((tmp_path / name).exists() for name in OUTPUTS)
+        assert not any((job.folder / name).exists() for name in OUTPUTS)
     print(f"{parts} of 20 kills came while a checkpoint was written; steps done: {steps}")
     assert steps == sorted(set(steps)), "a kill cost more than the steps it came in"
     assert parts, "no kill came while a checkpoint was written"
     forks.start(job)
     assert forks.status() == 0
     assert_same(job, undisturbed)
-    assert not (tmp_path / ".checkpoint.safetensors.part").exists()
+    assert not (job.folder / ".checkpoint.safetensors.part").exists()
 
 
 def test_what_a_killed_writer_left_behind_is_harmless(
     data: Path, tmp_path: Path, undisturbed: Job, forks: Forks
 ) -> None:
     job = Job(data, tmp_path)
-    (tmp_path / ".checkpoint.safetensors.part").write_bytes(b"half a checkpoint")
-    (tmp_path / ".run.json.part").write_text("{")
+    job.folder.mkdir(parents=True)
+    (job.folder / ".checkpoint.safetensors.part").write_bytes(b"half a checkpoint")
+    (job.folder / ".run.json.part").write_text("{")
     forks.start(job, "--save-every", "0.05")
     assert forks.status() == 0
     assert_same(job, undisturbed)
-    assert not list(tmp_path.glob(".*.part"))
+    assert not list(job.folder.glob(".*.part"))
 
 
 def test_a_job_told_to_stop_before_its_first_step_ends_at_once(data: Path, tmp_path: Path) -> None:
     job = Job(data, tmp_path)
     began = time.monotonic()
-    stopped = job.interrupt(signal.SIGTERM, until=lambda: (tmp_path / ".lock").exists())
+    stopped = job.interrupt(signal.SIGTERM, until=lambda: (job.folder / ".lock").exists())
     assert time.monotonic() - began < 30
     assert stopped.returncode == 143, stopped.stderr
     assert "Traceback" not in stopped.stderr
@@ -142,9 +134,9 @@ def test_a_diverging_job_is_recorded_and_ends_well(data: Path, tmp_path: Path, f
     said = job.log.read_text().splitlines()[-1]
     assert run.slug in said
     assert "Training diverged; lower lr (now 1e+06)" in said
-    found = sorted(path.name for path in tmp_path.iterdir())
-    assert found == sorted([".lock", *OUTPUTS, "train.log", "training.parquet"])
+    found = sorted(path.name for path in job.folder.iterdir())
+    assert found == sorted([".lock", *OUTPUTS, "training.parquet"])
     record, points = job.record(), job.points()
     assert record["steps"] == points[-1]["step"]
     assert not points[-1]["loss"] <= 2 * math.log(record["used_tokens"])  # it may be NaN
-    assert tensorfile.read(tmp_path / "model.safetensors") == ({}, {"diverged": record["diverged"]})
+    assert tensorfile.read(job.folder / "model.safetensors") == ({}, {"diverged": record["diverged"]})

@@ -246,7 +246,6 @@ def test_two_processes_train_the_run_of_one(data: Path, tmp_path: Path) -> None:
     run = replace(jobs.RUN, recipe=replace(jobs.RUN.recipe, exposures=8, qat=Quantizer(4)))
     alone, together = Job(data, tmp_path / "alone", run), Job(data, tmp_path / "together", run, processes=2)
     for job in (alone, together):
-        job.folder.mkdir()
         job.finish()
     losses_alone, losses_together = ([p["loss"] for p in job.points()] for job in (alone, together))
     # a weight may fall on the other side, and what follows from that grows

@@ -43,9 +43,11 @@ def test_it_is_refused_before_training(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "ahead.py").write_text(LOOKS_AHEAD)
     job = Job(
-        data, tmp_path / "run", replace(RUN, architecture=architecture, recipe=replace(RUN.recipe, window=8))
+        data,
+        tmp_path / "results",
+        replace(RUN, architecture=architecture, recipe=replace(RUN.recipe, window=8)),
     )
     with pytest.raises(subprocess.CalledProcessError) as failed:
         job.finish()
     assert said in failed.value.stderr
-    assert not any((tmp_path / "run" / name).exists() for name in OUTPUTS)
+    assert not any((job.folder / name).exists() for name in OUTPUTS)

@@ -1,6 +1,5 @@
 """Running Snakemake from a command, as `make study` does."""
 
-import csv
 import os
 import signal
 import subprocess
@@ -90,20 +89,6 @@ def _pass_on(lines: IO[bytes], stopped: threading.Event) -> None:
         if not stopped.is_set():
             sys.stderr.buffer.write(line)
             sys.stderr.flush()
-
-
-def up_to_date(overlays: Sequence[Path], profile: str, files: Sequence[str]) -> set[str]:
-    """Those of a study's files that are there, and that Snakemake would not make again. Makes nothing.
-
-    Raises UserError where Snakemake cannot tell.
-    """
-    command = [*_command(overlays, profile, files), "--cores", "1", "--summary"]
-    done = subprocess.run(command, env=_environment(), capture_output=True, text=True, check=False)  # noqa: S603
-    if done.returncode:
-        print(done.stderr, file=sys.stderr)
-        raise UserError("Snakemake cannot tell which runs are there already (see above).")
-    table = csv.DictReader(done.stdout.splitlines(), delimiter="\t")
-    return {row["output_file"] for row in table if row["plan"] == "no update"} & set(files)
 
 
 def _command(overlays: Sequence[Path], profile: str, targets: Sequence[str]) -> list[str]:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
-from ..data import people, tokenizer
-from ..data.stream import Stream, source_of
+from .. import layout
+from ..data import tokenizer
+from ..data.reading import read_data
+from ..data.stream import Stream
 from ..files import UserError, remake
 from ..models import build, store
-from ..specs import Run, run_from
+from ..specs import Run
 from .measure import read_record
 
 
@@ -28,31 +29,21 @@ class Subject:
     source: Path
 
     @staticmethod
-    def add_arguments(parser: argparse.ArgumentParser) -> None:
-        """The options that say where a run's files are."""
-        parser.add_argument("--run", required=True, metavar="JSON", help="the run's spec")
-        parser.add_argument("--model", required=True, type=Path, metavar="FILE", help="model.safetensors")
-        parser.add_argument("--record", required=True, type=Path, metavar="FILE", help="run.json")
-        parser.add_argument("--people", required=True, type=Path, metavar="FILE", help="people.parquet")
-        parser.add_argument("--tokenizer", required=True, type=Path, metavar="FILE", help="tokenizer.json")
-        parser.add_argument("--texts", type=Path, metavar="FOLDER", help="encoded texts of bioR and bioG")
+    def read(run: Run, results: Path) -> Subject:
+        """results: the folder of results.
 
-    @staticmethod
-    def read(files: argparse.Namespace) -> Subject:
-        """files: the options of add_arguments.
-
-        Raises UserError where one is missing, damaged or of another run, dataset or tokenizer.
+        Raises UserError where a file is missing, damaged or of another run, dataset or tokenizer.
         """
-        run = run_from(files.run)
-        found = read_record(files.record, run)
-        tokens = tokenizer.read(files.tokenizer, domain=run.recipe.has_domain_token)
-        trained_with = files.model.with_name("tokenizer.json")
-        if trained_with.exists() and tokenizer.read(trained_with).get_vocab() != tokens.get_vocab():
-            reason = f"has other tokens than {trained_with}, with which this model was trained"
-            raise UserError(f"{files.tokenizer}: {reason}. {remake(files.tokenizer)}")
-        codes = people.read(files.people, run.dataset, run.seed)
-        stream = Stream(source_of(run.dataset, run.seed, codes, files.texts), tokens, run.recipe.junk)
-        return Subject(run, found, stream, tokens.get_vocab_size(), files.model)
+        found = read_record(results / layout.record_file(run), run)
+        model, file = results / layout.model_file(run), layout.tokenizer_path(run, results)
+        trained_with = model.with_name("tokenizer.json")
+        if trained_with.exists():
+            tokens = tokenizer.read(file, domain=run.recipe.has_domain_token)
+            if tokenizer.read(trained_with).get_vocab() != tokens.get_vocab():
+                reason = f"has other tokens than {trained_with}, with which this model was trained"
+                raise UserError(f"{file}: {reason}. {remake(file)}")
+        stream, tokens = read_data(run, results)
+        return Subject(run, found, stream, tokens.get_vocab_size(), model)
 
     def model(self, weights: dict[str, Tensor]) -> nn.Module:
         """The model that weights make. Raises UserError for those of another one."""

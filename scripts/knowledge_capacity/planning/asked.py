@@ -1,10 +1,11 @@
-"""What a run asks of a scheduler, minutes and memory, from its spec alone: bounds that are seldom too low.
+"""What training a cell asks of a scheduler, minutes and memory, from specs alone: bounds that are seldom too low.
 
-A run whose minutes do not suffice loses little: it saves its progress shortly before they end, and goes on when the
+A job whose minutes do not suffice loses little: it saves its progress shortly before they end, and goes on when the
 workflow or the scheduler starts it again. The workflow imports this module, so it must not wait for torch or pandas.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Literal
 
@@ -28,18 +29,25 @@ RATES: dict[Device, Rates] = {
 }
 
 
-def minutes(run: Run, device: Device) -> int:
-    """To train it: twice what is predicted, and ten more. At most a day; four hours where its size is not known."""
+def minutes(runs: Sequence[Run], device: Device) -> int:
+    """To train all runs of a cell: twice what is predicted, and ten more.
+
+    At most a day; four hours a run where its size is not known.
+    """
+    run = runs[0]
     if isinstance(run.architecture, Checkpoint):
         return math.ceil(START)
     if not isinstance(run.architecture, Architecture):
-        return math.ceil(UNKNOWN)
-    seconds = cell_seconds(work_of(run, n_parameters(run)), [1.0], RATES[device])
+        return math.ceil(min(len(runs) * UNKNOWN, LONGEST))
+    seconds = cell_seconds(work_of(run, n_parameters(run)), [1.0] * len(runs), RATES[device])
     return math.ceil(min(START + MARGIN * seconds / 60, LONGEST))
 
 
-def memory(run: Run, device: Device) -> int:
-    """MB of main memory: Python and its packages, weights with all that training keeps of them, activations, people."""
+def memory(runs: Sequence[Run], device: Device) -> int:
+    """MB of main memory: Python and its packages and, for all runs that are trained at a time, weights with all that
+    training keeps of them, activations, people.
+    """
+    run, at_a_time = runs[0], min(len(runs), RATES[device].habit.stack)
     packages = 8000 if device == "gpu" else 1500
     if not isinstance(run.architecture, Architecture):
         return packages + 4000
@@ -50,7 +58,7 @@ def memory(run: Run, device: Device) -> int:
         per_token = 12 * vocabulary(run) + 4 * model.layers * (16 * model.width + 4 * model.inner_width)
         activations = recipe.batch_size * recipe.window * per_token
     people = 0 if isinstance(run.dataset, RandomStrings) else 100 * run.dataset.n_people
-    return math.ceil(packages + (weights + activations + people) / 1e6)
+    return math.ceil(packages + at_a_time * (weights + activations + people) / 1e6)
 
 
 def n_parameters(run: Run) -> float:

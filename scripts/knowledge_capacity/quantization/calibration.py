@@ -5,10 +5,9 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
-from ..data import people, tokenizer
-from ..data.stream import Stream, source_of
+from ..data.reading import read_data
+from ..data.stream import Stream
 from ..models import store
-from ..specs import run_from
 from .variants import Source
 
 BATCH_TOKENS = 1 << 14
@@ -16,12 +15,9 @@ BATCH_TOKENS = 1 << 14
 
 def load(source: Source) -> tuple[nn.Module, Stream]:
     """The trained model, and the stream that it was trained on."""
-    run = run_from(source.run)
-    tokens = tokenizer.read(source.tokenizer, domain=run.recipe.has_domain_token)
-    codes = people.read(source.people, run.dataset, run.seed)
-    stream = Stream(source_of(run.dataset, run.seed, codes, source.texts), tokens, run.recipe.junk)
-    weights = store.read_weights(source.model)
-    vocabulary = tokens.get_vocab_size()
+    run = source.run
+    stream, tokens = read_data(run, source.results)
+    weights, vocabulary = store.read_weights(source.model), tokens.get_vocab_size()
     return store.load(source.model, run.architecture, vocabulary, run.recipe.window, weights), stream
 
 

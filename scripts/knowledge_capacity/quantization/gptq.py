@@ -21,7 +21,7 @@ from ..models import store
 from ..models.decoder import Decoder
 from ..models.experts import Mixture
 from ..models.loss import logits
-from ..specs import Quantizer, run_from
+from ..specs import Quantizer
 from . import calibration, grid, rtn, variants
 from .quiet import quiet
 
@@ -65,7 +65,7 @@ def quantize_model(
     Raises UserError where the model holds them in other ways than as linear layers or the study's experts.
     """
     model, stream = calibration.load(source)
-    window = run_from(source.run).recipe.window
+    window = source.run.recipe.window
     by_gptq = set(names) - store.saved_weights(model)[1]  # the others are embeddings and head
     found = sites(model, by_gptq)
     batches = calibration.batches(stream, quantizer.calibration_people, window, say)

@@ -16,9 +16,10 @@ from typing import Literal
 
 from torch import Tensor
 
-from .. import tensorfile
+from .. import layout, tensorfile
 from ..files import UserError, remake
-from ..specs import Quantizer, to_json
+from ..kept import KEY, MadeFrom
+from ..specs import Quantizer, Run, to_json
 from ..tensorfile import Damaged
 from . import grid
 
@@ -52,17 +53,16 @@ def method_module(method: str) -> ModuleType:
 
 @dataclass(frozen=True)
 class Source:
-    """What a method with data needs of a run: its spec as JSON, and files.
+    """What a method with data needs: a run, the folder of results with its model and data, and where to compute."""
 
-    model: model.safetensors, beside its config.json. texts: the folder of encoded texts, of bioR and bioG.
-    """
-
-    run: str
-    model: Path
-    people: Path
-    tokenizer: Path
-    texts: Path | None = None
+    run: Run
+    results: Path
     device: str = "cpu"
+
+    @property
+    def model(self) -> Path:
+        """model.safetensors, beside its config.json."""
+        return self.results / layout.model_file(self.run)
 
 
 def quantizable(
@@ -101,7 +101,7 @@ def quantize(
             "quantizers, or set matrices: all."
         )
     module = method_module(quantizer.method)
-    if quantizer.method == "gptq":
+    if quantizer.sees_data:
         assert source
         matrices = module.quantize_model(source, names, quantizer, say)
         stored = sum(grid.stored_bits(weights[name], quantizer) for name in names)
@@ -121,10 +121,11 @@ def write(
     quantizers: list[Quantizer],
     source: Source | None = None,
     say: Callable[[str], None] = print,
+    made_from: MadeFrom | None = None,
 ) -> dict[str, float]:
     """Write the variants that `quantizers` make of `weights`; returns the stored bits per weight of each.
 
-    source, say: as for `quantize`.
+    source, say: as for `quantize`. made_from: what `is_current` is to find.
     """
     tensors: dict[str, Tensor] = {}
     stored: dict[str, float] = {}
@@ -132,8 +133,17 @@ def write(
         matrices, stored[quantizer.slug] = quantize(weights, outside, quantizer, source, say)
         tensors |= {f"{quantizer.slug}/{name}": tensor for name, tensor in matrices.items()}
     specs = {quantizer.slug: to_json(quantizer) for quantizer in quantizers}
-    tensorfile.write(path, tensors, {HEADER: json.dumps({"bits_per_weight": stored, "specs": specs})})
+    header = {"bits_per_weight": stored, "specs": specs, KEY: made_from}
+    tensorfile.write(path, tensors, {HEADER: json.dumps(header)})
     return stored
+
+
+def is_current(path: Path, made_from: MadeFrom) -> bool:
+    """Whether a file of variants is there, whole, and was made from this."""
+    try:
+        return bool(json.loads(tensorfile.read(path)[1][HEADER])[KEY] == made_from)
+    except (Damaged, OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def read(path: Path) -> dict[str, Stored]:

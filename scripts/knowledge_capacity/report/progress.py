@@ -8,10 +8,11 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
+from .. import layout
 from ..data.lengths import training_words
 from ..specs import AnyArchitecture, Architecture, Checkpoint, Run
 from ..study import Study
@@ -76,10 +77,9 @@ class Progress:
 def read(study: Study, results: Path) -> State:
     """What is there of a study's runs in the folder of results."""
     trained, begun, diverged, measured, failures = {}, {}, {}, set[str](), []
-    jobs: dict[Path, tuple[str, str, Path]] = {}
     for slug, run in study.runs.items():
-        folder = results / "runs" / slug
-        record = _record(folder / "run.json")
+        folder = results / layout.run_folder(run)
+        record = _record(folder / "run.json") or _record(folder / layout.FINISHED / "run.json")
         if record:
             ended = datetime.datetime.fromisoformat(record["trained_at"])
             trained[slug] = Work(record["tokens"], record["seconds"], record["used_tokens"], ended)
@@ -88,28 +88,42 @@ def read(study: Study, results: Path) -> State:
         elif (found := curves.checkpoint(folder)) and found["log"]:
             share = found["tokens"] / found["log"][-1]["expected_tokens"]
             begun[slug] = Work(found["tokens"], found["seconds"], share=min(1.0, share))
-        of_run = {
-            f"quantize/{slug}/{m}": folder / "variants" / f"{m}.safetensors" for m in study.methods(slug)
-        }
-        of_run[f"capacity/{slug}"] = folder / "measurements.parquet"
-        if study.extractions(slug):
-            of_run[f"extract/{slug}"] = folder / "extraction.parquet"
-        if all(path.exists() for path in of_run.values()):
+        if all((results / file).exists() for file in measured_files(study, run)):
             measured.add(slug)
-        of_run[f"train/{slug}"] = folder / "run.json"
-        data, seed = results / "data" / run.dataset.slug, f"{run.dataset.slug}/seed{run.seed}"
-        of_data = {
-            f"people/{seed}": data / f"seed{run.seed}" / "people.parquet",
-            f"tokenizer/{run.dataset.slug}": data / "tokenizer" / "tokenizer.json",
-            f"rewrites/{seed}": data / f"seed{run.seed}" / "rewrites.json",
-            f"encode/{seed}": data / f"seed{run.seed}" / "encoded" / "tokens.npy",
-        }
-        for name, output in {**of_data, **of_run}.items():
-            jobs[results / "logs" / f"{name}.log"] = (*_split(name), output)
-    for log, (job, of, output) in jobs.items():
-        if not output.exists() and (message := _error(log, job)):
+    for name, files in jobs_of(study).items():
+        job, _, of = name.partition("/")
+        log = results / "logs" / f"{name}.log"
+        missing = not all((results / file).exists() for file in files)
+        if missing and (message := _error(log, job)):
             failures.append(Failure(job, of, message, str(log)))
     return State(trained, begun, diverged, frozenset(measured), failures)
+
+
+def measured_files(study: Study, run: Run) -> list[str]:
+    """What is there of a run once it is measured with all that experiments ask for."""
+    files = [layout.variants_file(run, method) for method in study.methods(run.slug)]
+    files += [layout.extraction_file(run)] if study.extractions(run.slug) else []
+    return [*files, layout.measurements_file(run)]
+
+
+def jobs_of(study: Study) -> dict[str, list[str]]:
+    """The outputs of jobs, by their names, which are those of their logs."""
+    found: dict[str, list[str]] = {}
+    for run in study.runs.values():
+        dataset, seed = run.dataset, f"{run.dataset.slug}/seed{run.seed}"
+        found[f"people/{seed}"] = [layout.people_file(dataset, run.seed)]
+        found[f"tokenizer/{dataset.slug}"] = [layout.tokenizer_file(dataset)]
+        found[f"rewrites/{seed}"] = [f"data/{seed}/rewrites.json"]
+        found[f"encode/{seed}"] = [f"data/{seed}/encoded/tokens.npy"]
+    for cell, runs in study.cells.items():
+        found[f"train/{cell}"] = [layout.record_file(run) for run in runs]
+        found[f"capacity/{cell}"] = [layout.measurements_file(run) for run in runs]
+    for task in study.quantizations():
+        files = [layout.variants_file(run, task.specs[0].method) for run in task.runs]
+        found[f"quantize/{task.name}"] = files
+    for asking in study.questionings():
+        found[f"extract/{asking.name}"] = [layout.extraction_file(run) for run in asking.runs]
+    return found
 
 
 def progress(runs: Mapping[str, Run], state: State) -> Progress:
@@ -199,13 +213,8 @@ def _record(path: Path) -> dict[str, Any] | None:
         return None
 
 
-def _split(name: str) -> tuple[str, str]:
-    job, _, of = name.partition("/")
-    return job, of
-
-
 def _error(log: Path, job: str) -> str | None:
-    """The last line of a log whose last job ended in an error; None for others, and where there is no log."""
+    """What the last job of a log says for which it failed, or fails; None for others, and where there is no log."""
     try:
         lines = log.read_text(errors="replace").splitlines()
     except OSError:
@@ -213,4 +222,5 @@ def _error(log: Path, job: str) -> str | None:
     last_job = next((i for i in reversed(range(len(lines))) if JOB_BEGINS.match(lines[i])), 0)
     if not any(ERROR.match(line) for line in lines[last_job:]):
         return None
-    return CLOCK.sub("", lines[-1]).removeprefix(f"{job}: ").partition(" Details: ")[0]
+    said = [line for line in map(partial(CLOCK.sub, ""), lines) if line.startswith(f"{job}: ")]
+    return said[-1].removeprefix(f"{job}: ").partition(" Details: ")[0] if said else None

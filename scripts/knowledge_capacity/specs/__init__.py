@@ -34,7 +34,7 @@ from .datasets import (
     RandomStrings,
 )
 from .recipes import FEWEST_ASKED, FORMATS, Junk, Quantizer, Questions, Recipe
-from .runs import Run, dataset_from, recipe_from, run_from
+from .runs import Run, cell_from, cell_to_json, dataset_from, recipe_from, run_from
 
 __all__ = [
     "BYTE_PAIR",
@@ -69,6 +69,8 @@ __all__ = [
     "Run",
     "TransformersModel",
     "architecture_from",
+    "cell_from",
+    "cell_to_json",
     "dataset_from",
     "recipe_from",
     "run_from",

@@ -4,6 +4,7 @@ A family is a set of parts (Allen-Zhu & Li 2024, section 3 and appendix); layers
 """
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -33,7 +34,7 @@ class Experts:
     balance: Annotated[float, Ge(0)] = 0.01
     router_z: Annotated[float, Ge(0)] = 0.0
 
-    @property
+    @cached_property
     def slug(self) -> str:
         return f"-experts{self.number}" + departures(
             self, top_k="top", capacity="cap", capacity_test="captest", balance="balance", router_z="z"
@@ -143,7 +144,7 @@ class Architecture:
             return 0
         return self.mlp_width or round(self.parts.mlp_ratio * self.width)
 
-    @property
+    @cached_property
     def slug(self) -> str:
         name = f"{self.family}-{self.layers}-{self.heads}"
         name += "" if self.width == 64 * self.heads else f"-d{self.width}"
@@ -173,7 +174,7 @@ class PythonModel:
         file, _, name = self.function.rpartition(":")
         return Path(file).stem if name == "build" else name
 
-    @property
+    @cached_property
     def slug(self) -> str:
         """Name, arguments where they are plain, and a digest of everything."""
         said = [f"-{k}{exact(v)}" for k, v in sorted(self.arguments.items()) if isinstance(v, int | float)]
@@ -199,7 +200,7 @@ class TransformersModel:
         path = Path(self.config)
         return self.config.removesuffix("Config") if path.suffix != ".json" else path.parent.name or "config"
 
-    @property
+    @cached_property
     def slug(self) -> str:
         return f"{last_part(self.family)}-{digest(to_json(self))}"
 
@@ -218,7 +219,7 @@ class Checkpoint:
         """The folder's name."""
         return Path(self.folder).name
 
-    @property
+    @cached_property
     def slug(self) -> str:
         return f"{last_part(self.folder)}-{digest(to_json(self))}"
 

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Le, MinLen
@@ -71,7 +72,7 @@ class BioS(Biography):
     kind: Literal["bioS"] = "bioS"
     templates: Annotated[int, Ge(1), Le(50)] = 50
 
-    @property
+    @cached_property
     def slug(self) -> str:
         return _biography_slug(self, templates="templates")
 
@@ -83,7 +84,7 @@ class BioSSimple(Biography):
     kind: Literal["bioS_simple"] = "bioS_simple"
     templates: Annotated[int, Ge(1), Le(50)] = 50
 
-    @property
+    @cached_property
     def slug(self) -> str:
         return _biography_slug(self, templates="templates")
 
@@ -95,7 +96,7 @@ class BioG(Biography):
     kind: Literal["bioG"] = "bioG"
     rewrites: Annotated[int, Ge(1), Le(1000)] = 40
 
-    @property
+    @cached_property
     def slug(self) -> str:
         return _biography_slug(self, rewrites="rewrites")
 
@@ -109,7 +110,7 @@ class BioR(Biography):
     rewrites: Annotated[int, Ge(1), Le(1000)] = 40
     temperature: Annotated[float, Ge(0), Le(2)] = 1.0
 
-    @property
+    @cached_property
     def slug(self) -> str:
         name = _biography_slug(self, rewrites="rewrites", temperature="temperature")
         return f"{name}-by-{last_part(self.model)}{digest(self.model)}"
@@ -143,7 +144,7 @@ class BioD:
         values = self.n_people * self.attributes * self.chunks * math.log2(self.diversity)
         return names + values + self.attributes * self.diversity * self.bits_set
 
-    @property
+    @cached_property
     def slug(self) -> str:
         shape = (
             f"K{self.attributes}-C{self.chunks}-D{self.diversity}-L{self.length}-T{thousands(self.symbols)}"
@@ -182,7 +183,7 @@ class RandomStrings:
         """Bits in the whole dataset: N·log2(T^L / N), since the order of the strings tells nothing."""
         return self.n_strings * (self.bits_string - math.log2(self.n_strings))
 
-    @property
+    @cached_property
     def slug(self) -> str:
         return f"random-{thousands(self.n_strings)}-L{self.length}-T{thousands(self.symbols)}"
 

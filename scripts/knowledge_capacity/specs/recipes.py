@@ -57,6 +57,11 @@ class Quantizer:
     calibration_people: Count = 1000
 
     @property
+    def sees_data(self) -> bool:
+        """Whether the method looks at data of the run; variants of others do not depend on these."""
+        return self.method == "gptq"
+
+    @property
     def slug(self) -> str:
         name = self.method if self.method in FORMATS else f"int{self.bits}-{self.method}"
         name += departures(self, group_size="group", matrices="", calibration_people="people")
@@ -118,7 +123,15 @@ class Recipe:
 
     @property
     def slug(self) -> str:
-        name = f"exposures{self.exposures}-lr{Decimal(repr(self.lr)).normalize():e}"
+        return self._slug(f"-lr{Decimal(repr(self.lr)).normalize():e}")
+
+    @property
+    def slug_without_lr(self) -> str:
+        """What recipes share that differ in their learning rate alone."""
+        return self._slug("")
+
+    def _slug(self, lr: str) -> str:
+        name = f"exposures{self.exposures}{lr}"
         name += departures(
             self,
             weight_decay="wd",

@@ -1,7 +1,9 @@
-"""Runs: one trained model each."""
+"""Runs: one trained model each. A cell is all runs that differ in seed and learning rate alone."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Annotated, Any
 
 from annotated_types import Ge, Lt
@@ -23,9 +25,14 @@ class Run:
     recipe: Recipe
     seed: Annotated[int, Ge(0), Lt(2**31)]
 
-    @property
+    @cached_property
     def slug(self) -> str:
         return f"{self.dataset.slug}/{self.architecture.slug}/{self.recipe.slug}/seed{self.seed}"
+
+    @property
+    def cell(self) -> str:
+        """The name of its cell, for dataset, architecture and recipe without lr."""
+        return f"{self.dataset.slug}/{self.architecture.slug}/{self.recipe.slug_without_lr}"
 
 
 def dataset_from(values: dict[str, Any]) -> Dataset:
@@ -51,3 +58,29 @@ def run_from(text: str) -> Run:
         recipe=recipe_from(values["recipe"]),
         seed=values["seed"],
     )
+
+
+def cell_to_json(runs: Sequence[Run]) -> str:
+    """Runs of one cell as one line of JSON: what they share, and the learning rate and the seed of each."""
+    first = asdict(runs[0])
+    shared = {key: value for key, value in first["recipe"].items() if key != "lr"}
+    each = [[run.recipe.lr, run.seed] for run in runs]
+    return json.dumps(
+        {
+            "dataset": first["dataset"],
+            "architecture": first["architecture"],
+            "recipe": shared,
+            "runs": each,
+        },
+        sort_keys=True,
+    )
+
+
+def cell_from(text: str) -> list[Run]:
+    """The runs that `cell_to_json` wrote."""
+    values = json.loads(text)
+    dataset, architecture = dataset_from(values["dataset"]), architecture_from(values["architecture"])
+    return [
+        Run(dataset, architecture, recipe_from({**values["recipe"], "lr": lr}), seed)
+        for lr, seed in values["runs"]
+    ]

@@ -1,0 +1,24 @@
+"""The data of a run, from the files of a study."""
+
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+from .. import layout
+from ..specs import STORED, Run
+from . import people, tokenizer
+from .stream import Stream, source_of
+
+
+def read_data(run: Run, results: Path, device: str = "cpu") -> tuple[Stream, Tokenizer]:
+    """The stream that a run is trained on, and its tokenizer. results: the folder of results.
+
+    device: where the stream is made; that of bioR and bioG is read from files. Raises UserError where one is missing,
+    damaged, or of other data.
+    """
+    tokens = tokenizer.read(layout.tokenizer_path(run, results), domain=run.recipe.has_domain_token)
+    codes = people.read(results / layout.people_file(run.dataset, run.seed), run.dataset, run.seed)
+    if run.dataset.kind not in STORED:
+        codes = codes.to(device)
+    source = source_of(run.dataset, run.seed, codes, layout.texts_path(run, results))
+    return Stream(source, tokens, run.recipe.junk), tokens
