@@ -26,6 +26,7 @@
 # make lock         renew the pinned environment from envs/requirements.in
 # CORES=4 limits the cores used; by default all are. PROFILE=gpu is for a machine with GPUs (envs/gpu/profile.yaml).
 
+SHELL := /bin/bash
 PYTHON ?= python3
 CORES ?= all
 STUDY ?=
@@ -69,7 +70,7 @@ plan: .venv/ready
 	@# Snakemake speaks of the lock even to those who tell it that they need none
 	@if ls .snakemake/locks/* > /dev/null 2>&1; then echo "A study is at work here, or was killed. This is what it has left;" \
 		"a plan needs no lock, so pass over the error about it."; fi
-	$(SNAKEMAKE) --dry-run --quiet host reason rules $(OVERLAY)
+	@set -o pipefail; $(SNAKEMAKE) --dry-run --quiet host reason rules $(OVERLAY) | python scripts/count_jobs.py
 
 watch: .venv/ready
 	@python scripts/explorer.py --watch 30 --configfile config.yaml $(if $(STUDY),studies/$(STUDY).yaml)
