@@ -93,7 +93,7 @@ else:
 
     rule collect_study:
         input:
-            in_results(*study.measurements()),
+            [made[file] for file in study.measurements()],
         output:
             "results/measurements.parquet",
         log:

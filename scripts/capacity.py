@@ -12,7 +12,7 @@ from knowledge_capacity import console, devices, kept, layout
 from knowledge_capacity.capacity import losses, measure, measurement
 from knowledge_capacity.capacity.subject import Subject
 from knowledge_capacity.cells import for_each
-from knowledge_capacity.files import digest, write_parquet
+from knowledge_capacity.files import write_parquet
 from knowledge_capacity.models import build, store
 from knowledge_capacity.quantization import variants
 from knowledge_capacity.specs import FULL_PRECISION, Run, cell_from
@@ -28,13 +28,8 @@ def measure_run(run: Run, arguments: argparse.Namespace, log: console.Log, devic
     results: Path = arguments.results
     output = results / layout.measurements_file(run)
     files = [file for file in arguments.variants if file.parent.parent == output.parent]
-    made_from = {
-        "code": arguments.code,
-        "scored_people": arguments.scored_people,
-        **kept.run_digests(run, results),
-        **kept.data_digests(run, results),
-        "variants": {file.stem: digest(file) for file in files},
-    }
+    methods = [file.stem for file in files]
+    made_from = kept.measurements_made_from(run, results, methods, arguments.scored_people, arguments.code)
     if kept.in_table(output, made_from):
         kept.renew([output])
         log.write(f"capacity {run.slug}: these measurements are there")

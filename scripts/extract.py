@@ -32,23 +32,19 @@ def ask_run(run: Run, arguments: argparse.Namespace, log: console.Log, device: s
     """Write the answers of one run and what they come to, unless they are there."""
     results: Path = arguments.results
     answers_file, output = results / layout.answers_file(run), results / layout.extraction_file(run)
-    made_from = {
-        "code": arguments.code,
-        "questions": json.loads(arguments.questions),
-        **kept.run_digests(run, results),
-        **kept.data_digests(run, results),
-    }
+    specs = [Questions(**values) for values in json.loads(arguments.questions)]
+    made_from = kept.answers_made_from(run, results, specs, arguments.code)
     if all(kept.in_table(file, made_from) for file in (answers_file, output)):
         kept.renew([answers_file, output])
         log.write(f"extract {run.slug}: these answers are there")
         return
-    rows, answers = asked(Subject.read(run, results), arguments, log, device)
+    rows, answers = asked(Subject.read(run, results), specs, arguments, log, device)
     write_parquet(answers_file, answers, kept.metadata(made_from))
     write_parquet(output, measurement.table(rows), kept.metadata(made_from))
 
 
 def asked(
-    subject: Subject, arguments: argparse.Namespace, log: console.Log, device: str
+    subject: Subject, specs: list[Questions], arguments: argparse.Namespace, log: console.Log, device: str
 ) -> tuple[list[dict[str, Any]], pa.Table]:
     """A row of measurements for each extraction, and all answers."""
     run, record, source = subject.run, subject.record, subject.stream.source
@@ -57,7 +53,6 @@ def asked(
         raise UserError(f"{dataset.slug}: random strings have no names by which to ask about them.")
     if dataset.n_people < FEWEST_ASKED:
         raise UserError(f"{dataset.slug}: it has {dataset.n_people} people, and {FEWEST_ASKED} are needed.")
-    specs = [Questions(**values) for values in json.loads(arguments.questions)]
     try:
         weights = store.read_weights(subject.source)
     except store.Diverged as diverged:  # its row of measurements says so, and there is nothing to ask

@@ -30,12 +30,7 @@ def quantize(
     """Write the variants of one run, unless they are there."""
     results: Path = arguments.results
     output = results / layout.variants_file(run, quantizers[0].method)
-    made_from = {
-        "code": arguments.code,
-        "quantizers": json.loads(arguments.quantizers),
-        **kept.run_digests(run, results),
-        **(kept.data_digests(run, results) if quantizers[0].sees_data else {}),
-    }
+    made_from = kept.variants_made_from(run, results, quantizers, arguments.code)
     if variants.is_current(output, made_from):
         kept.renew([output])
         log.write(f"quantize {run.slug}: these variants are there")

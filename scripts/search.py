@@ -14,21 +14,21 @@ from pathlib import Path
 
 import pandas as pd
 import yaml
-from knowledge_capacity import console, layout
+from knowledge_capacity import console
 from knowledge_capacity.bits import request
 from knowledge_capacity.bits.workflow import snakemake
 from knowledge_capacity.capacity import conditions, families, measurement, search
 from knowledge_capacity.capacity.compare import decimals
 from knowledge_capacity.capacity.saturation import Fit, Observation
 from knowledge_capacity.config import did_you_mean
+from knowledge_capacity.current import SCRIPTS, is_trained
 from knowledge_capacity.data.lengths import training_words
 from knowledge_capacity.files import UserError, replacing
-from knowledge_capacity.fingerprint import fingerprint, training_code
+from knowledge_capacity.fingerprint import fingerprint
 from knowledge_capacity.specs import FULL_PRECISION, Run
 from knowledge_capacity.study import Study
-from knowledge_capacity.training import finished
 
-SCRIPTS, RESULTS = Path(__file__).parent, Path("results")
+RESULTS = Path("results")
 LIVE = {"datasets": ["bioS-tiny"], "recipe": "bioS-1000", "seeds": 10}  # defaults
 CHOICE = ("architectures", *LIVE, "runs", "budget", "configfile")  # options that say what may be run
 
@@ -139,7 +139,7 @@ def there(
 
     They are measured anew only if the code that measures is another one now.
     """
-    found = [one for one, (run, _) in candidates.items() if is_trained(run)]
+    found = [one for one, (run, _) in candidates.items() if is_trained(run, RESULTS)]
     code = fingerprint(SCRIPTS, "capacity.py")
     if stale := [one for one in found if not is_measured(file_of(one), code)]:
         runs = [candidates[one] for one in stale]
@@ -150,15 +150,6 @@ def there(
             )
             made([*arguments.configfile, file], arguments, stale)
     return {one: observed(measurement.read(file_of(one)).to_pandas(), one) for one in found}
-
-
-def is_trained(run: Run) -> bool:
-    """Whether a run is there that scripts/train.py would leave as it is."""
-    try:
-        wanted = finished.made_from(run, training_code(SCRIPTS, run), RESULTS)
-    except UserError:  # its data are not there
-        return False
-    return finished.is_current(RESULTS / layout.run_folder(run), wanted)
 
 
 def is_measured(path: Path, code: str) -> bool:

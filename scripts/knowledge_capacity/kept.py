@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from . import layout
 from .files import digest
-from .specs import Run
+from .specs import Quantizer, Questions, Run, to_json
 
 KEY = "made_from"  # in a table's metadata and in a file of variants
 
@@ -33,6 +33,40 @@ def run_digests(run: Run, results: Path) -> dict[str, str]:
     return {
         "model": digest(results / layout.model_file(run), results / layout.config_file(run)),
         "record": digest(results / layout.record_file(run)),
+    }
+
+
+def variants_made_from(run: Run, results: Path, quantizers: Sequence[Quantizer], code: str) -> MadeFrom:
+    """What a file of variants is made from. code: fingerprint of the method's code."""
+    return {
+        "code": code,
+        "quantizers": [json.loads(to_json(quantizer)) for quantizer in quantizers],
+        **run_digests(run, results),
+        **(data_digests(run, results) if quantizers[0].sees_data else {}),
+    }
+
+
+def measurements_made_from(
+    run: Run, results: Path, methods: Sequence[str], scored_people: int | None, code: str
+) -> MadeFrom:
+    """What measurements are made from. methods: those of the run's variants. code: fingerprint of what measures."""
+    files = {method: results / layout.variants_file(run, method) for method in methods}
+    return {
+        "code": code,
+        "scored_people": scored_people,
+        **run_digests(run, results),
+        **data_digests(run, results),
+        "variants": {method: digest(file) for method, file in files.items()},
+    }
+
+
+def answers_made_from(run: Run, results: Path, questions: Sequence[Questions], code: str) -> MadeFrom:
+    """What answers, and the measurements of them, are made from. code: fingerprint of what asks."""
+    return {
+        "code": code,
+        "questions": [json.loads(to_json(one)) for one in questions],
+        **run_digests(run, results),
+        **data_digests(run, results),
     }
 
 

@@ -136,7 +136,7 @@ class Study:
         """The files of measurements of all runs, as rules name them."""
         found = [layout.measurements_file(run) for run in self.runs.values()]
         asked = [run for run in self.runs.values() if self._extractions[run.slug]]
-        return [*found, *map(layout.extraction_file, asked)]
+        return [f"results/{file}" for file in [*found, *map(layout.extraction_file, asked)]]
 
     def source_files(self) -> list[str]:
         """The files of the sources that are files."""

@@ -54,22 +54,22 @@ def published(law: Slice, runs: int, variants: tuple[str, ...] = ("fp32",)) -> p
 
 
 def test_what_is_published_is_not_made_again(law: Slice, empty: Path) -> None:
-    fresh = read_state(law, None, "local")
+    fresh = read_state(law, None)
     assert set(fresh.left.values()) == {1.0}
     assert len(fresh.left) == 8
-    state = read_state(law, published(law, 3), "local")
+    state = read_state(law, published(law, 3))
     assert list(state.left.values()) == [None] * 3 + [1.0] * 5
     assert len(run_slugs(state.unfinished(law.seeds))) == 5
     assert state.seconds(state.unfinished(law.seeds)) < fresh.seconds(law.seeds)
     everything = published(law, 8)
-    assert not read_state(law, everything, "local").unfinished(law.seeds)
+    assert not read_state(law, everything).unfinished(law.seeds)
     # figures of this slice show them too
     asked = collect_rows(law, State(fresh.left, set()), everything)
     assert asked["experiments"].to_pylist() == [["base_law", "quantization"]] * 8
 
 
 def test_what_fits_is_chosen_and_what_is_under_way_costs_the_rest_of_it(law: Slice, empty: Path) -> None:
-    state = read_state(law, None, "local")
+    state = read_state(law, None)
     whole = state.seconds(law.seeds)
     seeds, needed = choose_fitting(law, state, whole + 1, at_once=1)
     assert sorted(run_slugs(seeds)) == sorted(law.wanted)

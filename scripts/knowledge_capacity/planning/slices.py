@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from .. import layout
 from ..bits import request
-from ..bits.workflow import up_to_date
 from ..capacity import asked, measurement
+from ..current import is_measured, is_trained
 from ..data.lengths import training_words
 from ..experiments.claims import LEAST_SEEDS
 from ..report import curves
+from ..specs import Run
 from ..study import Study
 from .cells import Cells, own_seeds, read_cells
 from .choose import added_seconds, choose
@@ -23,7 +25,8 @@ from .needs import Cell, Need, needs
 from .overlay import write_overlay
 from .rates import Rates
 
-RUNS = Path("results/runs")
+RESULTS = Path("results")
+RUNS = RESULTS / "runs"
 LEAST_SHARE = 0.01  # of a run that is hardly under way, or nearly done
 
 Chosen = Mapping[Cell, Sequence[int]]  # seeds of cells
@@ -101,34 +104,35 @@ def leave_out(slice_: Slice, runs: Collection[str]) -> Slice:
     return replace(slice_, seeds={cell: kept.get(cell, []) for cell in slice_.seeds})
 
 
-def read_state(slice_: Slice, published: pa.Table | None, profile: str | None) -> State:
+def read_state(slice_: Slice, published: pa.Table | None, thorough: bool = True) -> State:
     """What there is of a slice.
 
-    published: measurements; their runs are not made again. profile: with which Snakemake is asked what is up to date;
-    None takes all that is there for that. Raises UserError where Snakemake cannot tell.
+    published: measurements; their runs are not made again. thorough: whether what is there has to be what jobs would
+    leave as it is now; else all that is there is taken for that.
     """
     known = set(published["run"].to_pylist()) if published else set()
     left: dict[str, float | None] = {run: None if run in known else 1.0 for run in slice_.wanted}
     here: set[str] = set()
-    recorded = _select(slice_.seeds, all, {run: float((RUNS / run / "run.json").is_file()) for run in left})
-    if recorded:
-        with chosen_study(slice_, recorded) as (overlays, study):
-            records = {f"{RUNS}/{run}/run.json": run for run in study.runs}
-            measurements = study.measurements()
-            there = [file for file in (*records, *measurements) if Path(file).is_file()]
-            current = up_to_date(overlays, profile, there) if profile else set(there)
-        unmeasured = {
-            str(Path(file).parent.relative_to(RUNS)) for file in measurements if file not in current
-        }
-        trained = {run for file, run in records.items() if file in current}
-        here = trained - unmeasured
-        left |= {run: 0.0 if run in unmeasured else None for run in trained}
+    for run in left:
+        spec = slice_.study.runs[run]
+        records = (RUNS / run / "run.json", RUNS / run / layout.FINISHED / "run.json")
+        if any(file.is_file() for file in records) and (not thorough or is_trained(spec, RESULTS)):
+            measured = is_measured(slice_.study, spec, RESULTS) if thorough else is_there(slice_.study, spec)
+            left[run] = None if measured else 0.0
+            here |= {run} if measured else set()
     for run, share in left.items():
         if share and (found := curves.checkpoint(RUNS / run)):
             spec = slice_.study.runs[run]
             rest = 1 - found["tokens"] / training_words(spec.dataset, spec.recipe)
             left[run] = min(max(rest, LEAST_SHARE), 1 - LEAST_SHARE)
     return State(left, here)
+
+
+def is_there(study: Study, run: Run) -> bool:
+    """Whether all measurements of a run are there, whatever they were made from."""
+    files = [layout.measurements_file(run)]
+    files += [layout.extraction_file(run)] if study.extractions(run.slug) else []
+    return all((RESULTS / file).is_file() for file in files)
 
 
 def choose_fitting(slice_: Slice, state: State, seconds: float, at_once: int) -> tuple[Chosen, float]:

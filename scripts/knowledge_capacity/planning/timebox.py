@@ -53,7 +53,7 @@ class Place:
     def state(self, slice_: Slice) -> State:
         """What there is of a slice."""
         if slice_.name not in self.states:
-            self.states[slice_.name] = read_state(slice_, self.published(), self.profile)
+            self.states[slice_.name] = read_state(slice_, self.published())
         return self.states[slice_.name]
 
     def make(self, slice_: Slice, seeds: Chosen, seconds: float) -> int:
@@ -91,7 +91,7 @@ def fill_time(slices: Sequence[Slice], place: Place, clock: Clock, say: Say) -> 
     for slice_ in (slice_ for slice_ in slices if slice_.name in tried):
         state, runs = finish_slice(slice_, place, clock, say), tried[slice_.name]
         lines += [f"{slice_.name}: {len(runs & state.here)} of {len(runs)} runs made"] if runs else []
-    rest = [(slice_, read_state(slice_, place.published(), None)) for slice_ in slices]
+    rest = [(slice_, read_state(slice_, place.published(), thorough=False)) for slice_ in slices]
     for line in [*lines, *list_under_way(rest), *list_next(rest), f"time {clock.account()}"]:
         say(f"slices: {line}")
     return failed
