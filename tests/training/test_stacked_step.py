@@ -178,7 +178,6 @@ def test_the_loss_is_that_of_each_head_however_it_is_cut(
     theirs = [plain, *torch.autograd.grad((plain * shares).sum(), (hidden, weight))]
     for one, other in zip(ours, theirs, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
-    assert torch.equal(ours[0], stacked_loss.linear_cross_entropy(hidden.detach(), weight.detach(), targets))
 
 
 @pytest.mark.parametrize("products", [1, 6, 1000])

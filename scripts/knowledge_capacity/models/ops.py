@@ -85,11 +85,11 @@ def add_norm(
 def activate(x: Tensor, kind: str, x_bias: Tensor | None = None) -> Tensor:
     """The activation of x + x_bias: kind gelu (the exact one) or silu. x (…, m), x_bias (m,)."""
     if x_bias is not None and x_bias.dim() == 2:
-        x, x_bias = x + spread(x_bias, x), None
+        x, x_bias = x + spread(x_bias, x).to(x.dtype), None
     if native.usable(x, x_bias):
         return native_ops.Activate.apply(x, x_bias, kind == "silu")
     if x_bias is not None:
-        x = x + x_bias
+        x = x + x_bias.to(x.dtype)
     return F.gelu(x) if kind == "gelu" else F.silu(x)
 
 
@@ -113,13 +113,13 @@ def attention(
     """
     if joint.dim() == 4:  # replicas are just more windows
         if joint_bias is not None:
-            joint = joint + spread(joint_bias, joint)
+            joint = joint + spread(joint_bias, joint).to(joint.dtype)
         mixed = attention(joint.flatten(0, 1), cos, sin, heads, groups)
         return mixed.view(*joint.shape[:-1], -1)
     if native.usable(joint, cos, sin, joint_bias):
         return native_ops.Attention.apply(joint, joint_bias, cos, sin, heads, groups)
     if joint_bias is not None:
-        joint = joint + joint_bias
+        joint = joint + joint_bias.to(joint.dtype)
     batch, window, _ = joint.shape
     parts = joint.view(batch, window, heads + 2 * groups, -1).transpose(1, 2)
     turned, v = parts.split([heads + groups, groups], dim=1)

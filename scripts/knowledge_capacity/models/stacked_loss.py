@@ -1,5 +1,6 @@
 """The loss of several replicas of a model, each with its own head."""
 
+import functools
 from typing import Any
 
 import torch
@@ -11,31 +12,32 @@ from . import ops
 
 
 def linear_cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor, ignored: int = -100) -> Tensor:
-    """`ops.linear_cross_entropy` of each replica, float32 (replicas,).
+    """`ops.linear_cross_entropy` of each replica, float32 (replicas,); gradients are made with it, wanted or not.
 
     hidden (replicas, n, width), weight (replicas, V, width), targets int64 (replicas, n).
     """
-    differentiate = torch.is_grad_enabled() and (hidden.requires_grad or weight.requires_grad)
-    return _LinearCrossEntropy.apply(hidden, weight, targets, ignored, differentiate)
+    return _LinearCrossEntropy.apply(hidden, weight, targets, ignored)
 
 
 class _LinearCrossEntropy(Function):
     """Works on a few replicas at a time, or on a few rows of one, and so on as much memory as one model needs."""
 
     @staticmethod
-    def forward(
-        ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, ignored: int, differentiate: bool
-    ) -> Tensor:
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, ignored: int) -> Tensor:
         ctx.dtypes = hidden.dtype, weight.dtype
         hidden, weight = ops.autocast(hidden, weight)
         replicas, n, _ = hidden.shape
         rows = ops.rows_at_once(replicas * n, weight.shape[1], hidden.device.type)
-        parts = zip(*(x.split(max(1, rows // n)) for x in (hidden, weight, targets)), strict=True)
-        found = [_differentiate(h, w, t, min(n, rows), ignored, differentiate) for h, w, t in parts]
-        losses, of_hidden, of_weight = (torch.cat(each) for each in zip(*found, strict=True))
-        if differentiate:
-            ctx.save_for_backward(of_hidden, of_weight)
-        return losses
+        some = [x.split(max(1, rows // n)) for x in (hidden, weight, targets)]
+        losses, of_hidden, of_weight = [], [], []
+        for inputs, head, wanted in zip(*some, strict=True):
+            parts = zip(inputs.split(rows, dim=1), wanted.split(rows, dim=1), strict=True)
+            found = [_differentiate(part, head, each, ignored) for part, each in parts]
+            losses += [one[0] for one in found]
+            of_hidden += [one[1] for one in found]
+            of_weight.append(functools.reduce(torch.add, [one[2] for one in found]))
+        ctx.save_for_backward(torch.cat(of_hidden).view_as(hidden), torch.cat(of_weight))
+        return torch.cat(losses).view_as(targets).sum(dim=1)
 
     @staticmethod
     @once_differentiable
@@ -44,20 +46,15 @@ class _LinearCrossEntropy(Function):
             (x * grad[:, None, None]).to(dtype)
             for x, dtype in zip(ctx.saved_tensors, ctx.dtypes, strict=True)
         )
-        return of_hidden, of_weight, None, None, None
+        return of_hidden, of_weight, None, None
 
 
 def _differentiate(
-    hidden: Tensor, weight: Tensor, targets: Tensor, rows: int, ignored: int, differentiate: bool
+    hidden: Tensor, weight: Tensor, targets: Tensor, ignored: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The losses (r,) of r replicas, and the gradients of hidden and, in float32, of weight; so many rows at a time."""
-    losses, of_hidden, of_weight = hidden.new_zeros(len(hidden), dtype=torch.float32), [], []
-    for part, wanted in zip(hidden.split(rows, dim=1), targets.split(rows, dim=1), strict=True):
-        logits, found = ops.cross_entropy(part @ weight.mT, wanted, ignored, differentiate)
-        losses = losses + found.sum(dim=1)
-        if differentiate:
-            of_hidden.append(logits @ weight)
-            of_weight.append((logits.mT @ part).float())
-    if not differentiate:
-        return losses, hidden, weight
-    return losses, torch.cat(of_hidden, dim=1), sum(of_weight[1:], of_weight[0])
+    """Losses (r·n,) of r replicas, and gradients of hidden (r·n, width) and, in float32, of weight."""
+    logits = hidden @ weight.mT
+    # one long column of rows, which compilers make one pass of, as they do with one model
+    gradient, losses = ops.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignored, True)
+    gradient = gradient.view_as(logits)
+    return losses, (gradient @ weight).flatten(0, 1), (gradient.mT @ hidden).float()
