@@ -108,6 +108,7 @@ benchmark: .venv/ready
 	python scripts/benchmark.py stream
 	python scripts/benchmark.py training
 	python scripts/benchmark.py concurrent
+	python scripts/benchmark.py stacks
 	python scripts/benchmark.py measuring
 	python scripts/benchmark.py planning
 

@@ -2,6 +2,7 @@
 
 stream: the data stream beside the obvious loop. training: training steps beside the Trainer of transformers.
 concurrent: several runs at once on this machine, its cores or its GPU (with CUDA MPS, where it is running).
+stacks: several runs in one step, beside one of them.
 measuring: scoring a trained model, beside training it. planning: a dry run of studies from small to the paper's.
 """
 
@@ -43,6 +44,7 @@ TRAINING += ["matrix products alone, tokens/s", "memory over Trainer's", "losses
 BEFORE = ["the build before, tokens/s", "times it"]  # with --against
 MEASURING = ["model", "parameters", "people", "training, tokens/s", "scoring, tokens/s", "texts a person"]
 MEASURING += ["share of 1000 exposures", "of 100"]
+STACKS = ["model", "parameters", "batch", "runs at once", "one run, tokens/s", "all, tokens/s", "ratio"]
 OVERLAP = 20  # times the steps of one run alone, for runs at once, so that all of them run most of the time
 STUDIES = ["smoke", "small", "gpu", "paper"]
 ROUNDS = 3  # of each, in turn, so that whatever else the machine does falls on both
@@ -62,6 +64,8 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
         _training(arguments, log)
     elif arguments.what == "measuring":
         _measuring(arguments, log)
+    elif arguments.what == "stacks":
+        _stacks(arguments, log)
     elif arguments.what == "planning":
         _planning(arguments, log)
     else:
@@ -130,6 +134,27 @@ def _measuring(arguments: argparse.Namespace, log: console.Log) -> None:
     _write(arguments, log, found, f"Scoring everyone in bioS after training, on one core.\n\n{table}")
 
 
+def _stacks(arguments: argparse.Namespace, log: console.Log) -> None:
+    from knowledge_capacity.training.benchmark_stacks import PLANS
+
+    found = []
+    table = "| " + " | ".join(STACKS) + " |\n|---" + "|---:" * (len(STACKS) - 1) + "|\n"
+    for i in range(len(PLANS)):
+        alone, together = [], []
+        for _ in range(ROUNDS):
+            alone.append(_alone("stacks", "measure_alone", i))
+            together.append(_alone("stacks", "measure_together", i))
+        one, all_ = (median(each["tokens_per_second"] for each in rounds) for rounds in (alone, together))
+        found.append({**alone[0], "tokens_per_second": one, "tokens_per_second_of_all": all_})
+        cells = [alone[0]["architecture"], f"{alone[0]['n_parameters']:,}"]
+        cells += [f"{alone[0]['batch_size']} x {alone[0]['window']}", str(alone[0]["size"])]
+        cells += [amount(one), amount(all_), f"{all_ / one:.1f}"]
+        table += f"| {' | '.join(cells)} |\n"
+        log.say(" | ".join(cells))
+    device = found[0]["device"]
+    _write(arguments, log, found, f"On {device}, medians of {ROUNDS} runs each in turn.\n\n{table}")
+
+
 def _planning(arguments: argparse.Namespace, log: console.Log) -> None:
     found = []
     table = "| study | jobs | seconds | most memory |\n|---|---:|---:|---:|\n"
@@ -184,8 +209,11 @@ def _one(what: str, *options: Any) -> dict[str, Any]:
 
         with tempfile.TemporaryDirectory() as folder:
             return measure(options[0], Path(folder) / "people.parquet")
-    from knowledge_capacity.training import benchmark
+    from knowledge_capacity.training import benchmark, benchmark_stacks
 
+    if what == "stacks":
+        which, plan = options
+        return getattr(benchmark_stacks, which)(plan)
     if what == "measuring":
         from knowledge_capacity.capacity.benchmark import measure as measure_scoring
 
@@ -240,7 +268,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="benchmark", description=__doc__)
     parser.add_argument(
         "what",
-        choices=["stream", "training", "concurrent", "measuring", "planning"],
+        choices=["stream", "training", "concurrent", "stacks", "measuring", "planning"],
         help="what to measure",
     )
     parser.add_argument(

@@ -19,7 +19,7 @@ from ..data.windows import IGNORED
 from ..files import UserError
 from ..models.build import build
 from ..models.experts import Mixture
-from ..specs import Run
+from ..specs import Recipe, Run
 from . import checkpoint
 from . import optimizers as optim
 from .course import Course, Diverged, Point, Stopped, Trained
@@ -95,6 +95,11 @@ def shape(run: Run) -> tuple[object, ...]:
     return run.architecture, r.batch_size, r.window, r.weight_decay, r.optimizer, r.precision, r.qat
 
 
+def steps_ahead(size: int, recipe: Recipe) -> int:
+    """How many steps a stack of this size makes between two looks at its losses."""
+    return max(1, min(MOST_STEPS, TOKENS_AHEAD // (size * recipe.batch_size * recipe.window)))
+
+
 @dataclass
 class _Seat:
     """A run in its place in the stack, and its next steps: their targets, and how many of each count."""
@@ -115,8 +120,7 @@ class _Stack:
         model = self._build(run)
         self._has_experts = any(isinstance(module, Mixture) for module in model.modules())
         self._replicas = Replicas(model, size, run.recipe, idle_parameters(model, run, vocabulary))
-        tokens = size * run.recipe.batch_size * run.recipe.window
-        self._most = max(1, min(MOST_STEPS, TOKENS_AHEAD // tokens))
+        self._most = steps_ahead(size, run.recipe)
         self._step = StackedStep(
             self._replicas, run.recipe, self._precision, self._most, lambda line: say(f"{run.slug}: {line}")
         )

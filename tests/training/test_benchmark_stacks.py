@@ -1,0 +1,24 @@
+"""The benchmark of stacks, as scripts/benchmark.py runs it: each measurement in a process of its own."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "benchmark.py"
+
+
+def measured(what: str) -> dict[str, Any]:
+    command = [sys.executable, str(SCRIPT), "stacks", "--one", json.dumps([what, 0])]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def test_one_run_and_a_stack_are_timed_at_the_same_shape() -> None:
+    alone, together = measured("measure_alone"), measured("measure_together")
+    assert alone["size"] > 1
+    assert alone["batch_size"] * alone["window"] > 0
+    # many times apart, one of them would have counted something else
+    assert 0.05 < together["tokens_per_second"] / alone["tokens_per_second"] < 20
