@@ -8,10 +8,10 @@ import datetime
 import json
 import os
 import platform
-import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,8 @@ import torch
 from knowledge_capacity import console, devices, layout
 from knowledge_capacity.cells import for_each
 from knowledge_capacity.data import tokenizer
-from knowledge_capacity.data.reading import read_data
+from knowledge_capacity.data.pieces import END_OF_TEXT
+from knowledge_capacity.data.reading import read_data, read_tokens
 from knowledge_capacity.data.stream import Stream
 from knowledge_capacity.files import exclusive, write_parquet
 from knowledge_capacity.kept import MadeFrom
@@ -29,14 +30,14 @@ from knowledge_capacity.models.build import build
 from knowledge_capacity.specs import Architecture, Checkpoint, Run, cell_from
 from knowledge_capacity.training import finished, parallel
 from knowledge_capacity.training.adopt import adopt, used_tokens
-from knowledge_capacity.training.loop import Diverged, Stopped, Trained, train
+from knowledge_capacity.training.cell import train_cell
+from knowledge_capacity.training.course import Diverged, Point, Stopped, Trained
 from knowledge_capacity.training.parallel import Team
+from knowledge_capacity.training.stack import Member, Outcome
+from knowledge_capacity.training.stopping import REQUEUE, Stop
 
 SAY_EVERY = 10.0  # seconds between lines on the terminal
 SAMPLE = 1 << 14  # texts that are looked at before training
-# the exit status of a job that was told to stop and can go on later: run again, as Snakemake's --retries and
-# Slurm's requeueing do, it goes on from its checkpoint
-REQUEUE = 143
 
 
 def job(arguments: argparse.Namespace, log: console.Log) -> None:
@@ -53,40 +54,11 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
         if processes.first and device == "cpu" and not native.available():
             log.say(f"train: without fused kernels, so at about half the speed: {native.reason()}")
         try:
-            train_cell(Work(arguments, log, device, processes, stop))
+            train_missing(Work(arguments, log, device, processes, stop))
         finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)  # Python, when it ends, would let the alarm kill it
+            stop.end()
     if lease:
         lease.close()
-
-
-class Stop:
-    """Whether the job was told to stop: by SIGTERM, SIGINT or, unless 0, a time limit in seconds.
-
-    Until a run first asks, after its first step, it has nothing to save: the job ends at once.
-    """
-
-    def __init__(self, time_limit: float) -> None:
-        self._told = self._underway = False
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
-            signal.signal(number, self._heed)
-        if time_limit:  # what is left of it is for the checkpoint
-            signal.setitimer(signal.ITIMER_REAL, time_limit - min(120.0, 0.2 * time_limit))
-
-    def begin_run(self) -> None:
-        """End the job if it was told to, since another run is about to begin."""
-        self._underway = False
-        if self._told:
-            raise SystemExit(REQUEUE)
-
-    def __call__(self) -> bool:
-        self._underway = True
-        return self._told
-
-    def _heed(self, number: int, frame: object) -> None:
-        self._told = True
-        if not self._underway:
-            raise SystemExit(REQUEUE)
 
 
 @dataclass(frozen=True)
@@ -103,7 +75,7 @@ class Work:
         return Path(self.arguments.results / layout.run_folder(run))
 
 
-def train_cell(work: Work) -> None:
+def train_missing(work: Work) -> None:
     """Train those runs of a cell that are not what they should be, and leave the others."""
     arguments, first = work.arguments, work.processes.first
     runs = cell_from(arguments.cell)
@@ -117,7 +89,8 @@ def train_cell(work: Work) -> None:
         for run in runs:
             for left in work.folder(run).rglob(".*.part"):  # by a job that was killed while it wrote
                 left.unlink()
-    train_runs(todo, work)
+    if todo:
+        train_runs(todo, work)
     if first:
         for run, made_from in zip(runs, wanted, strict=True):
             finished.place(work.folder(run), made_from)
@@ -126,75 +99,112 @@ def train_cell(work: Work) -> None:
 
 
 def train_runs(todo: Sequence[tuple[Run, MadeFrom]], work: Work) -> None:
-    """Train runs of one cell, one after the other; each comes with what it is made from."""
+    """Train runs of one cell; each comes with what it is made from."""
     made_from = {run.slug: one for run, one in todo}
     runs = [run for run, _ in todo]
+    if isinstance(runs[0].architecture, Checkpoint):
+        for_each(runs, lambda run: adopt_run(run, made_from[run.slug], work), work.log)
+        return
+    outcomes: dict[str, Outcome] = {}
+
+    def end_runs() -> Iterator[Run]:
+        """The runs, each when its outcome is known."""
+        for run, outcome in train_together(runs, made_from, work):
+            outcomes[run.slug] = outcome
+            yield run
+
+    def keep(run: Run) -> None:
+        keep_run(run, outcomes.pop(run.slug), made_from[run.slug], work)
+
     if work.processes.size == 1:
-        for_each(runs, lambda run: train_run(run, made_from[run.slug], work), work.log)
+        for_each(end_runs(), keep, work.log)
         return
-    for run in runs:  # where one process fails, the others would wait for it
-        train_run(run, made_from[run.slug], work)
+    for run in end_runs():  # where one process fails, the others would wait for it
+        keep(run)
 
 
-def train_run(run: Run, made_from: MadeFrom, work: Work) -> None:
-    """Read the data, train, and write what `finished.place` puts to its place."""
-    work.stop.begin_run()
-    arguments, log, device, processes = work.arguments, work.log, work.device, work.processes
-    folder = work.folder(run)
-    output = folder / layout.FINISHED
-    stream, tokens = read_data(run, arguments.results, device)
-    adopted = adopt(run, tokens) if isinstance(run.architecture, Checkpoint) else None
-    if adopted:
-        if processes.first:
-            used = used_tokens(run, stream)
-            done = Trained(
-                adopted, 0, 0, 0.0, used, [], engine="none", precision="fp32", routing_dropped=None
-            )
-            store.write(output, adopted, run, stream.end_token)
-            tokenizer.write(output, tokens)
-            write_parquet(output / "training.parquet", pa.table({"step": pa.array([], pa.int64())}))
-            of = {"device": "none: a checkpoint from elsewhere"}
-            finished.write_record(output, {**made_from, **record(done, device, 1, None), **of})
-            log.say(f"train {run.slug}: this checkpoint is not trained, only measured")
-        return
-    if not isinstance(run.architecture, Architecture):
-        try_out(run, stream, tokens.get_vocab_size(), device)
-    checkpoint, diverged = folder / "checkpoint.safetensors", None
-    try:
-        done = train(
+def train_together(
+    runs: Sequence[Run], made_from: Mapping[str, MadeFrom], work: Work
+) -> Iterator[tuple[Run, Outcome]]:
+    """Train runs of one cell, as many at a time as `train_cell` finds right, and give each with what became of it."""
+    arguments, log = work.arguments, work.log
+
+    def read_stream(run: Run) -> Stream:
+        stream, tokens = read_data(run, arguments.results, work.device)
+        if not isinstance(run.architecture, Architecture):
+            try_out(run, stream, tokens.get_vocab_size(), work.device)
+        return stream
+
+    members = [
+        Member(
             run,
-            stream,
-            vocabulary=tokens.get_vocab_size(),
-            save_to=checkpoint,
-            identity=json.dumps(made_from, sort_keys=True),
-            save_every=arguments.save_every,
-            device=device,
-            report=reporter(run, log) if processes.first else lambda point: None,
-            say=lambda line: log.say(f"train {line}") if processes.first else None,
-            stop=work.stop,
-            team=processes,
+            partial(read_stream, run),
+            work.folder(run) / "checkpoint.safetensors",
+            json.dumps(made_from[run.slug], sort_keys=True),
         )
+        for run in runs
+    ]
+    try:
+        for member, outcome in train_cell(
+            members,
+            read_tokens(runs[0], arguments.results).get_vocab_size(),
+            arguments.stack or None,
+            arguments.save_every,
+            work.device,
+            reporter(log) if work.processes.first else lambda run, point, at_once: None,
+            lambda line: log.say(f"train {line}") if work.processes.first else None,
+            work.stop.begin_run,
+            work.stop,
+            work.processes,
+        ):
+            yield member.run, outcome
     except Stopped as stopped:
-        if processes.first:
+        if work.processes.first:
             log.say(f"train: {stopped}")
         raise SystemExit(REQUEUE) from stopped
-    except Diverged as error:  # a result too: the other runs and the figures go on without this one's weights
-        done, diverged = error.trained, error
-    if not processes.first:
+
+
+def keep_run(run: Run, outcome: Outcome, made_from: MadeFrom, work: Work) -> None:
+    """Write what `finished.place` puts to its place. That a run diverged is a result too."""
+    if isinstance(outcome, Exception) and not isinstance(outcome, Diverged):
+        raise outcome
+    if not work.processes.first:
         return
+    folder, log = work.folder(run), work.log
+    output = folder / layout.FINISHED
+    tokens = read_tokens(run, work.arguments.results)
+    diverged, done = (outcome, outcome.trained) if isinstance(outcome, Diverged) else (None, outcome)
     if diverged:
         store.write_diverged(output, run, diverged.reason)
     else:
-        store.write(output, done.model, run, stream.end_token)
+        store.write(output, done.model, run, tokens.get_vocab()[END_OF_TEXT])
     tokenizer.write(output, tokens)
     write_parquet(output / "training.parquet", pa.Table.from_pylist(done.log))
-    finished.write_record(output, {**made_from, **record(done, device, processes.size, diverged)})
-    checkpoint.unlink(missing_ok=True)
+    said = record(done, work.device, work.processes.size, diverged)
+    finished.write_record(output, {**made_from, **said})
+    (folder / "checkpoint.safetensors").unlink(missing_ok=True)
     if diverged:
         log.say(f"train: {diverged} It is recorded as diverged.")
         return
     speed = console.amount(done.tokens / done.seconds)
     log.say(f"train {run.slug}: done in {console.duration(done.seconds)} at {speed} tokens/s")
+
+
+def adopt_run(run: Run, made_from: MadeFrom, work: Work) -> None:
+    """Write what is known of a checkpoint from elsewhere, as if it had been trained here."""
+    stream, tokens = read_data(run, work.arguments.results, work.device)
+    adopted = adopt(run, tokens)
+    if not work.processes.first:
+        return
+    output = work.folder(run) / layout.FINISHED
+    used = used_tokens(run, stream)
+    done = Trained(adopted, 0, 0, 0.0, used, [], engine="none", precision="fp32", routing_dropped=None)
+    store.write(output, adopted, run, stream.end_token)
+    tokenizer.write(output, tokens)
+    write_parquet(output / "training.parquet", pa.table({"step": pa.array([], pa.int64())}))
+    of = {"device": "none: a checkpoint from elsewhere"}
+    finished.write_record(output, {**made_from, **record(done, work.device, 1, None), **of})
+    work.log.say(f"train {run.slug}: this checkpoint is not trained, only measured")
 
 
 def try_out(run: Run, stream: Stream, vocabulary: int, device: str) -> None:
@@ -205,17 +215,17 @@ def try_out(run: Run, stream: Stream, vocabulary: int, device: str) -> None:
     trial.check(model, run.slug, vocabulary, lengths, trained=False)
 
 
-def reporter(run: Run, log: console.Log) -> Callable[[dict[str, float]], None]:
+def reporter(log: console.Log) -> Callable[[Run, Point, int], None]:
     """What is done with points of training's log: all into the log file, one now and then to the terminal."""
     last_said = time.monotonic()
 
-    def report(point: dict[str, float]) -> None:
+    def report(run: Run, point: Point, at_once: int) -> None:
         nonlocal last_said
-        left = (point["expected_tokens"] - point["tokens"]) / point["tokens_per_second"]
+        left = at_once * (point["expected_tokens"] - point["tokens"]) / point["tokens_per_second"]
         line = (
             f"train {run.slug}: {point['tokens'] / point['expected_tokens']:4.0%} of "
             f"{console.amount(point['expected_tokens'])} tokens, loss {point['loss']:.3f}, "
-            f"{console.amount(point['tokens_per_second'])} tokens/s, "
+            f"{console.amount(point['tokens_per_second'])} tokens/s{f' of {at_once} runs' if at_once > 1 else ''}, "
             f"{console.duration(max(0, left))} left"
         )
         if time.monotonic() - last_said >= SAY_EVERY:
@@ -257,6 +267,13 @@ if __name__ == "__main__":
         "--processes", type=int, default=1, help="that train together on a machine (default: 1)"
     )
     parser.add_argument("--nodes", type=int, default=1, help="machines of a Slurm job (default: 1)")
+    parser.add_argument(
+        "--stack",
+        type=int,
+        default=0,
+        metavar="N",
+        help="runs to train in one step, at most (default: 0, as many as pay)",
+    )
     parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default: auto)")
     parser.add_argument(
         "--save-every", type=float, default=60.0, metavar="SECONDS", help="between checkpoints (default: 60)"

@@ -1,12 +1,14 @@
 """scripts/train.py with all runs of a cell: what is there stays, and what fails keeps no other run from its result."""
 
 import os
+import shutil
 import signal
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from knowledge_capacity import layout
 from knowledge_capacity.specs import Run
@@ -26,10 +28,10 @@ def contents(job: Job, run: Run) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in files}
 
 
-def finish(forks: Forks, job: Job, status: int = 0) -> list[str]:
+def finish(forks: Forks, job: Job, *options: str, status: int = 0) -> list[str]:
     """Run a job to its end; which runs it trained."""
     job.log.unlink(missing_ok=True)
-    forks.start(job)
+    forks.start(job, *options)
     assert forks.status() == status, job.log.read_text()
     return [line.split()[2].rstrip(":") for line in job.log.read_text().splitlines() if "done in" in line]
 
@@ -128,3 +130,63 @@ def test_a_run_that_diverges_is_recorded_and_the_others_go_on(
     assert finish(forks, job) == [RUN.slug]
     assert "It is recorded as diverged" in job.log.read_text()
     assert finish(forks, job) == []
+
+
+def assert_near(ours: Job, theirs: Job, run: Run) -> None:
+    """The same but for rounding, as far as that has not grown in 8000 steps: steps, tokens, and where the loss ends."""
+    one, other = (
+        pq.read_table(job.folder_of(run) / "training.parquet").to_pandas() for job in (ours, theirs)
+    )
+    assert one.step.tolist() == other.step.tolist()
+    assert one.tokens.tolist() == other.tokens.tolist()
+    assert one.loss[:2].tolist() == pytest.approx(other.loss[:2].tolist(), rel=1e-3)
+    assert one.loss[-5:].mean() == pytest.approx(other.loss[-5:].mean(), rel=0.1)
+
+
+def test_runs_in_one_step_leave_what_each_leaves_alone_and_train_nothing_again(
+    data: Path, tmp_path: Path, forks: Forks
+) -> None:
+    runs = [replace(run, recipe=replace(RUN.recipe, exposures=60)) for run in SEEDS]
+    stacked, alone = Job(data, tmp_path / "stacked", *runs), Job(data, tmp_path / "alone", *runs)
+    assert sorted(finish(forks, stacked, "--stack", "2")) == [run.slug for run in runs]
+    assert " tokens/s of 2 runs, " in stacked.log.read_text()
+    finish(forks, alone)
+    for run in runs:
+        assert contents(stacked, run).keys() == set(layout.TRAINED)
+        assert_near(stacked, alone, run)
+    assert finish(forks, stacked, "--stack", "3") == []
+    assert finish(forks, stacked) == []
+
+
+def test_a_stack_told_to_stop_goes_on_alone(data: Path, tmp_path: Path, forks: Forks) -> None:
+    job, undisturbed = Job(data, tmp_path / "stopped", *SEEDS[:2]), Job(data, tmp_path / "whole", *SEEDS[:2])
+    checkpoints = [job.folder_of(run) / "checkpoint.safetensors" for run in SEEDS[:2]]
+    child, deadline = forks.start(job, "--stack", "2", "--save-every", "0.05"), time.monotonic() + SECONDS
+    while not all(checkpoint.exists() for checkpoint in checkpoints):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.kill(child, signal.SIGTERM)
+    assert forks.status() == 143
+    assert "stopped with 2 runs to go; progress is saved" in job.log.read_text()
+    assert finish(forks, job) == [run.slug for run in SEEDS[:2]]
+    assert job.log.read_text().count("going on from step") == 2
+    finish(forks, undisturbed)
+    for run in SEEDS[:2]:
+        assert_near(job, undisturbed, run)
+
+
+def test_a_run_of_a_stack_that_cannot_begin_or_diverges_leaves_the_others(
+    data: Path, tmp_path: Path, forks: Forks
+) -> None:
+    short = replace(RUN.recipe, exposures=60)
+    wild = replace(RUN, recipe=replace(short, lr=1e6))
+    runs = [wild, *(replace(run, recipe=short) for run in SEEDS)]
+    job = Job(data, tmp_path, *runs)
+    people = job.results / layout.people_file(RUN.dataset, 2)
+    (job.results / "data").unlink()
+    shutil.copytree(data, job.results / "data")
+    people.write_bytes(people.read_bytes()[:100])
+    assert sorted(finish(forks, job, "--stack", "4", status=1)) == [runs[1].slug, runs[2].slug]
+    said = job.log.read_text()
+    assert "It is recorded as diverged" in said
+    assert f"train: {runs[3].slug}: {people}: not a readable Parquet file" in said

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from knowledge_capacity.specs.architectures import FAMILIES
 from knowledge_capacity.training import course, stack
 from knowledge_capacity.training.course import Diverged, Point, Stopped, Trained
 from knowledge_capacity.training.loop import train
-from knowledge_capacity.training.stack import Member, train_stack
+from knowledge_capacity.training.stack import Member, Outcome, train_stack
 
 POOLS = Pools(3, 3, 4, birth_years=4, cities=8, universities=6, majors=5, employers=9)
 BIOS = BioS(n_people=11, pools=POOLS, templates=3)
@@ -25,7 +26,6 @@ VOCABULARY = 120
 ROUNDING = 2e-5  # of losses, relative; and of weights, which are below 1 and moved by up to 0.1
 
 StreamOf = Callable[[Dataset, int], Stream]
-Outcome = Trained | Diverged
 
 
 def of(run: Run, seed: int, lr: float = RECIPE.lr, exposures: int = RECIPE.exposures) -> Run:
@@ -66,17 +66,23 @@ def together(stream_of: StreamOf, tmp_path: Path) -> Callable[..., list[Outcome]
         points: list[tuple[Run, Point]] | None = None,
         device: str = "cpu",
         said: list[str] | None = None,
+        without_data: Sequence[Run] = (),
     ) -> list[Outcome]:
+        def open_stream(run: Run) -> Stream:
+            if run in without_data:
+                raise UserError("no people")
+            return stream_of(run.dataset, run.seed)
+
         members = [
-            Member(
-                run,
-                lambda run=run: stream_of(run.dataset, run.seed),  # type: ignore[misc]
-                tmp_path / run.slug / "checkpoint",
-                identity="me",
-            )
-            for run in runs
+            Member(run, partial(open_stream, run), tmp_path / run.slug / "checkpoint", "me") for run in runs
         ]
         taken = iter(range(1, 1_000_000))
+
+        def report(run: Run, point: Point, at_once: int) -> None:
+            assert 1 <= at_once <= size
+            if points is not None:
+                points.append((run, point))
+
         found = {
             member.run.slug: outcome
             for member, outcome in train_stack(
@@ -85,7 +91,7 @@ def together(stream_of: StreamOf, tmp_path: Path) -> Callable[..., list[Outcome]
                 size,
                 save_every=math.inf,
                 device=device,
-                report=lambda run, point: points.append((run, point)) if points is not None else None,
+                report=report,
                 say=said.append if said is not None else lambda line: None,
                 stop=lambda: next(taken) == stop_after,
             )
@@ -102,7 +108,9 @@ def stop(make: Callable[..., object], *arguments: object, **options: object) -> 
 
 
 def trained(outcome: Outcome) -> Trained:
-    return outcome.trained if isinstance(outcome, Diverged) else outcome
+    found = outcome.trained if isinstance(outcome, Diverged) else outcome
+    assert isinstance(found, Trained)
+    return found
 
 
 def untimed(outcome: Outcome) -> list[Point]:
@@ -260,6 +268,17 @@ def test_a_stop_saves_what_is_under_way_and_begins_nothing(
 ) -> None:
     stop(together, FOUR, size=2, stop_after=1)
     assert [(tmp_path / run.slug / "checkpoint").exists() for run in FOUR] == [True, True, False, False]
+
+
+def test_a_run_that_cannot_begin_is_told_of_and_the_others_go_on(
+    together: Callable[..., list[Outcome]],
+) -> None:
+    runs = [of(RUN, seed) for seed in range(4)]
+    undisturbed = together(runs, size=2)
+    found = together(runs, size=2, without_data=(runs[1], runs[2]))
+    assert [str(outcome) for outcome in found[1:3]] == ["no people", "no people"]
+    for place in (0, 3):
+        assert_alike(found[place], undisturbed[place])
 
 
 def test_runs_of_another_shape_are_refused(together: Callable[..., list[Outcome]]) -> None:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from knowledge_capacity.specs import (
 from knowledge_capacity.training.cell import train_cell
 from knowledge_capacity.training.course import Diverged, Trained
 from knowledge_capacity.training.parallel import Team
-from knowledge_capacity.training.stack import Member
+from knowledge_capacity.training.stack import Member, Outcome
 from knowledge_capacity.training.stackable import idle_parameters, reason_against, replica_bytes, stack_size
 
 VOCABULARY, WINDOW = 120, 24
@@ -179,14 +180,12 @@ def test_a_run_that_diverges_alone_is_an_outcome_too(cell: Callable[..., list[An
 
 
 @pytest.fixture
-def cell(
-    stream_of: Callable[[Dataset, int], Stream], tmp_path: Path
-) -> Callable[..., list[Trained | Diverged]]:
+def cell(stream_of: Callable[[Dataset, int], Stream], tmp_path: Path) -> Callable[..., list[Outcome]]:
     """Train runs, without checkpoints; the outcomes in their order."""
 
-    def make(runs: list[Run], said: list[str], **options: Any) -> list[Trained | Diverged]:
+    def make(runs: list[Run], said: list[str], **options: Any) -> list[Outcome]:
         members = [
-            Member(run, lambda run=run: stream_of(run.dataset, run.seed), tmp_path / str(i), "")  # type: ignore[misc]
+            Member(run, partial(stream_of, run.dataset, run.seed), tmp_path / str(i), "")
             for i, run in enumerate(runs)
         ]
         outcomes = train_cell(members, VOCABULARY, save_every=math.inf, say=said.append, **options)

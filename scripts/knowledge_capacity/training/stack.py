@@ -45,22 +45,26 @@ class Member:
     identity: str
 
 
+# what became of a run: Diverged is among the exceptions, and others say what kept it from beginning
+Outcome = Trained | Exception
+
+
 def train_stack(
     members: Sequence[Member],
     vocabulary: int,
     size: int,
     save_every: float = 60.0,
     device: str = "cpu",
-    report: Callable[[Run, Point], None] = lambda run, point: None,
+    report: Callable[[Run, Point, int], None] = lambda run, point, at_once: None,
     say: Callable[[str], None] = lambda line: None,
     stop: Callable[[], bool] = lambda: False,
-) -> Iterator[tuple[Member, Trained | Diverged]]:
+) -> Iterator[tuple[Member, Outcome]]:
     """Train runs, up to `size` of them at once, and give each with what became of it as soon as it ends.
 
-    The runs are of one shape (see `shape`). The rest is as `loop.train` has it, but that `stop` is asked every
-    TOKENS_AHEAD tokens or MOST_STEPS steps, and that the seconds of a run are its share of those that the stack took,
-    so that its tokens per second are those of all. Raises Stopped once the progress of all is saved, and UserError
-    for runs that differ in shape.
+    The runs are of one shape (see `shape`). report: told how many runs share the steps of a point. The rest is as
+    `loop.train` has it, but that `stop` is asked every TOKENS_AHEAD tokens or MOST_STEPS steps, and that the seconds
+    of a run are its share of those that the stack took, so that its tokens per second are those of all. Raises
+    Stopped once the progress of all is saved, and UserError for runs that differ in shape.
     """
     for member in members:
         if shape(member.run) != shape(members[0].run):
@@ -73,8 +77,12 @@ def train_stack(
     saved = time.monotonic()
     while True:
         for place, seat in enumerate(stack.seats):
-            if seat is None and waiting:
-                stack.seat(place, waiting.popleft())
+            while seat is None and waiting:
+                member = waiting.popleft()
+                try:
+                    seat = stack.seat(place, member)
+                except Exception as error:  # what keeps one run from beginning does not keep the others
+                    yield member, error
         if not any(stack.seats):
             return
         yield from stack.advance(report)
@@ -126,7 +134,7 @@ class _Stack:
         )
         self.seats: list[_Seat | None] = [None] * size
 
-    def seat(self, place: int, member: Member) -> None:
+    def seat(self, place: int, member: Member) -> "_Seat":
         """Let a run begin in a place that is free, or go on from its checkpoint."""
         run = member.run
         model = self._build(run)
@@ -140,9 +148,12 @@ class _Stack:
             progress = checkpoint.Progress(seen, torch.zeros(3, dtype=torch.float64))
         self._replicas.put(place, model, optimizers[0])
         course = Course(run, member.open_stream(), self._vocabulary, progress, self._has_experts)
-        self.seats[place] = _Seat(member, course)
+        seat = self.seats[place] = _Seat(member, course)
+        return seat
 
-    def advance(self, report: Callable[[Run, Point], None]) -> Iterator[tuple[Member, Trained | Diverged]]:
+    def advance(
+        self, report: Callable[[Run, Point, int], None]
+    ) -> Iterator[tuple[Member, Trained | Diverged]]:
         """Make the next steps of all runs. Gives those that ended, whose places are free from then on."""
         began = time.monotonic()
         seated = [(place, seat) for place, seat in enumerate(self.seats) if seat]
@@ -151,7 +162,9 @@ class _Stack:
         sums = self._run(max(len(seat.counts) for _, seat in seated))
         seconds = (time.monotonic() - began) / len(seated)
         for place, seat in seated:
-            outcome = self._settle(place, seat, sums[:, place], seconds, report)
+            outcome = self._settle(
+                place, seat, sums[:, place], seconds, lambda run, point: report(run, point, len(seated))
+            )
             if outcome:
                 self.seats[place] = None
                 yield seat.member, outcome
