@@ -15,6 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -139,20 +141,24 @@ def _stacks(arguments: argparse.Namespace, log: console.Log) -> None:
 
     found = []
     table = "| " + " | ".join(STACKS) + " |\n|---" + "|---:" * (len(STACKS) - 1) + "|\n"
-    for i in range(len(PLANS)):
-        alone, together = [], []
-        for _ in range(ROUNDS):
-            alone.append(_alone("stacks", "measure_alone", i))
-            together.append(_alone("stacks", "measure_together", i))
-        one, all_ = (median(each["tokens_per_second"] for each in rounds) for rounds in (alone, together))
-        found.append({**alone[0], "tokens_per_second": one, "tokens_per_second_of_all": all_})
-        cells = [alone[0]["architecture"], f"{alone[0]['n_parameters']:,}"]
-        cells += [f"{alone[0]['batch_size']} x {alone[0]['window']}", str(alone[0]["size"])]
-        cells += [amount(one), amount(all_), f"{all_ / one:.1f}"]
+    for i in range(1 if arguments.quick else len(PLANS)):
+        both: tuple[list[dict[str, Any]], list[dict[str, Any]]] = ([], [])
+        for _ in range(1 if arguments.quick else ROUNDS):
+            # quickly: both at once, since they are compiled for nearly all of their time
+            with ThreadPoolExecutor(2 if arguments.quick else 1) as pool:
+                each = pool.map(partial(_alone, "stacks"), ("measure_alone", "measure_together"), (i, i))
+                for rounds, one in zip(both, each, strict=True):
+                    rounds.append(one)
+        facts = both[0][0]
+        alone, together = (median(one["tokens_per_second"] for one in rounds) for rounds in both)
+        found.append({**facts, "tokens_per_second": alone, "tokens_per_second_of_all": together})
+        cells = [facts["architecture"], f"{facts['n_parameters']:,}"]
+        cells += [f"{facts['batch_size']} x {facts['window']}", str(facts["size"])]
+        cells += [amount(alone), amount(together), f"{together / alone:.1f}"]
         table += f"| {' | '.join(cells)} |\n"
         log.say(" | ".join(cells))
-    device = found[0]["device"]
-    _write(arguments, log, found, f"On {device}, medians of {ROUNDS} runs each in turn.\n\n{table}")
+    how = "once, side by side" if arguments.quick else f"medians of {ROUNDS} runs each in turn"
+    _write(arguments, log, found, f"On {found[0]['device']}, {how}.\n\n{table}")
 
 
 def _planning(arguments: argparse.Namespace, log: console.Log) -> None:
@@ -292,6 +298,9 @@ if __name__ == "__main__":
         type=Path,
         metavar="FOLDER",
         help="another build of this project, a checkout, whose training is timed in turns with this one's",
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="of stacks: the first shape alone, once, in a minute or less"
     )
     parser.add_argument("--one", metavar="JSON", help="one measurement alone, printed as JSON")
     parser.add_argument(

@@ -6,6 +6,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+from knowledge_capacity.planning import cost
+
 SCRIPT = Path(__file__).parents[2] / "scripts" / "benchmark.py"
 
 
@@ -22,3 +25,7 @@ def test_one_run_and_a_stack_are_timed_at_the_same_shape() -> None:
     assert alone["batch_size"] * alone["window"] > 0
     # many times apart, one of them would have counted something else
     assert 0.05 < together["tokens_per_second"] / alone["tokens_per_second"] < 20
+    # the planner reads them
+    rates = cost.stack_rates([{**alone, "tokens_per_second_of_all": together["tokens_per_second"]}])
+    step = cost.Timing(alone["layers"], alone["n_parameters"], alone["batch_size"], alone["window"], 0.0).work
+    assert rates.seconds(step) == pytest.approx(step.tokens / alone["tokens_per_second"])

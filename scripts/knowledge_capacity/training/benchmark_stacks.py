@@ -49,6 +49,7 @@ def measure_alone(number: int) -> dict[str, Any]:
     model = build(shape.architecture, vocabulary, shape.window, 0)
     return {
         "architecture": shape.architecture.slug,
+        "layers": shape.architecture.layers,
         "n_parameters": n_parameters(model, vocabulary),
         "batch_size": shape.batch_size,
         "window": shape.window,
