@@ -61,11 +61,18 @@ def test_what_is_published_is_not_made_again(law: Slice, empty: Path) -> None:
     assert list(state.left.values()) == [None] * 3 + [1.0] * 5
     assert len(run_slugs(state.unfinished(law.seeds))) == 5
     assert state.seconds(state.unfinished(law.seeds)) < fresh.seconds(law.seeds)
-    everything = published(law, 8)
+    assert state.lacking == set(list(law.wanted)[:3]), "in 8 and 4 bits; without weights they stay without"
+    everything = published(law, 8, ("fp32", "int8-gptq", "int4-gptq"))
+    assert not read_state(law, everything).lacking
     assert not read_state(law, everything).unfinished(law.seeds)
     # figures of this slice show them too
-    asked = collect_rows(law, State(fresh.left, set()), everything)
-    assert asked["experiments"].to_pylist() == [["base_law", "quantization"]] * 8
+    asked = collect_rows(law, State(fresh.left, set(), set()), everything)
+    assert (
+        asked["experiments"].to_pylist()
+        == [["base_law", "quantization"], ["quantization"], ["quantization"]] * 8
+    )
+    assert timebox.is_new(asked, everything)
+    assert not timebox.is_new(asked, asked)
 
 
 def test_what_fits_is_chosen_and_what_is_under_way_costs_the_rest_of_it(law: Slice, empty: Path) -> None:
@@ -81,7 +88,7 @@ def test_what_fits_is_chosen_and_what_is_under_way_costs_the_rest_of_it(law: Sli
     (dear, cheap) = sorted(law.seeds, key=lambda cell: -cell.whole_seconds(1))
     assert choose_begun(law, state, at_once=1) == {cheap: [0, 1]}
     assert choose_begun(law, state, at_once=2) == {cheap: [0, 1], dear: [0, 1]}
-    half = State({**state.left, dear.with_seed(0)[0].slug: 0.5}, set())
+    half = State({**state.left, dear.with_seed(0)[0].slug: 0.5}, set(), set())
     assert choose_begun(law, half, at_once=1) == {dear: [0, 1]}
     steps = dear.rates.seconds(dear.work)
     assert state.seconds({dear: [0]}) - half.seconds({dear: [0]}) == pytest.approx(steps / 2)

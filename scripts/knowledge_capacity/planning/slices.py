@@ -17,7 +17,6 @@ from ..current import is_measured, is_trained
 from ..data.lengths import training_words
 from ..experiments.claims import LEAST_SEEDS
 from ..report import curves
-from ..specs import Run
 from ..study import Study
 from .cells import Cells, own_seeds, read_cells
 from .choose import added_seconds, choose
@@ -26,7 +25,6 @@ from .overlay import write_overlay
 from .rates import Rates
 
 RESULTS = Path("results")
-RUNS = RESULTS / "runs"
 LEAST_SHARE = 0.01  # of a run that is hardly under way, or nearly done
 
 Chosen = Mapping[Cell, Sequence[int]]  # seeds of cells
@@ -55,11 +53,13 @@ class Slice:
 @dataclass(frozen=True)
 class State:
     """What there is of a slice. left: of each run, the share that is not trained yet, 0 where it has only to be
-    measured, None where nothing is left to do. here: the runs whose measurements are here and up to date.
+    measured, None where nothing is left to do. here: the runs whose measurements are here and up to date. lacking: runs
+    that are published with fewer variants than are wanted, and whose weights are not here.
     """
 
     left: dict[str, float | None]
     here: set[str]
+    lacking: set[str]
 
     def unfinished(self, seeds: Chosen) -> dict[Cell, list[int]]:
         """Those of some seeds of which something is left to do."""
@@ -104,35 +104,26 @@ def leave_out(slice_: Slice, runs: Collection[str]) -> Slice:
     return replace(slice_, seeds={cell: kept.get(cell, []) for cell in slice_.seeds})
 
 
-def read_state(slice_: Slice, published: pa.Table | None, thorough: bool = True) -> State:
-    """What there is of a slice.
-
-    published: measurements; their runs are not made again. thorough: whether what is there has to be what jobs would
-    leave as it is now; else all that is there is taken for that.
-    """
-    known = set(published["run"].to_pylist()) if published else set()
-    left: dict[str, float | None] = {run: None if run in known else 1.0 for run in slice_.wanted}
-    here: set[str] = set()
-    for run in left:
-        spec = slice_.study.runs[run]
-        records = (RUNS / run / "run.json", RUNS / run / layout.FINISHED / "run.json")
-        if any(file.is_file() for file in records) and (not thorough or is_trained(spec, RESULTS)):
-            measured = is_measured(slice_.study, spec, RESULTS) if thorough else is_there(slice_.study, spec)
-            left[run] = None if measured else 0.0
-            here |= {run} if measured else set()
-    for run, share in left.items():
-        if share and (found := curves.checkpoint(RUNS / run)):
-            spec = slice_.study.runs[run]
-            rest = 1 - found["tokens"] / training_words(spec.dataset, spec.recipe)
-            left[run] = min(max(rest, LEAST_SHARE), 1 - LEAST_SHARE)
-    return State(left, here)
-
-
-def is_there(study: Study, run: Run) -> bool:
-    """Whether all measurements of a run are there, whatever they were made from."""
-    files = [layout.measurements_file(run)]
-    files += [layout.extraction_file(run)] if study.extractions(run.slug) else []
-    return all((RESULTS / file).is_file() for file in files)
+def read_state(slice_: Slice, published: pa.Table | None) -> State:
+    """What there is of a slice. published: measurements; their runs are not made again."""
+    known: dict[str, set[str]] = {}
+    for row in published.select(["run", "variant", "diverged"]).to_pylist() if published else ():
+        variants = set(slice_.wanted.get(row["run"], ())) if row["diverged"] else {row["variant"]}
+        known.setdefault(row["run"], set()).update(variants)
+    state = State({run: None if run in known else 1.0 for run in slice_.wanted}, set(), set())
+    for slug, wanted in slice_.wanted.items():
+        run, folder = slice_.study.runs[slug], RESULTS / "runs" / slug
+        records = (folder / "run.json", folder / layout.FINISHED / "run.json")
+        if any(file.is_file() for file in records) and is_trained(run, RESULTS):
+            measured = is_measured(slice_.study, run, RESULTS)
+            state.here.update({slug} if measured else ())
+            state.left[slug] = None if measured else 0.0
+        elif slug in known:
+            state.lacking.update({slug} if wanted.keys() - known[slug] else ())
+        elif begun := curves.checkpoint(folder):
+            rest = 1 - begun["tokens"] / training_words(run.dataset, run.recipe)
+            state.left[slug] = min(max(rest, LEAST_SHARE), 1 - LEAST_SHARE)
+    return state
 
 
 def choose_fitting(slice_: Slice, state: State, seconds: float, at_once: int) -> tuple[Chosen, float]:
@@ -151,7 +142,7 @@ def choose_begun(slice_: Slice, state: State, at_once: int) -> Chosen:
 
 def collect_rows(slice_: Slice, state: State, published: pa.Table | None) -> pa.Table:
     """The measurements that a slice asks for, of those that are here and of those published."""
-    table = asked.collected({run: slice_.wanted[run] for run in sorted(state.here)}, RUNS)
+    table = asked.collected({run: slice_.wanted[run] for run in sorted(state.here)}, RESULTS / "runs")
     rows = [row for row in published.to_pylist() if row["run"] not in state.here] if published else []
     for row in rows:
         row["experiments"] = slice_.wanted.get(row["run"], {}).get(row["variant"], [])

@@ -1,7 +1,7 @@
 """Filling a given time with the runs of slices that tell most, and keeping what is done when the time is over."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -87,12 +87,12 @@ def fill_time(slices: Sequence[Slice], place: Place, clock: Clock, say: Say) -> 
             break
         with clock.stage("planning"):
             failed += run_slugs(place.state(one.slice_).unfinished(one.seeds))
-    lines = []
+    lines: list[str] = []
     for slice_ in (slice_ for slice_ in slices if slice_.name in tried):
         state, runs = finish_slice(slice_, place, clock, say), tried[slice_.name]
-        lines += [f"{slice_.name}: {len(runs & state.here)} of {len(runs)} runs made"] if runs else []
-    rest = [(slice_, read_state(slice_, place.published(), thorough=False)) for slice_ in slices]
-    for line in [*lines, *list_under_way(rest), *list_next(rest), f"time {clock.account()}"]:
+        lines += describe_result(slice_, state, runs)
+    states = [(slice_, place.state(slice_)) for slice_ in slices]
+    for line in [*lines, *list_under_way(states), *list_next(states), f"time {clock.account()}"]:
         say(f"slices: {line}")
     return failed
 
@@ -131,10 +131,25 @@ def finish_slice(slice_: Slice, place: Place, clock: Clock, say: Say) -> State:
             place.make(slice_, trained, clock.left - PUBLISHING)
             state = place.state(slice_)
     with clock.stage("publishing"):
-        table = collect_rows(slice_, state, place.published())
-        if table.num_rows:
+        published = place.published()
+        table = collect_rows(slice_, state, published)
+        if is_new(table, published):
             publish(table, place.folder, say)
     return state
+
+
+def is_new(table: pa.Table, published: pa.Table | None) -> bool:
+    """Whether some measurements are not published, or not for all that they are asked for."""
+    known = {
+        (row["run"], row["variant"], experiment)
+        for row in (published.to_pylist() if published else ())
+        for experiment in row["experiments"] or ()
+    }
+    return any(
+        (row["run"], row["variant"], experiment) not in known
+        for row in table.to_pylist()
+        for experiment in row["experiments"]
+    )
 
 
 def describe_round(one: Round, clock: Clock) -> str:
@@ -156,12 +171,23 @@ def name_cell(cell: Cell, seeds: Sequence[int]) -> str:
     return f"{cell.runs[0].slug.rpartition('/')[0]}{rates}, seeds {', '.join(map(str, seeds))}"
 
 
+def describe_result(slice_: Slice, state: State, tried: set[str]) -> Iterator[str]:
+    """What has come of a slice, in lines. tried: the runs of its rounds."""
+    if tried:
+        yield f"{slice_.name}: {len(tried & state.here)} of {len(tried)} runs made"
+    if trained := run_slugs(state.trained(slice_.seeds)):
+        yield f"{slice_.name}: {len(trained)} runs are trained, and measured the next time"
+    if state.lacking:
+        yield (
+            f"{slice_.name}: {len(state.lacking)} runs are published, but not in all variants, and their weights are "
+            "not here: bring results/ from where they were made"
+        )
+
+
 def list_under_way(states: Sequence[tuple[Slice, State]]) -> Iterator[str]:
     """What has been begun and not ended, a line for each cell."""
     lines: dict[str, str] = {}
     for slice_, state in states:
-        for cell, own in state.trained(slice_.seeds).items():
-            lines.setdefault(name_cell(cell, own), "trained, to be measured the next time")
         for cell, own in state.under_way(slice_.seeds).items():
             shares = [state.left[run] or 0.0 for run in run_slugs({cell: own})]
             done = f"{1 - sum(shares) / len(shares):.0%}, {duration(state.seconds({cell: own}))} more"
@@ -173,7 +199,7 @@ def list_next(states: Sequence[tuple[Slice, State]]) -> Iterator[str]:
     """How much is left of each slice that those before it do not make."""
     counted: set[str] = set()
     for slice_, state in states:
-        new = State({run: None if run in counted else share for run, share in state.left.items()}, state.here)
+        new = replace(state, left={r: None if r in counted else share for r, share in state.left.items()})
         counted |= {run for run, share in state.left.items() if share is not None}
         if seeds := new.unfinished(slice_.seeds):
             runs = sum(share is not None for share in new.left.values())
