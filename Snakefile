@@ -21,7 +21,6 @@ wildcard_constraints:
     seed=r"\d+",
     run=r"[^/]+/[^/]+/[^/]+/seed\d+",
     method=r"\w+",
-    experiment=r"\w+",
 
 
 include: "rules/common.smk"
@@ -41,7 +40,7 @@ report: "rules/captions/workflow.rst"
 rule all:
     default_target: True
     input:
-        drawn,
+        figure_files(drawn),
         "results/scorecard.md",
         "results/explorer.html",
         [] if study.sources else "results/conventions.md",

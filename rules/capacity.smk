@@ -68,10 +68,10 @@ rule conventions:
 
 
 # All measurements in one table, from which every figure is drawn: of the study's runs or, with `source` in the
-# configuration, of measurements that were made before. Only then is it known which experiments these are for.
+# configuration, of measurements that were made before.
 if study.sources:
 
-    checkpoint collect_sources:
+    rule collect_sources:
         input:
             study.source_files(),
         output:

@@ -154,35 +154,40 @@ def method_code(method):
     return code("quantize.py", f"knowledge_capacity/quantization/{method}.py")
 
 
-def result_named(wildcards):
+def result_named(experiment, numbers={name: number for number, name in paper_results().items()}):
     """Under which heading of the report an experiment stands."""
-    numbers = [n for n, name in paper_results().items() if name == wildcards.experiment]
-    return f"Result {numbers[0]:02}: {wildcards.experiment}" if numbers else "Further experiments"
-
-
-def figure_files(experiments):
-    return collect(
-        "results/figures/{experiment}.{ending}",
-        experiment=experiments,
-        ending=["pdf", "svg", "png", "md", "html"],
+    return (
+        f"Result {numbers[experiment]:02}: {experiment}" if experiment in numbers else "Further experiments"
     )
 
 
-def drawn(wildcards):
-    """The files of all figures: of the study's experiments or, with sources, of those that their measurements are for."""
-    if not study.sources:
-        return figure_files(study.experiments)
-    from knowledge_capacity.capacity.asked import experiments_in
+def figure_files(experiments, endings=("pdf", "svg", "png", "md", "html")):
+    return [f"results/figures/{experiment}.{ending}" for experiment in experiments for ending in endings]
 
-    found = experiments_in(Path(checkpoints.collect_sources.get().output[0]))
-    return figure_files([name for name in experiment_modules() if name in found])
+
+def experiments_drawn():
+    """Those that have a figure: the study's or, with sources, those that their measurements are for."""
+    if not study.sources:
+        return list(study.experiments)
+    from knowledge_capacity.capacity import sources  # only here: it takes a while
+    from knowledge_capacity.files import UserError
+
+    try:
+        tables = [sources.read(name, Path("results")) for name in study.sources]
+    except UserError as error:
+        raise WorkflowError(str(error))
+    found = {name for table in tables for names in table["experiments"].to_pylist() for name in names or ()}
+    return [name for name in experiment_modules() if name in found]
+
+
+drawn = experiments_drawn()
 
 
 def result_files(number, experiment):
     """The files of one of the paper's results. Asked for where it is wanted, so that a study need not have all."""
 
     def files(wildcards):
-        if experiment in study.experiments or study.sources:
+        if experiment in drawn:
             return figure_files([experiment])
         raise WorkflowError(
             f"Result {number} (the experiment {experiment}) is not part of this study. "
@@ -198,8 +203,8 @@ def scorecard_code():
     )
 
 
-def figure_code(wildcards):
-    return code("figure.py", f"knowledge_capacity/experiments/{wildcards.experiment}.py")
+def figure_code(experiment):
+    return code("figures.py", f"knowledge_capacity/experiments/{experiment}.py")
 
 
 # Snakemake looks at the signature of each look-up for every job, again and again; kept, it need not be worked out.

@@ -1,35 +1,34 @@
 """Figures and scorecard: each is a function of the measurements alone. Publishing keeps them under version control."""
 
 
-rule figure:
+# One process draws all figures, and of those that are there only the ones whose code or measurements have changed.
+rule draw:
     input:
         "results/measurements.parquet",
     output:
-        multiext("results/figures/{experiment}", ".pdf", ".png", ".md"),
-        report(
-            "results/figures/{experiment}.svg",
-            caption="captions/figure.rst",
-            category=result_named,
-            labels={"experiment": "{experiment}", "shows": "figure"},
-        ),
-        report(
-            "results/figures/{experiment}.html",
-            caption="captions/numbers.rst",
-            category=result_named,
-            labels={"experiment": "{experiment}", "shows": "numbers"},
-        ),
+        [update(file) for file in figure_files(drawn, ["pdf", "png", "md"])],
+        [
+            report(
+                update(f"results/figures/{experiment}.{ending}"),
+                caption=f"captions/{shows}.rst",
+                category=result_named(experiment),
+                labels={"experiment": experiment, "shows": shows},
+            )
+            for experiment in drawn
+            for ending, shows in [("svg", "figure"), ("html", "numbers")]
+        ],
     log:
-        "results/logs/figure/{experiment}.log",
+        "results/logs/figures.log",
     localrule: True
     conda:
         "../envs/study.yaml"
     params:
-        code=figure_code,
+        code=[f"{experiment}={figure_code(experiment)}" for experiment in drawn],
     message:
-        "draw {wildcards.experiment}"
+        "draw the figures that are out of date"
     shell:
-        "python scripts/figure.py --experiment {wildcards.experiment:q} --measurements {input:q}"
-        " --output results/figures/{wildcards.experiment:q} --log {log:q}"
+        "python scripts/figures.py --experiments {params.code:q} --measurements {input:q} --output results/figures"
+        " --log {log:q}"
 
 
 rule scorecard:
@@ -59,7 +58,7 @@ rule scorecard:
 # All figures, and what they say of the paper's claims. With `source` in the configuration, nothing is trained for it.
 rule figures:
     input:
-        drawn,
+        figure_files(drawn),
         "results/scorecard.md",
     localrule: True
 

@@ -5,7 +5,7 @@ rule explorer:
     input:
         measurements="results/measurements.parquet",
         scorecard="results/scorecard.json",
-        figures=drawn,  # its table of claims links to those that are there
+        figures=figure_files(drawn),  # its table of claims links to those that are there
     output:
         report(
             "results/explorer.html",

@@ -106,13 +106,13 @@ def test_an_experiment_is_one_file_and_one_block(tmp_path: Path) -> None:
     )
     (folder / "studies/mine.yaml").write_text(yaml.safe_dump(overlay))
     jobs = planned(folder, "--configfile", "studies/mine.yaml")
-    assert (jobs["train"], jobs["figure"]) == (4, 1)
+    assert (jobs["train"], jobs["draw"]) == (4, 1)
     # its figure and its claim, from real measurements of what the block asks for
     table = measurement.read(PUBLISHED / "measurements.parquet")
     rows = [{**row, "experiments": ["widths"]} for row in table.to_pylist() if row["kind"] == "bioS"]
     write_parquet(folder / "measurements.parquet", table.from_pylist(rows, schema=table.schema))
-    command = [sys.executable, "scripts/figure.py", "--experiment", "widths"]
-    command += ["--measurements", "measurements.parquet", "--output", "widths"]
+    command = [sys.executable, "scripts/figures.py", "--experiments", "widths"]
+    command += ["--measurements", "measurements.parquet", "--output", "."]
     subprocess.run(command, cwd=folder, check=True, timeout=TIMEOUT)
     text = (folder / "widths.md").read_text()
     assert "Learned bits against parameters" in text

@@ -135,7 +135,7 @@ STAGES = [
     "capacity",
     "conventions",
     "collect_study",
-    "figure",
+    "draw",
     "scorecard",
     "explorer",
 ]
@@ -187,7 +187,7 @@ DAMAGED = {  # files of a finished study, and what reads them next
     "results/runs/*/*/*/seed0/run.json": "capacity",
     "results/runs/*/*/*/seed0/variants/rtn.safetensors": "capacity",
     "results/runs/*/*/*/seed0/measurements.parquet": "collect_study",
-    "results/measurements.parquet": "figure",
+    "results/measurements.parquet": "draw",
     "results/runs/*/*/*/seed0/training.parquet": "explorer",
     "results/scorecard.json": "explorer",
 }

@@ -41,9 +41,9 @@ def test_the_published_measurements_make_every_figure_they_are_for_without_a_run
     folder = copy_tree(tmp_path / "a clone")
     (folder / "results").mkdir(exist_ok=True)
     (folder / "results/published").symlink_to(PUBLISHED)
-    # which figures is known once the measurements are read
     assert planned(folder, "figures", "--config", "source=published") == {
         "collect_sources": 1,
+        "draw": 1,
         "figures": 1,
         "scorecard": 1,
     }
@@ -53,12 +53,21 @@ def test_the_published_measurements_make_every_figure_they_are_for_without_a_run
     assert "collect" in said
     made = measurement.read(folder / "results/measurements.parquet")
     assert made.equals(measurement.read(PUBLISHED / "measurements.parquet"))
-    names = {path.stem for path in PUBLISHED.glob("*.png")}
-    assert planned(folder, "figures", "--config", "source=published") == {
-        "figure": len(names),
-        "figures": 1,
-        "scorecard": 1,
-    }
+    snakemake(folder, "--cores", "2", "figures", "--config", "source=published")
+    for one in PUBLISHED.glob("*.png"):
+        for file in (one, one.with_suffix(".md")):
+            assert (folder / "results/figures" / file.name).read_bytes() == file.read_bytes()
+    assert planned(folder, "figures", "--config", "source=published") == {}
+
+
+def test_a_source_that_cannot_be_read_is_refused_before_any_job(tmp_path: Path) -> None:
+    folder = copy_tree(tmp_path / "a clone")
+    (tmp_path / "text.parquet").write_text("no")
+    config = ("--config", f"source={tmp_path / 'text.parquet'}")
+    said = snakemake(folder, "--cores", "1", "figures", *config, ok=False)
+    assert f"source {tmp_path / 'text.parquet'}: not a readable Parquet file" in said
+    assert "Traceback" not in said
+    assert not (folder / "results/logs").exists()
 
 
 def test_the_same_measurements_give_the_same_files(tmp_path: Path, rows: list[Row]) -> None:
@@ -67,7 +76,8 @@ def test_the_same_measurements_give_the_same_files(tmp_path: Path, rows: list[Ro
     snakemake(folder, "--cores", "2", "figures", *config)
     first = contents(folder / "results/figures")
     endings = ("pdf", "png", "svg", "md", "html")
-    assert first.keys() == {f"{name}.{end}" for name in ("base_law", "quantization") for end in endings}
+    names = [f"{name}.{end}" for name in ("base_law", "quantization") for end in endings]
+    assert first.keys() == {*names, "drawn.json"}
     card = contents(folder / "results")["scorecard.md"]
     assert planned(folder, "figures", *config) == {}
     snakemake(folder, "--cores", "2", "figures", *config, "--report", "results/report.zip")

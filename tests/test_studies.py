@@ -1,12 +1,13 @@
 """Studies other than the smoke study: all of them plan, and those of every kind of data and model run."""
 
 import json
+import re
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from workflow import ROOT, copy_tree, planned, snakemake
+from workflow import ROOT, copy_tree, jobs_in, planned, snakemake
 
 LIBRARY = "scripts/knowledge_capacity"
 
@@ -20,13 +21,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("study", [None, *sorted(path.stem for path in (ROOT / "studies").glob("*.yaml"))])
 def test_every_study_plans(folder: Path, study: str | None) -> None:
     arguments = ("--configfile", f"studies/{study}.yaml") if study else ()
-    jobs = planned(folder, *arguments)
+    output = snakemake(folder, "--dry-run", "--cores", "1", *arguments)
+    jobs = jobs_in(output)
     assert jobs["train"] == jobs["capacity"] > 0
     experiments = yaml.safe_load((folder / "config.yaml").read_text())["experiments"]
     if study:
         experiments |= yaml.safe_load((folder / f"studies/{study}.yaml").read_text())["experiments"]
     only = yaml.safe_load((folder / f"studies/{study}.yaml").read_text()).get("only") if study else None
-    assert jobs["figure"] == len(only or [name for name in experiments if experiments[name]])
+    assert jobs["draw"] == 1
+    wanted = only or [name for name in experiments if experiments[name]]
+    assert set(re.findall(r"results/figures/(\w+)\.pdf", output)) == set(wanted)
 
 
 def test_every_kind_of_dataset_goes_through(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ TABLE = "results/measurements.parquet"
 KINDS = {"bioS", "bioS_simple", "bioG", "bioD", "random"}
 RUNS, CELLS, FIGURES = 27, 25, 21
 PAGES = {"scorecard": 1, "explorer": 1}
-MEASURED = {"collect_study": 1, "figure": FIGURES, **PAGES}  # what follows from new measurements
+MEASURED = {"collect_study": 1, "draw": 1, **PAGES}  # what follows from new measurements
 
 
 def test_the_smoke_study_runs_from_people_to_figures(finished: tuple[Path, str]) -> None:
@@ -110,14 +110,31 @@ def test_words_about_a_bad_configuration_make_one_page_anew(edited: Callable[[st
     assert planned(folder, *SMOKE) == {"explorer": 1}  # which can tell how far a study is, and so reads them
 
 
+def drawn_by(folder: Path, python: str | None = None) -> set[str]:
+    """Run the study, and give the figures whose files are others than before, which each were written anew."""
+    files = [file for file in (folder / "results/figures").iterdir() if file.name != "drawn.json"]
+    before = {file: file.stat().st_ino for file in files}
+    snakemake(folder, "--cores", "1", *SMOKE, python=python)
+    after = {
+        file: file.stat().st_ino
+        for file in (folder / "results/figures").iterdir()
+        if file.name != "drawn.json"
+    }
+    return {file.stem for file in after if after[file] != before.get(file)}
+
+
 def test_a_figure_module_edited_draws_that_figure(edited: Callable[[str, str, str], Path]) -> None:
     folder = edited(f"{LIBRARY}/experiments/biod.py", "bioD, {} exposures", "bioD at {} exposures")
-    assert planned(folder, *SMOKE) == {"figure": 1, **PAGES}  # its claims may have changed as well
+    assert planned(folder, *SMOKE) == {"draw": 1, **PAGES}  # its claims may have changed as well
+    assert drawn_by(folder) == {"biod"}
+    edited(f"{LIBRARY}/experiments/biod.py", "bioD at {} exposures", "bioD, {} exposures")
+    assert drawn_by(folder) == {"biod"}
+    assert planned(folder, *SMOKE) == {}
 
 
 def test_the_style_edited_draws_all_figures(edited: Callable[[str, str, str], Path]) -> None:
     folder = edited(f"{LIBRARY}/experiments/style.py", "COLUMN = 3.4", "COLUMN = 3.5")
-    assert planned(folder, *SMOKE) == {"figure": FIGURES, "conventions": 1, **PAGES}
+    assert planned(folder, *SMOKE) == {"draw": 1, "conventions": 1, **PAGES}
 
 
 def test_a_quantizer_edited_trains_nothing(edited: Callable[[str, str, str], Path]) -> None:
@@ -253,9 +270,9 @@ def test_a_figure_deleted_is_drawn_again(finished: tuple[Path, str]) -> None:
     file = folder / "results/figures/biod.svg"
     before = file.read_bytes()
     file.unlink()
-    assert planned(folder, *SMOKE) == {"figure": 1, "explorer": 1}  # which links to figures
+    assert planned(folder, *SMOKE) == {"draw": 1, "explorer": 1}  # which links to figures
     # a figure is a function of the measurements alone, and not of how one python orders its sets
-    snakemake(folder, "--cores", "1", *SMOKE, python=sys.executable)
+    assert drawn_by(folder, python=sys.executable) == {"biod"}
     assert file.read_bytes() == before
 
 
@@ -287,7 +304,7 @@ def test_a_failed_job_names_its_log_and_leaves_the_others(finished: tuple[Path, 
     assert other.exists()  # the other branch of the study went on
     people.unlink()
     snakemake(folder, "--cores", "2", *SMOKE, "--", TABLE)  # the advice is right
-    assert planned(folder, *SMOKE) == {"figure": FIGURES, **PAGES}  # all but what follows from the table
+    assert planned(folder, *SMOKE) == {"draw": 1, **PAGES}  # all but what follows from the table
 
 
 def test_a_checkpoint_from_elsewhere_is_measured_without_training(

@@ -73,8 +73,12 @@ def finish(process: subprocess.Popen[bytes]) -> tuple[str, str]:
 
 
 def planned(folder: Path, *arguments: str) -> dict[str, int]:
-    """How many jobs of each stage a dry run plans, `all` left out. The rule of a cell is named STAGE.CELL."""
-    output = snakemake(folder, "--dry-run", "--cores", "1", *arguments)
+    """How many jobs of each stage a dry run plans, `all` left out."""
+    return jobs_in(snakemake(folder, "--dry-run", "--cores", "1", *arguments))
+
+
+def jobs_in(output: str) -> dict[str, int]:
+    """How many jobs of each stage Snakemake says that there are, `all` left out. The rule of a cell is named STAGE.CELL."""
     if "Nothing to be done" in output:
         return {}
     table = output.split("Job stats:")[1]

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from knowledge_capacity.capacity import measure, measurement, selection
 from knowledge_capacity.data.pieces import Term
-from knowledge_capacity.experiments import base_law, exposures, output, plots, quantization, style
+from knowledge_capacity.experiments import base_law, exposures, output, plots, quantization, redraw, style
 from knowledge_capacity.files import UserError, write_parquet
 from knowledge_capacity.models.build import build, n_parameters
 from knowledge_capacity.specs import Architecture, BioD, BioS, Dataset, Junk, Recipe, Run
@@ -187,6 +187,8 @@ def test_figures_are_the_same_twice(tmp_path: Path, experiment: str, loss: float
     )
     for name in ("one", "two"):
         output.write(experiment, rows, tmp_path / name)
+    output.write(experiment, rows, tmp_path / "alone", ["png"])
+    assert (tmp_path / "alone.png").read_bytes() == (tmp_path / "one.png").read_bytes()
     for ending in ("pdf", "svg", "png", "md"):
         one, two = (tmp_path / f"{name}.{ending}" for name in ("one", "two"))
         assert one.read_bytes() == two.read_bytes()
@@ -208,10 +210,58 @@ def test_a_figure_without_measurements_is_refused(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_a_figure_is_drawn_where_its_code_measurements_or_files_have_changed(tmp_path: Path) -> None:
+    of_law, of_quantization = (
+        [{**measured(DATASET, 8, 100, seed, 1.0), "experiments": [name]} for seed in (0, 1)]
+        for name in ("base_law", "quantization")
+    )
+    codes, both = {"base_law": "1", "quantization": "1"}, ["base_law", "quantization"]
+
+    def drawn(codes: dict[str, str], *rows: Row) -> list[str]:
+        before = {file: file.read_bytes() for file in tmp_path.glob("*.*")}
+        found = redraw.draw(codes, table(*rows), tmp_path, say=pytest.fail)
+        for file in tmp_path.glob("*.*"):  # only those that were drawn have been written
+            changed = before.get(file) != file.read_bytes()
+            assert not changed or file.stem in found or file.name == redraw.RECORD
+        return found
+
+    rows = [*of_law, *of_quantization]
+    assert drawn(codes, *rows) == both
+    assert drawn(codes, *rows) == []
+    assert drawn({**codes, "base_law": "2"}, *rows) == ["base_law"]
+    codes["base_law"] = "2"
+    third = {**measured(DATASET, 8, 100, 2, 1.1), "experiments": ["quantization"]}
+    assert drawn(codes, *rows, third) == ["quantization"]
+    (tmp_path / "base_law.svg").unlink()
+    assert drawn(codes, *rows, third) == ["base_law"]
+    (tmp_path / "quantization.html").write_text("another's")
+    assert drawn(codes, *rows, third) == ["quantization"]
+    (tmp_path / redraw.RECORD).write_text("[")
+    assert drawn(codes, *rows, third) == both
+    assert drawn({"quantization": "1"}, *rows, third) == []
+
+
+def test_a_figure_that_has_nothing_to_show_says_so_and_keeps_none_from_being_drawn(tmp_path: Path) -> None:
+    said: list[str] = []
+    codes, rows = {"biod": "1", "base_law": "1"}, table(measured(DATASET, 8, 1000, 0, 1.0))
+    assert redraw.draw(codes, rows, tmp_path, said.append) == ["biod", "base_law"]
+    (line,) = said
+    assert line.startswith("figures: biod: there is no measurement of what this figure shows.")
+    assert (tmp_path / "biod.md").read_text().strip() == line.removeprefix("figures: ")
+    assert (tmp_path / "biod.png").stat().st_size > 100
+
+
+def test_a_module_that_fails_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base_law, "figure", lambda points: points.no_such_column)
+    with pytest.raises(UserError, match=r"^base_law: AttributeError: .*no_such_column"):
+        redraw.draw({"base_law": "1"}, table(measured(DATASET, 8, 100, 0, 1.0)), tmp_path, pytest.fail)
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_experiments_are_the_modules_that_draw() -> None:
     found = set(experiment_modules())
     assert {"base_law", "biod", "comparison", "probes", "quantization"} <= found
-    assert not {"budget", "laws", "output", "plots", "style"} & found
+    assert not {"budget", "laws", "output", "plots", "redraw", "style"} & found
 
 
 def test_a_zero_is_printed_without_the_sign_that_a_processor_gave_it() -> None:

@@ -24,15 +24,15 @@ def points(rows: pd.DataFrame) -> pd.DataFrame:
     found: list[dict[str, object]] = []
     for key, group in rows.groupby(SERIES, sort=True):
         group = group.sort_values(["seed", "n_parameters", "n_people"], kind="stable")
+        observations = families.observations(group)
         for n in range(2, len(group) + 1):
-            used = group.head(n)
             try:
-                told = fit(families.observations(used))
+                told = fit(observations[:n])
             except UserError:
                 continue
             if isinstance(told, Fit) and told.bound == "both" and told.capacity.low > 0:
                 named = dict(zip(SERIES, key, strict=True))
-                size = {"runs": n, "of": len(group), "flops": used.train_flops.sum()}
+                size = {"runs": n, "of": len(group), "flops": group.train_flops.head(n).sum()}
                 found.append(
                     {
                         **named,

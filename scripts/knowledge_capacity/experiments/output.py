@@ -20,11 +20,11 @@ from . import plots, style
 # metadata that would otherwise hold the date, so that equal measurements give equal files
 UNDATED = {"png": {"Software": None}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
 
+ENDINGS = (*UNDATED, "md", "html")
 
-def write(
-    experiment: str, measurements: pa.Table, output: Path, endings: Sequence[str] = (*UNDATED, "html")
-) -> None:
-    """Write the figure and its numbers for the experiment of that name: `output`.md, and the other endings asked for.
+
+def write(experiment: str, measurements: pa.Table, output: Path, endings: Sequence[str] = ENDINGS) -> None:
+    """Write the figure and its numbers for the experiment of that name: `output` with each of the endings.
 
     Where measurements do not tell what a figure is about, such as a capacity with two ends, it says so if its module
     has words for that (NOTHING). Raises UserError where they hold nothing for the experiment.
@@ -33,20 +33,23 @@ def write(
     rows = rows_of(experiment, measurements)
     points = module.points(rows) if len(rows) else rows
     nothing = getattr(module, "NOTHING", None) if len(rows) and points.empty else None
-    if points.empty and not nothing:
+    if nothing:
+        write_words(experiment, nothing, output, endings)
+        return
+    if points.empty:
         remedy = "Every run is in the measurements; the experiment `comparison` shows models of any kind."
         raise UserError(f"{experiment}: there is no measurement of what this figure shows. {remedy}")
-    if nothing:
-        figure, said, table = _text(nothing), nothing, pd.DataFrame()
-    else:
-        figure, said = module.figure(points), getattr(module, "caption", plots.caption)(points)
-        table = getattr(module, "summary", plots.summary)(points)
-    _save(figure, output, [ending for ending in UNDATED if ending in endings])
-    plt.close(figure)
-    texts = {"md": _markdown(said, table), "html": _page(experiment, said, table)}
-    for ending in (one for one in texts if one == "md" or one in endings):
-        with replacing(output.with_suffix(f".{ending}")) as aside:
-            aside.write_text(texts[ending], encoding="utf-8")
+    figure, said = module.figure(points), getattr(module, "caption", plots.caption)(points)
+    table = getattr(module, "summary", plots.summary)(points)
+    _write(experiment, figure, said, table, output, endings)
+
+
+def write_words(experiment: str, said: str, output: Path, endings: Sequence[str] = ENDINGS) -> None:
+    """As `write`, a figure of words, without numbers."""
+    style.use()
+    figure = plt.figure(figsize=(style.COLUMN, 0.4 * style.COLUMN), layout="none")
+    figure.text(0.5, 0.5, textwrap.fill(said, 50), ha="center", va="center")
+    _write(experiment, figure, said, pd.DataFrame(), output, endings)
 
 
 def module_of(experiment: str) -> ModuleType:
@@ -55,7 +58,12 @@ def module_of(experiment: str) -> ModuleType:
 
 
 def rows_of(experiment: str, measurements: pa.Table) -> pd.DataFrame:
-    """The measurements that an experiment asks for, with `design`; those that no study collected count for all.
+    """What an experiment shows, with `design` and `data`."""
+    return families.named(shown(experiment, measurements).to_pandas())
+
+
+def shown(experiment: str, measurements: pa.Table) -> pa.Table:
+    """The measurements that an experiment asks for; those that no study collected count for all.
 
     Of the learning rates that it asks for, the best counts. Runs that diverged are left out; so are answers, but where
     the experiment is about them.
@@ -64,11 +72,22 @@ def rows_of(experiment: str, measurements: pa.Table) -> pd.DataFrame:
     usable = pc.and_(selection.asks(rows, experiment), pc.and_(pc.is_null(rows["diverged"]), rows["lr_best"]))
     if not getattr(module_of(experiment), "SHOWS_ANSWERS", False):
         usable = pc.and_(usable, pc.is_null(rows["accuracy_by_attribute"]))
-    return families.named(rows.filter(usable).to_pandas())
+    return rows.filter(usable)
+
+
+def _write(
+    experiment: str, figure: Figure, said: str, table: pd.DataFrame, output: Path, endings: Sequence[str]
+) -> None:
+    _save(figure, output, [ending for ending in UNDATED if ending in endings])
+    texts = {"md": _markdown(said, table), "html": _page(experiment, said, table)}
+    for ending, text in texts.items():
+        if ending in endings:
+            with replacing(output.with_suffix(f".{ending}")) as aside:
+                aside.write_text(text, encoding="utf-8")
 
 
 def _save(figure: Figure, output: Path, endings: Sequence[str]) -> None:
-    """Write the figure in these formats, all with one layout, since finding that takes as long as drawing."""
+    """Write a figure in these formats, all with one layout, since finding that takes as long as drawing; close it."""
     with plt.rc_context({"figure.constrained_layout.use": False}):
         figure.set_dpi(plt.rcParams["savefig.dpi"])
         if engine := figure.get_layout_engine():
@@ -77,14 +96,7 @@ def _save(figure: Figure, output: Path, endings: Sequence[str]) -> None:
         for ending in endings:
             with replacing(output.with_suffix(f".{ending}")) as aside:
                 figure.savefig(aside, format=ending, metadata=UNDATED[ending])
-
-
-def _text(said: str) -> Figure:
-    """A figure of words."""
-    style.use()
-    figure = plt.figure(figsize=(style.COLUMN, 0.4 * style.COLUMN))
-    figure.text(0.5, 0.5, textwrap.fill(said, 50), ha="center", va="center")
-    return figure
+    plt.close(figure)
 
 
 def _markdown(said: str, table: pd.DataFrame) -> str:

@@ -29,7 +29,7 @@ def publish(new: pa.Table, folder: Path, say: Callable[[str], None]) -> None:
     for experiment in experiment_modules():
         if experiment in wanted:
             try:
-                output.write(experiment, table, folder / experiment, ["png"])
+                output.write(experiment, table, folder / experiment, ["png", "md"])
             except UserError as error:  # the measurements are kept all the same
                 say(f"publish: {error}")
     found = scorecard.entries(table, experiment_modules(), ".")
