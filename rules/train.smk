@@ -7,7 +7,8 @@ does not know.
 How a job is run is a matter of its resources, not of the study, so that another way trains nothing anew:
 --set-resources train:processes=4 trains each run with four processes, a GPU each (on processors, with
 --set-threads train=4), and train:nodes=2 on two machines with so many each; train:runtime=240 gives it four hours,
-shortly before which it saves its progress and ends, and with --retries goes on. gpu_slots are for envs/gpu.
+shortly before which it saves its progress and ends, and with --retries goes on; train:stack=4 trains up to four runs
+of a cell in one step, in place of as many as pay on the device. gpu_slots are for envs/gpu.
 """
 
 settings = settings_of("train")
@@ -32,6 +33,7 @@ for cell, runs in study.cells.items():
             **dict(
                 processes=1,
                 nodes=1,
+                stack=0,
                 runtime=train_minutes(runs),
                 mem_mb=asked.memory(runs, train_device()),
                 gpu_slots=1,
@@ -45,6 +47,7 @@ for cell, runs in study.cells.items():
         shell:
             "python scripts/train.py --cell {params.cell:q} --results results --code {params.code}"
             " --threads {threads} --processes {resources.processes} --nodes {resources.nodes}"
+            " --stack {resources.stack}"
             " --time-limit $((60 * {resources.runtime})) --log {log:q}"
 
     note_outputs(rule_name("train", cell))

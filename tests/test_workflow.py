@@ -167,7 +167,7 @@ def test_a_seed_added_trains_one_run(edited: Callable[[str, str, str], Path]) ->
 
 def test_how_a_job_is_run_trains_nothing(finished: tuple[Path, str]) -> None:
     folder, _ = finished
-    ways = ("train:processes=2", "train:runtime=60", "capacity:gpu_slots=2")
+    ways = ("train:processes=2", "train:stack=2", "train:runtime=60", "capacity:gpu_slots=2")
     assert planned(folder, *SMOKE, "--set-resources", *ways, "--set-threads", "train=2") == {}
 
 
