@@ -212,7 +212,7 @@ def test_a_seed_added_trains_quantises_and_measures_that_run_alone(copy: Path) -
     for run in runs:
         changed = {path.name for path, content in before[run].items() if after[run][path] != content}
         assert changed == ({"measurements.parquet"} if run in quantised else set()), run
-    assert planned(copy, *SMOKE) == {"figure": FIGURES, **PAGES}
+    assert planned(copy, *SMOKE) == {"draw": 1, **PAGES}
 
 
 def test_a_model_deleted_trains_that_run_alone(copy: Path) -> None:

@@ -78,7 +78,7 @@ def planned(folder: Path, *arguments: str) -> dict[str, int]:
 
 
 def jobs_in(output: str) -> dict[str, int]:
-    """How many jobs of each stage Snakemake says that there are, `all` left out. The rule of a cell is named STAGE.CELL."""
+    """How many jobs of each stage Snakemake says there are, `all` left out. The rule of a cell is named STAGE.CELL."""
     if "Nothing to be done" in output:
         return {}
     table = output.split("Job stats:")[1]
