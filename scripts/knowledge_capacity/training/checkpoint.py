@@ -9,16 +9,22 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.amp.grad_scaler import GradScaler
-from torch.optim import Optimizer
 
 from .. import tensorfile
 from ..data.windows import Cursor, Place
 from ..tensorfile import Damaged
+
+
+class Stateful(Protocol):
+    """What a checkpoint needs of an optimiser, such as torch's: its parameters, and what it keeps about each."""
+
+    param_groups: list[dict[str, Any]]
+    state: Any
 
 
 @dataclass
@@ -49,7 +55,7 @@ def save(
     identity: str,
     progress: Progress,
     model: nn.Module,
-    optimizers: Sequence[Optimizer],
+    optimizers: Sequence[Stateful],
     scaler: GradScaler | None = None,
 ) -> None:
     """Write a checkpoint in place of the one before. scaler: that of the losses in fp16."""
@@ -81,7 +87,7 @@ def load(
     path: Path,
     identity: str,
     model: nn.Module,
-    optimizers: Sequence[Optimizer],
+    optimizers: Sequence[Stateful],
     scaler: GradScaler | None = None,
 ) -> Progress | None:
     """Put a checkpoint into model and optimizers, or do nothing and return None where none fits.
@@ -133,6 +139,6 @@ def kept_buffers(model: nn.Module) -> list[tuple[str, Tensor]]:
     return [(name, buffer) for name, buffer in model.named_buffers() if name in kept]
 
 
-def _state(parameter: nn.Parameter, optimizers: Sequence[Optimizer]) -> dict[str, Any]:
+def _state(parameter: nn.Parameter, optimizers: Sequence[Stateful]) -> dict[str, Any]:
     """What the optimisers keep about a parameter."""
     return {k: v for optimizer in optimizers for k, v in optimizer.state.get(parameter, {}).items()}

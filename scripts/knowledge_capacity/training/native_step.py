@@ -1,8 +1,8 @@
-"""Training steps of a decoder in C++ (models/native_decoder.py), with AdamW's state where torch keeps it."""
+"""Training steps of a decoder in C++ (models/native_decoder.py); checkpoints find AdamW's state as torch keeps it."""
 
 import time
 from collections.abc import Sequence
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -13,10 +13,8 @@ from ..specs import Recipe
 from . import optimizers as optim
 from .step import Precision
 
-CALL_SECONDS, CALL_TOKENS = (
-    0.25,
-    1 << 18,
-)  # of the steps that are made without a look at anything else, at most
+# of the steps that are made without a look at anything else, at most
+CALL_SECONDS, CALL_TOKENS = 0.25, 1 << 18
 MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
@@ -24,6 +22,14 @@ def covers(model: nn.Module, recipe: Recipe, precision: Precision, n_processes: 
     """Whether NativeStep trains this model by this recipe; else `step.Step` does."""
     plain = recipe.optimizer == "adamw" and not recipe.qat
     return plain and precision == "fp32" and n_processes == 1 and is_covered(model)
+
+
+class Moments:
+    """AdamW's state, as torch's optimiser would hold it; that one takes a second to import what it needs."""
+
+    def __init__(self, parameters: list[nn.Parameter]) -> None:
+        self.param_groups: list[dict[str, Any]] = [{"params": parameters}]
+        self.state: dict[nn.Parameter, dict[str, Tensor]] = {}
 
 
 class NativeStep:
@@ -36,7 +42,7 @@ class NativeStep:
 
     def __init__(self, model: Decoder, recipe: Recipe) -> None:
         self._model, self._recipe = model, recipe
-        self.optimizers = optim.make(model, recipe)
+        self.optimizers = [Moments(list(model.parameters()))]
         self.sums = torch.zeros(3, dtype=torch.float64)
         self._decoder: NativeDecoder | None = None
         self._count = torch.zeros(1)
@@ -66,7 +72,7 @@ class NativeStep:
         """The decoder with the state of the optimiser, which a checkpoint may have filled; empty, it is made."""
         (adamw,) = self.optimizers
         parameters = dict(self._model.named_parameters())
-        states = {name: adamw.state[p] for name, p in parameters.items()}
+        states = {name: adamw.state.setdefault(p, {}) for name, p in parameters.items()}
         for name, state in states.items():
             if not state:
                 state |= {
