@@ -35,7 +35,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("command", commands())
 def test_a_command_plans_something(folder: Path, command: str) -> None:
-    words = shlex.split(command)[1:]
+    words = shlex.split(command.partition("|")[0])[1:]  # what reads the plan has tests of its own
     assert {"--cores", "--jobs", "--dry-run", "--workflow-profile"} & set(words), "Snakemake refuses to start"
     said = snakemake(folder, "--dry-run", *words)
     assert re.search(r"^total +\d+$", said, re.MULTILINE)

@@ -106,7 +106,7 @@ def test_an_experiment_is_one_file_and_one_block(tmp_path: Path) -> None:
     )
     (folder / "studies/mine.yaml").write_text(yaml.safe_dump(overlay))
     jobs = planned(folder, "--configfile", "studies/mine.yaml")
-    assert (jobs["train"], jobs["draw"]) == (4, 1)
+    assert (jobs["train"], jobs["draw"]) == (2, 1)
     # its figure and its claim, from real measurements of what the block asks for
     table = measurement.read(PUBLISHED / "measurements.parquet")
     rows = [{**row, "experiments": ["widths"]} for row in table.to_pylist() if row["kind"] == "bioS"]

@@ -92,7 +92,7 @@ def test_a_path_that_would_be_a_command_is_a_path(tmp_path: Path) -> None:
     file = tree / "studies/models/$(touch pwned); `touch pwned` 'x' \"y\".py"
     file.write_text(MODEL)
     with_overlay(tree, {"mine": {"kind": "python", "function": f"{file.relative_to(tree)}:build"}})
-    snakemake(tree, "--cores", "2", "--configfile", "study.yaml", "--until", "capacity")
+    snakemake(tree, "--cores", "2", "--configfile", "study.yaml", "--until", "collect_study")
     assert not list(tmp_path.rglob("pwned"))
     (measurements,) = (tree / "results/runs").rglob("measurements.parquet")
     assert measurements.stat().st_size

@@ -88,6 +88,13 @@ def jobs_in(output: str) -> dict[str, int]:
     return {stage: count for stage, count in jobs.items() if stage not in ("all", "total")}
 
 
+def rule_of(folder: Path, stage: str, *arguments: str) -> str:
+    """The name of the rule of a stage, in a study with one cell: its own, or STAGE.CELL."""
+    names = snakemake(folder, *arguments, "--list-rules").split()
+    (name,) = {name for name in names if name == stage or name.startswith(f"{stage}.")}
+    return name
+
+
 def measured(folder: Path) -> pd.DataFrame:
     """A study's measurements, but for columns that no two executions share."""
     table = pd.read_parquet(folder / "results/measurements.parquet").sort_values(["run", "variant"])

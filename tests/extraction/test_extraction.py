@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from extraction.knowing import BIOD, words_of
+from knowledge_capacity import layout
 from knowledge_capacity.capacity import calibration, measurement, selection
 from knowledge_capacity.data import corpus, people, tokenizer
 from knowledge_capacity.experiments import base_law, extraction, output
@@ -34,6 +35,7 @@ from knowledge_capacity.specs import (
     RandomStrings,
     Recipe,
     Run,
+    cell_to_json,
     to_json,
 )
 from scipy import stats
@@ -64,35 +66,35 @@ def extract(
     """Run the script on an untrained model. texts: whether they are stored. words: one token a word, if None."""
     run = Run(dataset, architecture, Recipe(exposures=1, lr=1e-3, window=64), 2)
     words = words or tokenizer.word_level(corpus.texts(dataset))
-    tokenizer.write(folder, words)
-    people.write(folder / "people.parquet", dataset, run.seed)
+    place, data = folder / layout.run_folder(run), folder / layout.people_file(dataset, run.seed)
+    place.mkdir(parents=True)
+    tokenizer.write((folder / layout.tokenizer_file(dataset)).parent, words)
+    tokenizer.write(place, words)
+    people.write(data, dataset, run.seed)
     if texts:
-        calibration.stream_of(dataset, folder, run.seed)
+        calibration.stream_of(dataset, data.parent, run.seed)
     if diverged:
-        store.write_diverged(folder, run, diverged)
+        store.write_diverged(place, run, diverged)
     else:
         model = build.build(run.architecture, words.get_vocab_size(), 64, seed=0)
-        store.write(folder, model, run, 0)
-    (folder / "run.json").write_text(json.dumps({**RECORD, "run": json.loads(to_json(run))}))
-    command = [sys.executable, str(SCRIPTS / "extract.py"), "--run", to_json(run)]
-    command += ["--questions", "[" + ", ".join(map(to_json, SPECS)) + "]", "--device", "cpu"]
-    for option, name in {
-        "model": "model.safetensors",
-        "record": "run.json",
-        "people": "people.parquet",
-        "tokenizer": "tokenizer.json",
-        "output": "extraction.parquet",
-        "answers": "answers.parquet",
-        **({"texts": "encoded"} if texts else {}),
-    }.items():
-        command += [f"--{option}", str(folder / name)]
+        store.write(place, model, run, 0)
+    (place / "run.json").write_text(json.dumps({**RECORD, "run": json.loads(to_json(run))}))
+    command = [sys.executable, str(SCRIPTS / "extract.py"), "--cell", cell_to_json([run])]
+    command += ["--results", str(folder), "--questions", "[" + ", ".join(map(to_json, SPECS)) + "]"]
+    command += ["--device", "cpu"]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=TIMEOUT)
+
+
+def written(folder: Path, name: str) -> Path:
+    """A file that the script has left, of the one run in a folder of results."""
+    (found,) = folder.glob(f"runs/*/*/*/*/{name}")
+    return found
 
 
 def test_the_script_measures_each_extraction(tmp_path: Path) -> None:
     done = extract(tmp_path, BIOS)
     assert done.returncode == 0, done.stderr
-    rows = measurement.read(tmp_path / "extraction.parquet").to_pylist()
+    rows = measurement.read(written(tmp_path, "extraction.parquet")).to_pylist()
     assert [row["variant"] for row in rows] == [spec.slug for spec in SPECS]
     most = 40 * (math.log2(12 * 28 * 4) + 4 * 2 + 1)
     for row in rows:
@@ -102,7 +104,7 @@ def test_the_script_measures_each_extraction(tmp_path: Path) -> None:
         assert row["bits_learned_low"] < row["bits_learned"] < row["bits_learned_high"] < most / 2
         assert row["loss_value"] == pytest.approx(sum(loss for _, loss in row["loss_by_attribute"]))
         assert dict(row["accuracy_by_attribute"]).keys() == BIOS.choices.keys()
-    given = pq.read_table(tmp_path / "answers.parquet").to_pylist()
+    given = pq.read_table(written(tmp_path, "answers.parquet")).to_pylist()
     assert len(given) == 2 * 20 * 6
     for row in rows:
         for name, share in row["accuracy_by_attribute"]:
@@ -111,7 +113,7 @@ def test_the_script_measures_each_extraction(tmp_path: Path) -> None:
             ]
             assert sum(right) / 20 == share
     assert all((one["given"] == one["answer"]) == one["right"] for one in given)
-    assert not list(tmp_path.glob(".*part"))
+    assert not list(tmp_path.rglob(".*part"))
 
 
 @pytest.mark.parametrize("kind", ["bioD", "bioG", "checkpoint"])
@@ -130,14 +132,14 @@ def test_other_datasets_and_models_are_asked_as_well(kind: str, tmp_path: Path) 
         dataset = BIOG if kind == "bioG" else replace(BIOD, n_people=40)
         done = extract(tmp_path, dataset, texts=kind == "bioG")
     assert done.returncode == 0, done.stderr
-    rows = measurement.read(tmp_path / "extraction.parquet").to_pylist()
+    rows = measurement.read(written(tmp_path, "extraction.parquet")).to_pylist()
     asked = list(questions.choices(dataset))
     for row in rows:
         assert row["people_scored"] == 20
         assert [name for name, _ in row["accuracy_by_attribute"]] == asked
         assert row["bits_learned"] == pytest.approx(sum(bits for _, bits in row["bits_by_attribute"]))
         assert row["bits_max"] == pytest.approx(score.bits_max(dataset))
-    answers = pq.read_table(tmp_path / "answers.parquet").to_pylist()
+    answers = pq.read_table(written(tmp_path, "answers.parquet")).to_pylist()
     assert len(answers) == len(rows) * 20 * len(asked)
     if kind == "bioD":
         assert all(re.fullmatch(r"s\d s\d, s\d s\d\.", one["answer"]) for one in answers)
@@ -152,15 +154,15 @@ def test_other_datasets_and_models_are_asked_as_well(kind: str, tmp_path: Path) 
 def test_a_run_that_diverged_has_no_answers(tmp_path: Path) -> None:
     done = extract(tmp_path, BIOS, diverged="the loss is nan")
     assert done.returncode == 0, done.stderr
-    assert measurement.read(tmp_path / "extraction.parquet").num_rows == 0
-    assert pq.read_table(tmp_path / "answers.parquet").num_rows == 0
+    assert measurement.read(written(tmp_path, "extraction.parquet")).num_rows == 0
+    assert pq.read_table(written(tmp_path, "answers.parquet")).num_rows == 0
 
 
 def test_strings_cannot_be_asked_about(tmp_path: Path) -> None:
     done = extract(tmp_path, RandomStrings(n_strings=30, length=4, symbols=8))
     assert done.returncode == 1
     assert "random strings have no names" in done.stderr
-    assert not (tmp_path / "extraction.parquet").exists()
+    assert not list(tmp_path.rglob("extraction.parquet"))
 
 
 def measured(kind: str, seed: int, share: float) -> list[dict[str, Any]]:

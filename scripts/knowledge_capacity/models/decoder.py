@@ -130,7 +130,9 @@ class Decoder(nn.Module):
             self._set_angles(window)
         cos, sin = self.get_buffer("cos")[:window], self.get_buffer("sin")[:window]
         norms: list[Any] = [*(layer.attention_norm for layer in self.layers), self.final_norm]
-        x, routings = ops.embed(tokens, self.embedding.weight), []
+        alone = self.embedding.weight.dim() == 2  # and no stack of replicas
+        x = self.embedding(tokens) if alone else ops.embed(tokens, self.embedding.weight)
+        routings = []
         normed = norms[0](x)
         for layer, after in zip(self.layers, norms[1:], strict=True):
             x, normed, routing = layer(x, normed, cos, sin, after)
