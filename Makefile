@@ -67,9 +67,7 @@ study: .venv/ready
 
 plan: .venv/ready
 	$(CHECK)
-	@# Snakemake speaks of the lock even to those who tell it that they need none
-	@if ls .snakemake/locks/* > /dev/null 2>&1; then echo "A study is at work here, or was killed. This is what it has left;" \
-		"a plan needs no lock, so pass over the error about it."; fi
+	@if ls .snakemake/locks/* > /dev/null 2>&1; then echo "A study is at work here, or was killed. This is what it has left:"; fi
 	@set -o pipefail; $(SNAKEMAKE) --dry-run --quiet host reason rules $(OVERLAY) | python scripts/count_jobs.py
 
 watch: .venv/ready
