@@ -32,6 +32,7 @@ from .schedule import learning_rate
 TINY = BioS(300, Pools(16, 16, 32, 16, 16, 16, 16, 16), templates=1)  # that of config.yaml
 FULL = BioS(10_000)
 ALIKE = 40  # steps whose losses are compared
+TRAINER_STEPS = 200  # at most: each is timed by itself
 GPU = torch.cuda.is_available()
 DEVICE = "cuda" if GPU else "cpu"
 WARM = 10 if GPU else 3  # steps that are not timed: on a GPU, compilation and capture are among them
@@ -107,6 +108,7 @@ def ours(shape: Shape, threads: int, times: int = 1) -> dict[str, Any]:
 def trainer(shape: Shape, threads: int) -> dict[str, Any]:
     """The same of Trainer: windows from memory, its own loader, no clipping, nothing logged or saved."""
     torch.set_num_threads(threads)
+    shape = replace(shape, steps=min(shape.steps, TRAINER_STEPS))
     stream, vocabulary, before, clock = *_stream(shape), _memory(), Clock(shape)
     _train_with_trainer(shape, stream, vocabulary, clock)
     return {"seconds": clock.seconds(), "bytes": _memory() - before}
