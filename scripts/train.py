@@ -52,7 +52,7 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
     torch.set_num_threads(threads)
     with parallel.team(device) as processes:
         if processes.first and device == "cpu" and not native.available():
-            log.say(f"train: without fused kernels, so at about half the speed: {native.reason()}")
+            log.say(f"train: without fused kernels, so several times slower: {native.reason()}")
         try:
             train_missing(Work(arguments, log, device, processes, stop))
         finally:

@@ -107,7 +107,7 @@ def test_the_speed_of_training_is_the_measured_one() -> None:
         floor = shape["matmul_flops_per_second"] * one["threads"] / shape["flops_per_step"] * tokens
         floors.append(100 * one["tokens_per_second"]["ours"] / floor)
     assert f"runs at {min(ratios):.1f} to {max(ratios):.1f} times the tokens/s" in text
-    assert f"{min(memory):.1f} to {max(memory):.1f} of the memory" in text
+    assert f"{100 * min(memory):.0f} to {100 * max(memory):.0f} % of the memory" in text
     assert f"would take {min(floors):.0f} to {max(floors):.0f} % of the time" in text
     sizes = [shape["n_parameters"] for shape in found]
     assert f"at {min(sizes):,} to {max(sizes):,} parameters" in text
