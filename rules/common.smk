@@ -79,15 +79,15 @@ def train_minutes(runs):
 
 
 def rule_name(stage, cell, *more):
-    """The name of a stage's rule for a cell, which nobody need write: the stage, and what it is for."""
-    return ".".join([stage, cell.replace("/", "."), *more])
+    """The stage and its cell as the name of a rule, which nobody need write."""
+    return ".".join([stage, *Path(cell).parts, *more])
 
 
 made = {}
 
 
 def note_outputs(name):
-    """Remember what a rule makes: Snakemake then knows whose outputs others read, and need not search them all."""
+    """Remember what a named rule makes. Snakemake then knows whose outputs others read, and need not search them all."""
     made.update((str(file), file) for file in getattr(rules, name).output)
 
 
