@@ -36,9 +36,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 def embed(tokens: Tensor, weight: Tensor) -> Tensor:
-    """The rows (…, width) of weight (vocabulary, width) that tokens int64 (…) name."""
-    if weight.dim() == 2:
-        return F.embedding(tokens, weight)
+    """The rows of weight (replicas, vocabulary, width) that tokens int64 (replicas, batch, window) name."""
     replica = torch.arange(len(weight), device=weight.device)
     return weight[replica[:, None, None], tokens]
 
