@@ -216,7 +216,7 @@ class _Stack:
                 if not symptom:
                     report(run, point)
         if seat.targets is not None:
-            real = seat.targets[:done].flatten()
+            real = seat.targets[:done].flatten().to(self._device)
             progress.seen.index_fill_(0, real[real != IGNORED] if course.windows.ended else real, True)
         ended = course.windows.ended or progress.step == run.recipe.steps
         if not symptom and not ended:
