@@ -142,6 +142,26 @@ def test_linear_cross_entropy(n: int, width: int, size: int, ignored: float) -> 
         assert torch.equal(loss(*[x for x in inputs if x is not None]), found[0])
 
 
+@pytest.mark.parametrize("size", [64, 77, 128, 1000])
+def test_rows_added_to_a_head_in_16_bits_belong_to_no_token(
+    monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    targets = torch.arange(500) % size
+    targets[:9] = -100
+    inputs: list[Tensor | None] = [numbers(500, 16), numbers(size, 16)]
+
+    def loss(hidden: Tensor, weight: Tensor) -> Tensor:
+        with torch.autocast("cpu", torch.bfloat16):
+            return ops.linear_cross_entropy(hidden, weight, targets)
+
+    padded = results(loss, inputs)
+    assert ops.pad_rows(torch.ones(size, 16, dtype=torch.bfloat16)).shape == (-(-size // 64) * 64, 16)
+    assert ops.pad_rows(torch.ones(size, 16)).shape == (size, 16)
+    monkeypatch.setattr(ops, "ALIGNED", 1)
+    for one, other in zip(padded, results(loss, inputs), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-2, atol=1e-3)
+
+
 @needs_kernels
 def test_results_do_not_depend_on_threads(threads: int) -> None:
     joint, table = numbers(3, 70, 96), numbers(70, 8).detach()

@@ -180,6 +180,21 @@ def test_the_loss_is_that_of_each_head_however_it_is_cut(
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
 
 
+def test_rows_added_to_the_heads_in_16_bits_belong_to_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = torch.Generator().manual_seed(0)
+    hidden = torch.randn(3, 8, 5, generator=generator).requires_grad_()
+    weight = torch.randn(3, VOCABULARY, 5, generator=generator).requires_grad_()
+    targets = torch.randint(VOCABULARY, (3, 8), generator=generator)
+    found = []
+    for rows in (64, 1):
+        monkeypatch.setattr(ops, "ALIGNED", rows)
+        with torch.autocast("cpu", torch.bfloat16):
+            nats = stacked_loss.linear_cross_entropy(hidden, weight, targets)
+        found.append([nats, *torch.autograd.grad(nats.sum(), (hidden, weight))])
+    for padded, plain in zip(*found, strict=True):
+        torch.testing.assert_close(padded, plain, rtol=1e-2, atol=1e-3)
+
+
 @pytest.mark.parametrize("products", [1, 6, 1000])
 def test_a_linear_layer_gives_each_replica_its_own(monkeypatch: pytest.MonkeyPatch, products: int) -> None:
     monkeypatch.setattr(ops, "PRODUCTS", products)

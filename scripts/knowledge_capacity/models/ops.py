@@ -20,6 +20,7 @@ from . import native, native_ops
 
 CPU_LOGITS = 1 << 20  # logits at a time: fewer would add up the gradient of the head more often than it pays
 GPU_ROWS = 4096  # rows of logits at a time, at least: enough to keep a GPU busy
+ALIGNED = 64  # rows of a head in 16 bits: without, a GPU reads a row of logits number by number
 MOST_PARTS = 16  # into which they are cut there: a compiler writes out each
 PRODUCTS = 32  # at once, at least, where replicas allow it: the gradient of a small matrix fills no GPU
 
@@ -193,6 +194,7 @@ class _LinearCrossEntropy(Function):
         hidden, weight = autocast(hidden, weight)
         n, size = len(hidden), len(weight)
         step = rows_at_once(n, size, device)
+        weight = pad_rows(weight)
         losses = torch.empty(n, dtype=torch.float32, device=hidden.device)
         grad_hidden = torch.empty_like(hidden) if differentiate else None
         grad_weight = torch.zeros_like(weight, dtype=torch.float32) if differentiate else None
@@ -206,14 +208,14 @@ class _LinearCrossEntropy(Function):
                 native_ops.cross_entropy(logits, targets[rows], losses[rows], ignored, differentiate)
             else:
                 logits = part @ weight.t()
-                logits, losses[rows] = cross_entropy(logits, targets[rows], ignored, differentiate)
+                logits, losses[rows] = cross_entropy(logits, targets[rows], ignored, differentiate, size)
             if grad_hidden is not None and grad_weight is not None:
                 torch.mm(logits, weight, out=grad_hidden[rows])
                 if logits.dtype == torch.float32:
                     grad_weight.addmm_(logits.t(), part)
                 else:
                     grad_weight += logits.t() @ part
-        ctx.save_for_backward(grad_hidden, grad_weight)
+        ctx.save_for_backward(grad_hidden, None if grad_weight is None else grad_weight[:size])
         return losses.sum()
 
     @staticmethod
@@ -226,20 +228,30 @@ class _LinearCrossEntropy(Function):
         return of_hidden, of_weight, None, None, None, None
 
 
-def cross_entropy(
-    logits: Tensor, targets: Tensor, ignored: int, differentiate: bool
-) -> tuple[Tensor, Tensor]:
-    """Gradients and losses of a few rows of logits (…, V), in plain torch; targets int64 (…).
+def pad_rows(weight: Tensor) -> Tensor:
+    """A head (…, V, width) in 16 bits with rows of zeros up to a multiple of ALIGNED; in float32 as it is."""
+    missing = 0 if weight.dtype == torch.float32 else -weight.shape[-2] % ALIGNED
+    return F.pad(weight, (0, 0, 0, missing)) if missing else weight
 
-    Gradients are in the dtype of logits; without `differentiate`, logits are returned in their place.
+
+def cross_entropy(
+    logits: Tensor, targets: Tensor, ignored: int, differentiate: bool, size: int
+) -> tuple[Tensor, Tensor]:
+    """Gradients and losses of a few rows of logits, in plain torch; targets int64 (…).
+
+    logits (…, size or more): those behind the first `size`, of `pad_rows`, belong to no token. Gradients are in the
+    dtype of logits; without `differentiate`, logits are returned in their place.
     """
     values, counts = logits.float(), targets != ignored
+    column = torch.arange(logits.shape[-1], device=logits.device)
+    if len(column) > size:
+        values = torch.where(column < size, values, -torch.inf)
     chosen = torch.where(counts, targets, 0)[..., None]
     log_sum = values.logsumexp(dim=-1)
     losses = torch.where(counts, log_sum - values.gather(-1, chosen)[..., 0], 0.0)
     if not differentiate:
         return logits, losses
     # compared rather than scattered, so that a compiler makes one pass of it
-    hit = torch.arange(logits.shape[-1], device=logits.device) == chosen
+    hit = column == chosen
     gradient = (values - log_sum[..., None]).exp() - hit.float()
     return torch.where(counts[..., None], gradient, 0.0).to(logits.dtype), losses

@@ -27,16 +27,18 @@ class _LinearCrossEntropy(Function):
         ctx.dtypes = hidden.dtype, weight.dtype
         hidden, weight = ops.autocast(hidden, weight)
         replicas, n, _ = hidden.shape
-        rows = ops.rows_at_once(replicas * n, weight.shape[1], hidden.device.type)
+        size = weight.shape[1]
+        rows = ops.rows_at_once(replicas * n, size, hidden.device.type)
+        weight = ops.pad_rows(weight)
         some = [x.split(max(1, rows // n)) for x in (hidden, weight, targets)]
         losses, of_hidden, of_weight = [], [], []
         for inputs, head, wanted in zip(*some, strict=True):
             parts = zip(inputs.split(rows, dim=1), wanted.split(rows, dim=1), strict=True)
-            found = [_differentiate(part, head, each, ignored) for part, each in parts]
+            found = [_differentiate(part, head, each, ignored, size) for part, each in parts]
             losses += [one[0] for one in found]
             of_hidden += [one[1] for one in found]
             of_weight.append(functools.reduce(torch.add, [one[2] for one in found]))
-        ctx.save_for_backward(torch.cat(of_hidden).view_as(hidden), torch.cat(of_weight))
+        ctx.save_for_backward(torch.cat(of_hidden).view_as(hidden), torch.cat(of_weight)[:, :size])
         return torch.cat(losses).view_as(targets).sum(dim=1)
 
     @staticmethod
@@ -50,11 +52,11 @@ class _LinearCrossEntropy(Function):
 
 
 def _differentiate(
-    hidden: Tensor, weight: Tensor, targets: Tensor, ignored: int
+    hidden: Tensor, weight: Tensor, targets: Tensor, ignored: int, size: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Losses (r·n,) of r replicas, and gradients of hidden (r·n, width) and, in float32, of weight."""
     logits = hidden @ weight.mT
     # one long column of rows, which compilers make one pass of, as they do with one model
-    gradient, losses = ops.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignored, True)
+    gradient, losses = ops.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignored, True, size)
     gradient = gradient.view_as(logits)
     return losses, (gradient @ weight).flatten(0, 1), (gradient.mT @ hidden).float()
