@@ -9,13 +9,13 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pytest
-from knowledge_capacity.capacity import families
+from knowledge_capacity.capacity import columns
 from knowledge_capacity.capacity.measurement import SCHEMA
 from knowledge_capacity.capacity.seeds import Interval
 from knowledge_capacity.experiments import claims, experiment_modules, output, paper_results
 from knowledge_capacity.experiments.claims import Claim, Finding, Reading
 from knowledge_capacity.report import scorecard
-from knowledge_capacity.specs import Quantizer, Questions, to_json
+from knowledge_capacity.specs import KINDS, Architecture, Junk, Quantizer, Questions, Recipe, to_json
 
 Row = dict[str, Any]
 SPREAD = (-0.005, 0.0, 0.005)  # of R by seed
@@ -36,20 +36,27 @@ def row(ratio: float, seed: int, **fields: Any) -> Row:
     layers, heads = map(int, size.split("-"))
     architecture = f"{family}-{size}"
     variant = fields.get("variant", "fp32")
+    options: dict[str, Any] = {"model": "writer"} if kind == "bioR" else {}
+    data = KINDS[kind](20_000, **options)
+    model = Architecture(layers, heads, 64 * heads, family)
+    training = Recipe(exposures, 1e-3, optimizer=fields.get("optimizer", "adamw"))
+    if junk:
+        mixed = {"people": fields["junk_people"], "share": fields["junk_share"]}
+        training = replace(training, junk=Junk(**mixed, domain_token=fields.get("domain_token", "none")))
     return {
         "run": f"{dataset}/{architecture}/{recipe}/seed{seed}",
         "dataset": dataset,
         "kind": kind,
         "n_people": 20_000,
-        "dataset_spec": "{}",
+        "dataset_spec": to_json(data),
         "architecture": architecture,
-        "architecture_spec": "{}",
+        "architecture_spec": to_json(model),
         "family": family,
         "layers": layers,
         "heads": heads,
         "width": 64 * heads,
         "recipe": recipe,
-        "recipe_spec": json.dumps({"exposures": exposures}),
+        "recipe_spec": to_json(training),
         "exposures": exposures,
         "junk_share": 0.0,
         "junk_people": 0,
@@ -84,7 +91,7 @@ def with_larger(ratio: float, **fields: Any) -> list[Row]:
 
 def frame(rows: list[Row]) -> pd.DataFrame:
     table = pa.Table.from_pylist(rows, schema=SCHEMA)
-    return families.named(table.to_pandas())
+    return columns.add_columns(table.to_pandas())
 
 
 def claim_of(experiment: str, start: str) -> Claim:
@@ -305,6 +312,36 @@ def test_the_estimate_can_be_reproduced_and_can_fail() -> None:
 
 
 CLAIM = claim_of("base_law", "GPT-2 stores 2")
+
+
+@pytest.mark.parametrize(
+    "experiment", ["base_law", "exposures", "data_format", "biod", "quantization", "probes"]
+)
+def test_figures_and_claims_of_gpt2_see_the_same_models(experiment: str) -> None:
+    """A GPT-2 whose MLP has another width is no model of the paper, however much it stores."""
+    fields: dict[str, Any] = {}
+    if experiment == "exposures":
+        fields["exposures"] = 100
+    if experiment == "biod":
+        fields["kind"] = "bioD"
+    plain = with_larger(1.5, **fields)
+    wide = json.dumps({**json.loads(plain[0]["architecture_spec"]), "mlp_width": 70})
+    others = [
+        {**one, "run": f"wide{one['run']}", "architecture": "gpt2-4-2-mlp70", "architecture_spec": wide}
+        for one in several(2.2, **fields)
+    ]
+    module = output.module_of(experiment)
+    found = [module.points(frame(rows)) for rows in (plain, plain + others)]
+    assert found[0].equals(found[1])
+    for claim in module.CLAIMS:
+        try:
+            alone = claim.measure(frame(plain))
+        except claims.Missing:
+            continue
+        both = claim.measure(frame(plain + others))
+        assert alone is not None
+        assert both is not None
+        assert alone.value == both.value
 
 
 def test_one_seed_decides_nothing() -> None:

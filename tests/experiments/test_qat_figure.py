@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from knowledge_capacity.capacity import conditions
+from knowledge_capacity.capacity import columns
 from knowledge_capacity.experiments import qat
-from knowledge_capacity.specs import BioS, Junk, Quantizer, Recipe, to_json
+from knowledge_capacity.specs import Architecture, BioS, Junk, Quantizer, Recipe, to_json
 
 RECIPE = Recipe(exposures=1000, lr=1e-3)
 INT2, INT4 = Quantizer(2), Quantizer(4)
@@ -21,7 +21,9 @@ def row(
         "kind": "bioS",
         "dataset": BioS(50).slug,
         "n_people": 50,
+        "dataset_spec": to_json(BioS(50)),
         "architecture": f"gpt2-2-1-d{width}",
+        "architecture_spec": to_json(Architecture(2, 1, width)),
         "family": "gpt2",
         "layers": 2,
         "heads": 1,
@@ -97,5 +99,7 @@ def test_recipes_say_what_they_train_with() -> None:
         replace(RECIPE, qat=INT2, junk=junk),
         replace(RECIPE, junk=junk),
     ]
-    found = conditions.qat(pd.Series([recipe.slug for recipe in recipes]))
+    model, data = to_json(Architecture(2, 1, 16)), to_json(BioS(10))
+    rows = pd.DataFrame({"recipe_spec": [to_json(recipe) for recipe in recipes], "family": "gpt2"})
+    found = columns.add_columns(rows.assign(architecture_spec=model, dataset_spec=data)).qat
     assert found.fillna("none").tolist() == ["none", INT4.slug, INT2.slug, "none"]

@@ -12,6 +12,7 @@ from ..config import did_you_mean
 from ..files import UserError
 from ..specs import FULL_PRECISION
 from . import measurement, selection
+from .columns import add_columns
 
 Conditions = Mapping[str, str]
 
@@ -75,18 +76,6 @@ def measurements(
     return select(table.to_pandas(), where or {}, "--where", defaults)
 
 
-def described(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows with `qat`: the quantizer that each recipe trains with, by name; missing where there is none."""
-    if "qat" in rows:
-        return rows
-    return rows.assign(qat=qat(rows.recipe))
-
-
-def qat(recipes: pd.Series) -> pd.Series:
-    """The quantizer that each recipe trains with, by name; missing where there is none."""
-    return recipes.str.extract(r"-qat-(.+?)(?:-junk|$)", expand=False)
-
-
 def special(rows: pd.DataFrame, asked: Conditions) -> dict[str, pd.Series]:
     """By what it is, which rows are of training at few bits or with junk, unless conditions ask for such training.
 
@@ -95,7 +84,7 @@ def special(rows: pd.DataFrame, asked: Conditions) -> dict[str, pd.Series]:
     if {"recipe", EXPERIMENT} & asked.keys():
         return {}
     kinds = {
-        "trained at few bits (qat)": ({"qat"}, described(rows).qat.notna()),
+        "trained at few bits (qat)": ({"qat"}, add_columns(rows).qat.notna()),
         "trained with junk": (JUNK, rows.junk_share > 0),
     }
     return {name: mask for name, (fields, mask) in kinds.items() if not fields & asked.keys()}
@@ -146,7 +135,7 @@ def select(
     Raises UserError where none is left, with the values that there are.
     """
     met: list[str] = []
-    rows = described(rows)
+    rows = add_columns(rows)
     unnamed = {column: value for column, value in (defaults or {}).items() if column not in wanted}
     for column, value in {**wanted, **unnamed}.items():
         if column == EXPERIMENT:
@@ -169,7 +158,7 @@ def meeting(rows: pd.DataFrame, wanted: Conditions) -> pd.DataFrame:
         if column == EXPERIMENT:
             rows = rows[[names is not None and value in names for names in rows.experiments]]
         else:
-            rows = rows[described(rows)[column].map(text) == text(value)]
+            rows = rows[add_columns(rows)[column].map(text) == text(value)]
     return rows
 
 

@@ -1,7 +1,6 @@
 """The capacities of a study: a fit for each kind of facts, family of models, exposures and variant."""
 
-import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -9,12 +8,11 @@ import pandas as pd
 
 from ..files import UserError
 from . import conditions, measurement, selection
+from .columns import add_columns
 from .compare import NOT, aligned, decimals
 from .saturation import Fit, Observation, fit
 from .seeds import standard_error
 
-SIZE = re.compile(r"-\d+-\d+(-d\d+)?(-mlp\d+)?(?=-|$)")  # of an architecture's name: layers, heads, widths
-PEOPLE = re.compile(r"-[^-]+")  # of a dataset's name: how many there are
 GROUP = ["data", "design", "exposures", "variant"]
 
 
@@ -45,27 +43,12 @@ def chosen(
 
 
 def usable(rows: pd.DataFrame) -> pd.DataFrame:
-    """Runs with a result at the best of their learning rates, with `design` and `data` (see `named`).
+    """Runs with a result at the best of their learning rates, with the columns of `add_columns`.
 
     Answers to questions are left out.
     """
     kept = rows.diverged.isna() & rows.accuracy_by_attribute.isna()
-    return named(rows[kept & rows.lr_best.fillna(True).astype(bool)])
-
-
-def named(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows with `design` and `data`, if they have none yet: what a run and a dataset are but for their size.
-
-    A design is the family, with what else was changed of model or recipe. Data are the kind, with what else was changed
-    of pools, templates and so on: so facts of one kind that tell more or less each are told apart, and those of more or
-    fewer people are not, since a fit knows of the bits of each dataset.
-    """
-    if "design" in rows:
-        return rows
-    return rows.assign(
-        design=[_design(row) for _, row in rows.iterrows()],
-        data=[PEOPLE.sub("", name, count=1) for name in rows.dataset],
-    )
+    return add_columns(rows[kept & rows.lr_best.fillna(True).astype(bool)])
 
 
 def observations(rows: pd.DataFrame) -> list[Observation]:
@@ -137,17 +120,3 @@ def _among(rows: pd.DataFrame, others: pd.DataFrame, columns: list[str]) -> pd.S
     known = set(others[columns].itertuples(index=False, name=None))
     found = [values in known for values in rows[columns].itertuples(index=False, name=None)]
     return pd.Series(found, index=rows.index, dtype=bool)
-
-
-def _design(row: Mapping[Hashable, Any]) -> str:
-    """The name of an architecture without its size, and whatever the recipe has besides exposures."""
-    layers = row["layers"]
-    name = row["family"] if pd.isna(layers) else SIZE.sub("", row["architecture"], count=1)
-    parts = [name] if row["optimizer"] == "adamw" else [name, row["optimizer"]]
-    if row["junk_share"]:
-        parts += [f"junk {row['junk_people']} {row['junk_share']:g}", row["junk_windows"]]
-        parts += [] if row["domain_token"] == "none" else [f"token {row['domain_token']}"]
-    recipe = row["recipe"]
-    parts += ["steps"] if "-steps" in recipe else []
-    parts += [recipe[recipe.index("-qat-") + 1 :].split("-junk")[0]] if "-qat-" in recipe else []
-    return " ".join(parts)

@@ -1,6 +1,5 @@
 """Which measurements are compared with which: by seed, so that both have the same people, all else equal."""
 
-import json
 import math
 from collections.abc import Hashable
 from dataclasses import dataclass, field
@@ -10,7 +9,8 @@ import pandas as pd
 from ..files import UserError
 from ..specs import FULL_PRECISION
 from . import selection
-from .conditions import ASPECTS, Conditions, described, meeting, plain, select, special, text
+from .columns import add_columns
+from .conditions import ASPECTS, Conditions, meeting, plain, select, special, text
 
 Keys = dict[str, tuple[str, ...]]  # by aspect, the fields that must be equal
 PAIRED = "paired"
@@ -65,7 +65,7 @@ def match(rows: pd.DataFrame, a: Conditions, b: Conditions, where: Conditions | 
     """
     _refuse_lopsided(a, b)
     rated = bool({"lr", "recipe"} & {*a, *b})
-    rows = described(rows).reset_index(drop=True)
+    rows = add_columns(rows).reset_index(drop=True)
     rows["model"] = _models(rows, rated)
     if rows.diverged.notna().all():
         raise UserError("the measurements hold no run with a result.")
@@ -139,7 +139,7 @@ def _fates(rows: pd.DataFrame, asked: Conditions) -> pd.Series:
 
 def _models(rows: pd.DataFrame, rated: bool) -> list[tuple[str, ...]]:
     """What a run at a variant is but for its seed and, unless rates are named, its learning rate."""
-    recipes = rows.recipe_spec if rated else map(_without_lr, rows.recipe_spec)
+    recipes = rows.recipe_spec if rated else rows.recipe_without_lr
     return list(zip(rows.dataset, rows.architecture, recipes, rows.variant, strict=True))
 
 
@@ -182,7 +182,7 @@ def _grouped(rows: pd.DataFrame, keys: Keys) -> dict[Hashable, pd.DataFrame]:
 def _column(rows: pd.DataFrame, fields: tuple[str, ...]) -> list[str]:
     """What must be equal of one aspect, as one text for each row."""
     if fields == ("recipe",):
-        return [_without_lr(text) for text in rows.recipe_spec]
+        return list(rows.recipe_without_lr)
     return [", ".join(f"{f} {text(row[f])}" for f in fields) for _, row in rows.iterrows()]
 
 
@@ -259,7 +259,3 @@ def _differing(a: pd.DataFrame, b: pd.DataFrame, aspect: str) -> str:
             said.append(f"{one} is {shown[0]} in --a and {shown[1]} in --b")
     names = ["; ".join(sorted(set(side[aspect]))) for side in (a, b)]
     return "; ".join(said) or f"--a has {names[0]}; --b has {names[1]}"
-
-
-def _without_lr(recipe: str) -> str:
-    return json.dumps({k: v for k, v in json.loads(recipe).items() if k != "lr"}, sort_keys=True)

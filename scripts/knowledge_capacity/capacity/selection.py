@@ -4,7 +4,6 @@ The paper shows the best of a few rates where a result is negative, so that it i
 choice among more rates finds a higher best, so how many were tried is told beside it.
 """
 
-import json
 import math
 from statistics import mean
 from typing import Any
@@ -13,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..specs import FULL_PRECISION
+from .columns import recipe_without_lr
 from .measurement import SCHEMA
 
 
@@ -67,5 +67,4 @@ def best_of(by_rate: dict[float, dict[int, float]]) -> float:
 
 def _group(row: dict[str, Any]) -> tuple[str, str, str]:
     """What a run is but for seed and learning rate."""
-    recipe = {key: value for key, value in json.loads(row["recipe_spec"]).items() if key != "lr"}
-    return row["dataset"], row["architecture"], json.dumps(recipe, sort_keys=True)
+    return row["dataset"], row["architecture"], recipe_without_lr(row["recipe_spec"])

@@ -25,7 +25,9 @@ def figure(points: pd.DataFrame) -> Figure:
 
 def peak(rows: pd.DataFrame) -> Reading:
     """The highest R of GPT-2 after 1000 exposures."""
-    found, _ = claims.peak(rows, kind="bioS", design="gpt2", exposures=1000, variant=FULL_PRECISION)
+    found, _ = claims.peak(
+        plots.of_gpt2(rows), kind="bioS", design="gpt2", exposures=1000, variant=FULL_PRECISION
+    )
     return found
 
 
@@ -34,7 +36,9 @@ def shape(rows: pd.DataFrame) -> Reading:
 
     Pairs share people by seed. Data-limited models are left out, as are those of one layer.
     """
-    rows = claims.where(rows, kind="bioS", design="gpt2", exposures=1000, variant=FULL_PRECISION)
+    rows = claims.where(
+        plots.of_gpt2(rows), kind="bioS", design="gpt2", exposures=1000, variant=FULL_PRECISION
+    )
     free = rows[(rows.layers >= 2) & ~rows.data_limited.astype(bool) & (rows.capacity_ratio > 0)]
     models = [group.set_index("seed") for _, group in free.groupby(claims.MODEL)]
     models.sort(key=lambda model: float(model.layers.iloc[0]))

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from ..capacity import conditions
+from ..capacity.columns import add_columns
 from ..specs import FULL_PRECISION
 from . import plots, style
 from .precisions import of_models, summary, with_specs
@@ -22,7 +22,7 @@ KEY = f"{plots.SPAN}.  dotted: round to nearest.  dashed: as trained"
 
 def points(rows: pd.DataFrame) -> pd.DataFrame:
     """Without junk: gptq on grids with several amounts of data, rtn on the same, and weights as trained."""
-    found = with_specs(rows[(rows.junk_share == 0) & conditions.qat(rows.recipe).isna()])
+    found = with_specs(rows[(rows.junk_share == 0) & add_columns(rows).qat.isna()])
     gptq = found[found.method == "gptq"]
     sizes = gptq.groupby(GRID).calibration_people.nunique()
     varied = found[GRID].apply(tuple, axis=1).isin(set(sizes[sizes > 1].index))

@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..capacity import conditions, families
+from ..capacity.columns import add_columns
 from ..capacity.compare import capacity_ratio
 from ..specs import FULL_PRECISION
 from . import plots, style
@@ -19,7 +19,7 @@ KEY = (
 
 def points(rows: pd.DataFrame) -> pd.DataFrame:
     """All models at full precision, the best first, with R of each seed and the interval of their mean."""
-    rows = families.named(rows[rows.variant == FULL_PRECISION])
+    rows = add_columns(rows[rows.variant == FULL_PRECISION])
     spread = rows.groupby(plots.SPEC, dropna=False).apply(_spread).reset_index()
     joined = plots.over_seeds(rows).merge(spread, on=plots.SPEC)
     return joined.sort_values([*PANEL, "ratio"], ascending=False, ignore_index=True)
@@ -55,13 +55,13 @@ def caption(points: pd.DataFrame) -> str:
 
 def _spread(rows: pd.DataFrame) -> pd.Series:
     _, low, high = capacity_ratio(rows)
-    return pd.Series({"low": low, "high": high, "ratios": list(rows.capacity_ratio)})
+    ratios = list(rows.capacity_ratio)
+    return pd.Series({"low": low, "high": high, "ratios": ratios, "qat": rows.qat.iloc[0]})
 
 
 def _panel(ax: Axes, group: pd.DataFrame, colours: style.Colours) -> None:
     """A line for each model: its name, R with its interval and its seeds, and R of R_max in numbers."""
-    qat = conditions.qat(group.recipe)
-    plain = group[(group.family == "gpt2") & (group.optimizer == "adamw") & qat.isna()]
+    plain = group[(group.family == "gpt2") & (group.optimizer == "adamw") & group.qat.isna()]
     if len(plain) == 1:
         ax.axvline(plain.ratio.iloc[0], color="0.7", lw=0.7, ls="--", zorder=0)
     for y, (_, row) in enumerate(group.iterrows()):
@@ -81,7 +81,9 @@ def _panel(ax: Axes, group: pd.DataFrame, colours: style.Colours) -> None:
         said = f"{row.ratio:z.2f} of {row.ratio_max:z.2f}"
         ax.text(1.02, y, said, transform=ax.get_yaxis_transform(), va="center", fontsize=7)
     labels = [_label(row, len(colours) > 1) for _, row in group.iterrows()]
-    labels = [f"{said}, qat {at}" if pd.notna(at) else said for said, at in zip(labels, qat, strict=True)]
+    labels = [
+        f"{said}, qat {at}" if pd.notna(at) else said for said, at in zip(labels, group.qat, strict=True)
+    ]
     ax.set_yticks(range(len(group)), labels)
     ax.set_ylim(len(group) - 0.4, -0.6)
     ax.tick_params(axis="y", length=0)

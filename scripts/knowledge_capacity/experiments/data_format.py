@@ -34,6 +34,7 @@ def figure(points: pd.DataFrame) -> Figure:
 def against_bios(kind: str, rows: pd.DataFrame) -> Reading:
     """The highest R of a kind over that of bioS, after 1000 exposures."""
     same = {"design": "gpt2", "exposures": 1000, "variant": FULL_PRECISION}
+    rows = plots.of_gpt2(rows)
     return claims.against(claims.where(rows, kind=kind, **same), claims.where(rows, kind="bioS", **same))
 
 

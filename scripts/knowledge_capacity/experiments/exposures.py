@@ -99,7 +99,9 @@ def _panel(ax: Axes, points: pd.DataFrame, colours: style.Colours) -> None:
 
 def peak(rows: pd.DataFrame) -> Reading:
     """The highest R of GPT-2 after 100 exposures."""
-    found, _ = claims.peak(rows, kind="bioS", design="gpt2", exposures=100, variant=FULL_PRECISION)
+    found, _ = claims.peak(
+        plots.of_gpt2(rows), kind="bioS", design="gpt2", exposures=100, variant=FULL_PRECISION
+    )
     return found
 
 

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from ..capacity import families
+from ..capacity.columns import add_columns
 from ..capacity.seeds import NORMAL, Interval, over_seeds, standard_error
 from ..specs import FULL_PRECISION, BioD, Biography, dataset_from
 from . import claims, plots, style
@@ -35,7 +35,7 @@ def points(rows: pd.DataFrame) -> pd.DataFrame:
     interval (`shares`); chance: of a guesser; commonest: the share of the answer that is given most often.
     of_seeds, right_of_seeds: extracted and accuracy of each seed.
     """
-    rows = families.named(rows)
+    rows = add_columns(rows)
     asked = rows[rows.accuracy_by_attribute.notna()]
     stored = rows[rows.variant == FULL_PRECISION].set_index("run")
     stored = stored[~stored.index.duplicated()]

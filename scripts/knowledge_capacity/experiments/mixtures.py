@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from ..capacity import conditions
+from ..capacity.columns import add_columns
 from ..specs import FULL_PRECISION
 from . import claims, plots
 from .claims import Reading
@@ -43,7 +43,8 @@ def loss(exposures: int, repetitive: bool, token: bool, rows: pd.DataFrame) -> R
 
 
 def _of_gpt2(rows: pd.DataFrame) -> pd.DataFrame:
-    plain = (rows.family == "gpt2") & (rows.optimizer == "adamw") & conditions.qat(rows.recipe).isna()
+    rows = add_columns(rows)
+    plain = rows.is_gpt2 & (rows.optimizer == "adamw") & rows.qat.isna()
     return rows[plain & (rows.kind == "bioS") & (rows.variant == FULL_PRECISION)]
 
 

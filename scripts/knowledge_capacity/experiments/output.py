@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from matplotlib.figure import Figure
 
-from ..capacity import families, selection
+from ..capacity import selection
+from ..capacity.columns import add_columns
 from ..files import UserError, replacing
 from . import plots, style
 
@@ -58,8 +59,8 @@ def module_of(experiment: str) -> ModuleType:
 
 
 def rows_of(experiment: str, measurements: pa.Table) -> pd.DataFrame:
-    """What an experiment shows, with `design` and `data`."""
-    return families.named(shown(experiment, measurements).to_pandas())
+    """What an experiment shows, with the columns of `add_columns`."""
+    return add_columns(shown(experiment, measurements).to_pandas())
 
 
 def shown(experiment: str, measurements: pa.Table) -> pa.Table:

@@ -5,8 +5,7 @@ import re
 import pandas as pd
 from matplotlib.axes import Axes
 
-from ..capacity import families
-from ..capacity.conditions import qat
+from ..capacity.columns import add_columns
 from . import labels, style
 
 SPEC = [
@@ -28,13 +27,11 @@ SPEC = [
 
 SPAN = "bars: span of the seeds' 95 % intervals over people"  # of over_seeds: span_low to span_high, in R
 ALIKE = 1.15  # models whose sizes differ by less count as equally large
-PLAIN_GPT2 = r"gpt2-\d+-\d+(-d\d+)?"  # no part replaced
 
 
 def of_gpt2(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows of GPT-2 as it is in the paper, trained by AdamW, without junk and at full precision."""
-    plain = rows.architecture.str.fullmatch(PLAIN_GPT2) & rows.layers.notna() & qat(rows.recipe).isna()
-    return rows[plain & (rows.optimizer == "adamw") & (rows.junk_share == 0)]
+    return rows[add_columns(rows).is_plain_gpt2]
 
 
 def over_seeds(rows: pd.DataFrame) -> pd.DataFrame:
@@ -43,7 +40,7 @@ def over_seeds(rows: pd.DataFrame) -> pd.DataFrame:
     The number of used tokens, and with it P, can differ a little between seeds; P and the ratios are means.
     """
     return (
-        families.named(rows)
+        add_columns(rows)
         .groupby(SPEC, sort=True, dropna=False)  # models from elsewhere have no layers, heads, width
         .agg(
             seeds=("seed", "nunique"),

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 import pandas as pd
 
-from ..capacity import families
+from ..capacity.columns import add_columns
 from ..capacity.seeds import over_seeds, standard_error
 from . import plots
 
@@ -21,7 +21,7 @@ def with_specs(rows: pd.DataFrame) -> pd.DataFrame:
     trained), low and high, the 95 % interval of the mean R over seeds, and per_stored_bit, the bits of
     knowledge for each bit that stores the model.
     """
-    rows = families.named(rows)
+    rows = add_columns(rows)
     spread = rows.groupby(plots.SPEC, dropna=False).apply(_spread, include_groups=False).reset_index()
     points = plots.over_seeds(rows).merge(spread, on=plots.SPEC)
     points = points.merge(of_variants(rows), on="variant")

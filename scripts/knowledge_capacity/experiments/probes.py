@@ -88,7 +88,10 @@ def caption(points: pd.DataFrame) -> str:
 def strings_over_facts(rows: pd.DataFrame) -> Reading:
     """The highest R of random strings over that of facts, both at full precision."""
     return claims.ratio(
-        *(claims.peak(rows, kind=kind, design="gpt2", variant=FULL_PRECISION) for kind in ("random", "bioS"))
+        *(
+            claims.peak(plots.of_gpt2(rows), kind=kind, design="gpt2", variant=FULL_PRECISION)
+            for kind in ("random", "bioS")
+        )
     )
 
 

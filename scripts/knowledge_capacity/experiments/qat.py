@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..capacity import conditions
+from ..capacity.columns import add_columns
 from ..capacity.seeds import over_seeds, standard_error
 from ..specs import FULL_PRECISION
 from . import plots, style
@@ -40,7 +40,8 @@ def points(rows: pd.DataFrame) -> pd.DataFrame:
     """
     recipes = rows.recipe_spec.map(json.loads)
     specs = rows.variant_spec.map(lambda spec: json.loads(spec) if pd.notna(spec) else {})
-    trained_at = conditions.qat(rows.recipe)
+    rows = add_columns(rows)
+    trained_at = rows.qat
     rows = rows.assign(
         like=recipes.map(_like), way=specs.map(lambda spec: spec.get("method", FULL_PRECISION))
     )

@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..capacity import conditions
+from ..capacity.columns import add_columns
 from ..specs import FULL_PRECISION
 from . import plots, style
 from .precisions import MODEL, caption, of_models, summary, with_specs
@@ -22,7 +22,7 @@ KEY = (
 
 def points(rows: pd.DataFrame) -> pd.DataFrame:
     """All models without junk at every precision; of gptq, those with the most calibration data."""
-    found = with_specs(rows[(rows.junk_share == 0) & conditions.qat(rows.recipe).isna()])
+    found = with_specs(rows[(rows.junk_share == 0) & add_columns(rows).qat.isna()])
     of_gptq = found.calibration_people.where(found.method == "gptq")
     most = of_gptq.groupby([found[name] for name in MODEL]).transform("max")
     return found[of_gptq.isna() | (of_gptq == most)].reset_index(drop=True)

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from ..capacity import families
+from ..capacity.columns import add_columns
 from ..capacity.measure import described
 from ..capacity.measurement import DATA_LIMITED, SCHEMA
 from ..experiments import claims, output
@@ -155,7 +155,7 @@ def supposed(
                     rows[-1] |= {"variant_spec": to_json(spec), "quantized": ["*"]}
                 if isinstance(spec, Questions):
                     rows[-1] |= {"accuracy_by_attribute": [("all", 0.5)]}
-    return families.named(pa.Table.from_pylist(rows, schema=SCHEMA).to_pandas()) if rows else pd.DataFrame()
+    return add_columns(pa.Table.from_pylist(rows, schema=SCHEMA).to_pandas()) if rows else pd.DataFrame()
 
 
 def _per_parameter(exposures: int) -> float:

@@ -32,6 +32,7 @@ from .datasets import (
     Dataset,
     Pools,
     RandomStrings,
+    slug_without_size,
 )
 from .recipes import FEWEST_ASKED, FORMATS, Junk, Quantizer, Questions, Recipe
 from .runs import Run, cell_from, cell_to_json, dataset_from, recipe_from, run_from
@@ -74,5 +75,6 @@ __all__ = [
     "dataset_from",
     "recipe_from",
     "run_from",
+    "slug_without_size",
     "to_json",
 ]

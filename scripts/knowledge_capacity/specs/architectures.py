@@ -113,12 +113,14 @@ class Architecture:
     @property
     def parts(self) -> Parts:
         """The parts of the family, with what this architecture replaces."""
-        replaced = {
-            name: getattr(self, name)
-            for name in ("mlp", "activation", "tied", "experts")
-            if getattr(self, name) is not None
-        }
+        replaced = {name: value for name, value in self.replaced.items() if name != "mlp_width"}
         return replace(FAMILIES[self.family], **replaced)
+
+    @property
+    def replaced(self) -> dict[str, Any]:
+        """The parts of the family that this architecture replaces."""
+        values = {name: getattr(self, name) for name in ("mlp", "mlp_width", "activation", "tied", "experts")}
+        return {name: value for name, value in values.items() if value is not None}
 
     @property
     def head_width(self) -> int:
@@ -148,9 +150,16 @@ class Architecture:
     def slug(self) -> str:
         name = f"{self.family}-{self.layers}-{self.heads}"
         name += "" if self.width == 64 * self.heads else f"-d{self.width}"
-        name += departures(self, mlp="mlp-", mlp_width="mlp", activation="")
-        if self.tied is not None:
-            name += "-tied" if self.tied else "-untied"
+        return name + departures(self, mlp="mlp-", mlp_width="mlp", activation="") + self._ending
+
+    @cached_property
+    def design(self) -> str:
+        """The slug without what tells its size: layers, heads and widths."""
+        return self.family + departures(self, mlp="mlp-", activation="") + self._ending
+
+    @property
+    def _ending(self) -> str:
+        name = "" if self.tied is None else "-tied" if self.tied else "-untied"
         return name + (self.experts.slug if self.experts else "")
 
 

@@ -193,6 +193,11 @@ STORED = ("bioR", "bioG")  # the kinds whose texts are written before training
 KINDS = {kind.kind: kind for kind in (BioS, BioSSimple, BioG, BioR, BioD, RandomStrings)}
 
 
+def slug_without_size(dataset: Dataset) -> str:
+    """The slug without how many people or strings there are."""
+    return dataset.kind + dataset.slug.removeprefix(f"{dataset.kind}-{thousands(dataset.n_people)}")
+
+
 def _biography_slug(dataset: BioS | BioSSimple | BioG | BioR, **names: str) -> str:
     return f"{dataset.kind}-{thousands(dataset.n_people)}{departures(dataset, **names)}{_data_slug(dataset)}"
 
