@@ -29,7 +29,7 @@ from knowledge_capacity.planning.text import Report, plan_text
 
 RUNS = Path("results/runs")
 MACHINES = (1, 8, 64)
-SEEDS = 5  # of a model at most, where none is nearly free
+SEEDS, SEEDS_IN_STACKS = 5, 8  # of a model at most
 SHAPES = 3  # of the benchmark of training, that the probe times
 MANY = 4  # times its steps
 
@@ -49,7 +49,7 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
             "or more."
         )
     rates = cost.known_rates(arguments.device)
-    most = arguments.seeds or max(SEEDS, rates.habit.stack)
+    most = arguments.seeds or (SEEDS if rates.habit.stack == 1 else SEEDS_IN_STACKS)
     config, sources = request.configuration(arguments.configfile)
     study = request.study_of(config, sources)
     log.say(f"plan: {len(study.runs)} runs, costs by {rates.device}")
@@ -146,7 +146,7 @@ if __name__ == "__main__":
         "--seeds",
         type=int,
         metavar="N",
-        help=f"at most so many for each model (default: {SEEDS}, or as many as a GPU trains in one step)",
+        help=f"at most so many for each model (default: {SEEDS}, on a GPU {SEEDS_IN_STACKS})",
     )
     parser.add_argument(
         "--configfile", type=Path, nargs="+", default=[], metavar="FILE", help="overlays of config.yaml"

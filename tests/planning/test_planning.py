@@ -74,6 +74,8 @@ def test_a_stack_takes_the_launches_of_one_run_and_the_operations_of_all() -> No
     measured = replace(rates, further=0.2)
     assert cell_seconds(work, [1.0] * 3, measured) == pytest.approx(10 + 25 + 1.0 + 1.1 + 2 * 0.2 * 1.1)
     assert cell_seconds(work, [1.0], measured) == cell_seconds(work, [1.0], rates)
+    alone = replace(work, stack=1)
+    assert cell_seconds(alone, [1.0] * 2, rates) == pytest.approx(10 + 2 * (25 + 1.0 + 1.1))
     one_by_one = replace(rates, habit=replace(CPU, start=5.0))
     assert cell_seconds(work, [1.0] * 4, one_by_one) == pytest.approx(5 + 4 * 2.1)
 

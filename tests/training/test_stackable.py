@@ -11,6 +11,7 @@ import pytest
 import torch
 from knowledge_capacity.data.stream import Stream
 from knowledge_capacity.models.build import build
+from knowledge_capacity.planning import asked, rates
 from knowledge_capacity.specs import (
     AnyArchitecture,
     Architecture,
@@ -129,6 +130,32 @@ def test_as_many_are_trained_at_once_as_pay_and_have_room(monkeypatch: pytest.Mo
     assert size(2, 128, 24, asked=20) == size(2, 128, 24)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (2**20, 80 * 2**30))
     assert size(2, 128, 24) == 1
+
+
+@pytest.mark.parametrize(
+    ("recipe", "size"),
+    [
+        (replace(RECIPE, batch_size=24, window=512), 8),
+        (replace(RECIPE, batch_size=2, window=512), 16),
+        (replace(RECIPE, batch_size=96, window=512), 2),
+        (replace(RECIPE, batch_size=999, window=512), 1),
+        (replace(RECIPE, optimizer="muon"), 1),
+        (replace(RECIPE, precision="fp16"), 1),
+        (replace(RECIPE, qat=Quantizer(8, "rtn")), 1),
+    ],
+)
+def test_the_planner_counts_on_as_many_at_once_as_are_trained(
+    monkeypatch: pytest.MonkeyPatch, recipe: Recipe, size: int
+) -> None:
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (80 * 2**30, 80 * 2**30))
+    run = replace(RUN, architecture=Architecture(2, 2, 128), recipe=recipe)
+    stacked = reason_against(run, VOCABULARY, "cuda") is None
+    assert size == (stack_size(run, VOCABULARY, "cuda") if stacked else 1)
+    assert size == rates.stack_size(rates.work_of(run, 1e6), asked.RATES["gpu"])
+    assert rates.stack_size(rates.work_of(run, 1e6), asked.RATES["cpu"]) == 1
+    few, many = (asked.memory([run] * n, "gpu") for n in (1, 16))
+    assert (few == many) == (size == 1)
+    assert asked.memory([run] * size, "gpu") == many
 
 
 def test_the_memory_of_a_replica_grows_with_what_it_holds() -> None:

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Literal
 
 from ..specs import Architecture, BioD, Checkpoint, RandomStrings, Run
-from .rates import CPU, GPU, Rates, cell_seconds, work_of
+from .rates import CPU, GPU, Rates, cell_seconds, stack_size, work_of
 
 Device = Literal["cpu", "gpu"]
 
@@ -47,7 +47,7 @@ def memory(runs: Sequence[Run], device: Device) -> int:
     """MB of main memory: Python and its packages and, for all runs that are trained at a time, weights with all that
     training keeps of them, activations, people.
     """
-    run, at_a_time = runs[0], min(len(runs), RATES[device].habit.stack)
+    run = runs[0]
     packages = 8000 if device == "gpu" else 1500
     if not isinstance(run.architecture, Architecture):
         return packages + 4000
@@ -58,6 +58,7 @@ def memory(runs: Sequence[Run], device: Device) -> int:
         per_token = 12 * vocabulary(run) + 4 * model.layers * (16 * model.width + 4 * model.inner_width)
         activations = recipe.batch_size * recipe.window * per_token
     people = 0 if isinstance(run.dataset, RandomStrings) else 100 * run.dataset.n_people
+    at_a_time = min(len(runs), stack_size(work_of(run, n_parameters(run)), RATES[device]))
     return math.ceil(packages + at_a_time * (weights + activations + people) / 1e6)
 
 

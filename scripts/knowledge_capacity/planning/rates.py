@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..data.lengths import training_words
-from ..specs import Run
+from ..specs import Architecture, Run
+from ..training.worthwhile import MOST, worthwhile_size
 
 HELD_OUT = 1.645  # spreads: 90 % of runs lie within
 LAYERS = 2  # of a model that does not say how many it has
@@ -21,16 +22,18 @@ class Work:
     """What training has to do. flops: 6 · parameters · tokens.
 
     layer_steps: updates · (1 + layers), for a device works through one layer after the other, and then updates.
+    stack: how many runs like this one pay in one step of a GPU.
     """
 
     layer_steps: float
     tokens: float
     flops: float
+    stack: int = MOST
 
 
 @dataclass(frozen=True)
 class Habit:
-    """How a kind of device is used. stack: how many runs of a cell are trained in one step.
+    """How a kind of device is used. stack: how many runs of a cell are trained in one step at most.
 
     Seconds: start: of a job before it has its data. compiling: of the step of a stack. measuring: of a run.
     """
@@ -46,12 +49,9 @@ class Habit:
         return self.start + self.compiling
 
 
-GPU = Habit(
-    stack=8, start=10.0, compiling=25.0, measuring=5.0
-)  # an H100's (docs/speed.md); measuring is guessed
-CPU = Habit(
-    stack=1, start=4.0, compiling=0.0, measuring=0.1
-)  # of two cores; the median of the published runs
+# an H100's, by docs/speed.md, but for measuring, which is guessed; and of two cores, the median of the published runs
+GPU = Habit(stack=MOST, start=10.0, compiling=25.0, measuring=5.0)
+CPU = Habit(stack=1, start=4.0, compiling=0.0, measuring=0.1)
 
 
 @dataclass(frozen=True)
@@ -94,10 +94,20 @@ class Rates:
 
 def work_of(run: Run, n_parameters: float) -> Work:
     """What training a run takes, with 6 · parameters operations a token."""
-    tokens = training_words(run.dataset, run.recipe)
-    steps = tokens / run.recipe.batch_size / run.recipe.window
-    layers = getattr(run.architecture, "layers", LAYERS)
-    return Work((1 + layers) * steps, tokens, 6.0 * n_parameters * tokens)
+    model, recipe = run.architecture, run.recipe
+    tokens = training_words(run.dataset, recipe)
+    steps = tokens / recipe.batch_size / recipe.window
+    layers = getattr(model, "layers", LAYERS)
+    stack = 1  # of a model from elsewhere too: whether it can be stacked shows when it is trained
+    plain = recipe.optimizer == "adamw" and recipe.precision != "fp16" and not recipe.qat
+    if isinstance(model, Architecture) and plain:
+        stack = worthwhile_size(recipe.batch_size, recipe.window, model.width)
+    return Work((1 + layers) * steps, tokens, 6.0 * n_parameters * tokens, stack)
+
+
+def stack_size(work: Work, rates: Rates) -> int:
+    """How many runs of a cell are trained in one step on a device."""
+    return min(work.stack, rates.habit.stack)
 
 
 def cell_seconds(work: Work, left: Sequence[float], rates: Rates) -> float:
@@ -105,6 +115,6 @@ def cell_seconds(work: Work, left: Sequence[float], rates: Rates) -> float:
 
     work: of a whole run. left: for each run, the share of it that is not trained yet, above 0.
     """
-    habit = rates.habit
-    stacks = [left[first : first + habit.stack] for first in range(0, len(left), habit.stack)]
+    habit, size = rates.habit, stack_size(work, rates)
+    stacks = [left[first : first + size] for first in range(0, len(left), size)]
     return habit.start + sum(habit.compiling + rates.stack_seconds(work, stack) for stack in stacks)

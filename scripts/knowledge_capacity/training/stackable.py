@@ -15,11 +15,8 @@ from .checkpoint import kept_buffers
 from .engine import first_line
 from .replicas import Replicas
 from .step import chosen_precision
+from .worthwhile import worthwhile_size
 
-# Numbers in the residual stream at a step, of all replicas: with fewer a GPU waits for one small kernel after the
-# other. It is that of eight GPT2-2-2 at 24 windows of 512 tokens.
-WORTHWHILE = 8 * 24 * 512 * 128
-MOST = 16  # replicas, however small
 SHARE = 0.7  # of the memory that is free at the start
 SAME = 1e-3  # of a parameter's largest gradient: more than rounding
 
@@ -30,8 +27,9 @@ def stack_size(run: Run, vocabulary: int, device: str, asked: int | None = None)
     asked: this many in place of those that pay. On a processor, stacks do not pay: activations leave its cache.
     """
     model = build(run.architecture, vocabulary, run.recipe.window, run.seed)
-    numbers = run.recipe.batch_size * run.recipe.window * next(token_weights(model)).shape[1]
-    size = asked or (min(MOST, round(WORTHWHILE / numbers)) if device == "cuda" else 1)
+    width = next(token_weights(model)).shape[1]
+    pays = worthwhile_size(run.recipe.batch_size, run.recipe.window, width) if device == "cuda" else 1
+    size = asked or pays
     if device == "cuda":
         free, _ = torch.cuda.mem_get_info()
         size = min(size, int(SHARE * free / replica_bytes(model, run, vocabulary)))
