@@ -250,6 +250,7 @@ def record(done: Trained, device: str, n_processes: int, diverged: Diverged | No
         "device": name if n_processes == 1 else f"{n_processes} × {name}",
         "precision": done.precision,
         "engine": done.engine,
+        "at_once": done.at_once,
         "python": platform.python_version(),
         "torch": torch.__version__,
         "trained_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

@@ -1,5 +1,6 @@
 """scripts/train.py with all runs of a cell: what is there stays, and what fails keeps no other run from its result."""
 
+import json
 import os
 import shutil
 import signal
@@ -154,6 +155,9 @@ def test_runs_in_one_step_leave_what_each_leaves_alone_and_train_nothing_again(
     for run in runs:
         assert contents(stacked, run).keys() == set(layout.TRAINED)
         assert_near(stacked, alone, run)
+    of_both = [[json.loads(contents(job, run)["run.json"]) for run in runs] for job in (stacked, alone)]
+    at_once = [[record["at_once"] for record in records] for records in of_both]
+    assert at_once == [[2, 2, 1], [1, 1, 1]], "the third has nobody beside it"
     assert finish(forks, stacked, "--stack", "3") == []
     assert finish(forks, stacked) == []
 

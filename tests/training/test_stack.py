@@ -77,9 +77,11 @@ def together(stream_of: StreamOf, tmp_path: Path) -> Callable[..., list[Outcome]
             Member(run, partial(open_stream, run), tmp_path / run.slug / "checkpoint", "me") for run in runs
         ]
         taken = iter(range(1, 1_000_000))
+        sharing = dict.fromkeys(runs, 1)
 
         def report(run: Run, point: Point, at_once: int) -> None:
             assert 1 <= at_once <= size
+            sharing[run] = max(sharing[run], at_once)
             if points is not None:
                 points.append((run, point))
 
@@ -97,6 +99,9 @@ def together(stream_of: StreamOf, tmp_path: Path) -> Callable[..., list[Outcome]
             )
         }
         assert len(found) == len(runs)
+        for run, most in sharing.items():
+            if run not in without_data:
+                assert most <= trained(found[run.slug]).at_once <= min(size, len(runs))
         return [found[run.slug] for run in runs]
 
     return make
@@ -156,6 +161,7 @@ def test_neighbours_leave_no_trace(together: Callable[..., list[Outcome]]) -> No
     assert_alike(again, found, bound=0)
     assert trained(long).steps > trained(found).steps
     assert isinstance(lost, Diverged)
+    assert [trained(one).at_once for one in (again, long, lost)] == [3, 3, 3]
 
 
 def test_a_run_that_diverges_is_recorded_as_it_would_be_alone_and_the_rest_go_on(
@@ -219,7 +225,9 @@ def test_junk_windows_are_those_of_the_run_alone(
 ) -> None:
     junk = Junk(people=40, share=0.5)
     run = replace(RUN, recipe=replace(RECIPE, junk=junk))
-    assert_alike(together([run])[0], alone(run))
+    ours, theirs = together([run])[0], alone(run)
+    assert_alike(ours, theirs)
+    assert trained(ours).at_once == trained(theirs).at_once == 1
 
 
 @pytest.fixture

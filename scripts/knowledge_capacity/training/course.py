@@ -23,7 +23,8 @@ class Trained:
     """What a run leaves: the model, what it cost, how it was trained, and its log.
 
     used_tokens: how many tokens were ever a target. engine: how steps were run, see `step.Step`.
-    routing_dropped: of a mixture of experts, the fraction of choices dropped, over the whole run.
+    routing_dropped: of a mixture of experts, the fraction of choices dropped, over the whole run. at_once: how many
+    runs shared its steps, each of which has its share of their seconds; the most since it last went on.
     """
 
     model: nn.Module
@@ -35,6 +36,7 @@ class Trained:
     engine: str
     precision: Precision
     routing_dropped: float | None
+    at_once: int = 1
 
 
 class Stopped(Exception):
@@ -120,7 +122,7 @@ class Course:
     def where(self) -> str:
         return f"at step {self.progress.step} of about {self.steps}"
 
-    def trained(self, model: nn.Module, engine: str, precision: Precision) -> Trained:
+    def trained(self, model: nn.Module, engine: str, precision: Precision, at_once: int = 1) -> Trained:
         """What the run leaves, as it stands."""
         progress = self.progress
         dropped = (progress.dropped + float(progress.sums[1])) / max(1, progress.step)
@@ -134,4 +136,5 @@ class Course:
             engine,
             precision,
             dropped if self._has_experts else None,
+            at_once,
         )

@@ -110,10 +110,14 @@ def steps_ahead(size: int, recipe: Recipe) -> int:
 
 @dataclass
 class _Seat:
-    """A run in its place in the stack, and its next steps: their targets, and how many of each count."""
+    """A run in its place in the stack, and its next steps: their targets, and how many of each count.
+
+    at_once: the most runs that have shared its steps.
+    """
 
     member: Member
     course: Course
+    at_once: int = 1
     targets: Tensor | None = None
     counts: Sequence[int] = ()
 
@@ -159,6 +163,7 @@ class _Stack:
         seated = [(place, seat) for place, seat in enumerate(self.seats) if seat]
         for place, seat in seated:
             self._lay_out(place, seat)
+            seat.at_once = max(seat.at_once, len(seated))
         sums = self._run(max(len(seat.counts) for _, seat in seated))
         seconds = (time.monotonic() - began) / len(seated)
         for place, seat in seated:
@@ -222,7 +227,7 @@ class _Stack:
         if not symptom and not ended:
             return None
         model, _ = self._taken(place, seat)
-        trained = course.trained(model, self._step.engine, self._precision)
+        trained = course.trained(model, self._step.engine, self._precision, seat.at_once)
         if not symptom and not all(bool(p.isfinite().all()) for p in model.parameters()):
             symptom = f"weights are NaN or infinite {course.where()}"
         return Diverged(run, symptom, trained) if symptom else trained
