@@ -69,7 +69,7 @@ def test_a_stack_takes_the_launches_of_one_run_and_the_operations_of_all() -> No
     work = Work(1000.0, 1e6, 1e12)
     assert cell_seconds(work, [1.0] * 1, rates) == pytest.approx(10 + 25 + 1.0 + 1.1)
     assert cell_seconds(work, [1.0] * 3, rates) == pytest.approx(10 + 25 + 1.0 + 3.3)
-    assert cell_seconds(work, [1.0] * 4, rates) == pytest.approx(10 + 2 * 25 + 2 * 1.0 + 4.4)
+    assert cell_seconds(work, [1.0] * 4, rates) == pytest.approx(10 + 25 + 2 * 1.0 + 4.4)
     assert cell_seconds(work, [0.5, 0.1], rates) == pytest.approx(10 + 25 + 0.5 + 0.6 * 1.1)
     measured = replace(rates, further=0.2)
     assert cell_seconds(work, [1.0] * 3, measured) == pytest.approx(10 + 25 + 1.0 + 1.1 + 2 * 0.2 * 1.1)

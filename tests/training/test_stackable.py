@@ -29,6 +29,7 @@ from knowledge_capacity.training.course import Diverged, Trained
 from knowledge_capacity.training.parallel import Team
 from knowledge_capacity.training.stack import Member, Outcome
 from knowledge_capacity.training.stackable import idle_parameters, reason_against, replica_bytes, stack_size
+from knowledge_capacity.training.worthwhile import even_size
 
 VOCABULARY, WINDOW = 120, 24
 POOLS = Pools(3, 3, 4, birth_years=4, cities=8, universities=6, majors=5, employers=9)
@@ -156,6 +157,18 @@ def test_the_planner_counts_on_as_many_at_once_as_are_trained(
     few, many = (asked.memory([run] * n, "gpu") for n in (1, 16))
     assert (few == many) == (size == 1)
     assert asked.memory([run] * size, "gpu") == many
+
+
+@pytest.mark.parametrize(
+    ("runs", "most", "size"), [(1, 8, 1), (8, 8, 8), (9, 8, 5), (12, 8, 6), (17, 8, 6), (5, 1, 1)]
+)
+def test_few_places_of_a_stack_are_left_empty(runs: int, most: int, size: int) -> None:
+    assert even_size(runs, most) == size
+
+
+def test_five_runs_that_may_be_four_at_once_are_three_and_two(cell: Callable[..., list[Trained]]) -> None:
+    runs = [replace(RUN, recipe=replace(RECIPE, steps=9), seed=seed) for seed in range(5)]
+    assert [one.at_once for one in cell(runs, [], at_once=4)] == [3, 3, 3, 2, 2]
 
 
 def test_the_memory_of_a_replica_grows_with_what_it_holds() -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ..data.lengths import training_words
 from ..specs import Architecture, Run
-from ..training.worthwhile import MOST, worthwhile_size
+from ..training.worthwhile import MOST, even_size, worthwhile_size
 
 HELD_OUT = 1.645  # spreads: 90 % of runs lie within
 LAYERS = 2  # of a model that does not say how many it has
@@ -106,15 +106,16 @@ def work_of(run: Run, n_parameters: float) -> Work:
 
 
 def stack_size(work: Work, rates: Rates) -> int:
-    """How many runs of a cell are trained in one step on a device."""
+    """How many runs of a cell are trained in one step on a device, at most."""
     return min(work.stack, rates.habit.stack)
 
 
 def cell_seconds(work: Work, left: Sequence[float], rates: Rates) -> float:
-    """Of a job that trains runs of one cell, in as many stacks as they fill.
+    """Of a job that trains runs of one cell, in stacks one after the other, whose step is compiled once.
 
     work: of a whole run. left: for each run, the share of it that is not trained yet, above 0.
     """
-    habit, size = rates.habit, stack_size(work, rates)
+    habit, size = rates.habit, even_size(len(left), stack_size(work, rates))
     stacks = [left[first : first + size] for first in range(0, len(left), size)]
-    return habit.start + sum(habit.compiling + rates.stack_seconds(work, stack) for stack in stacks)
+    compiling = habit.compiling * (1 if size > 1 else len(left))
+    return habit.start + compiling + sum(rates.stack_seconds(work, stack) for stack in stacks)

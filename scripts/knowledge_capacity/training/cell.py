@@ -8,6 +8,7 @@ from .loop import train
 from .parallel import ALONE, Team
 from .stack import Member, Outcome, train_stack
 from .stackable import reason_against, stack_size
+from .worthwhile import even_size
 
 
 def train_cell(
@@ -84,5 +85,5 @@ def _size(
     if reason := reason_against(run, vocabulary, device):
         say(f"{run.slug} and others are trained one after the other and not in one step, since {reason}")
         return 0
-    size = min(len(members), stack_size(run, vocabulary, device, at_once))
+    size = even_size(len(members), stack_size(run, vocabulary, device, at_once))
     return size if size > 1 else 0
