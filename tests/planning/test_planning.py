@@ -71,9 +71,6 @@ def test_a_stack_takes_the_launches_of_one_run_and_the_operations_of_all() -> No
     assert cell_seconds(work, [1.0] * 3, rates) == pytest.approx(10 + 25 + 1.0 + 3.3)
     assert cell_seconds(work, [1.0] * 4, rates) == pytest.approx(10 + 25 + 2 * 1.0 + 4.4)
     assert cell_seconds(work, [0.5, 0.1], rates) == pytest.approx(10 + 25 + 0.5 + 0.6 * 1.1)
-    measured = replace(rates, further=0.2)
-    assert cell_seconds(work, [1.0] * 3, measured) == pytest.approx(10 + 25 + 1.0 + 1.1 + 2 * 0.2 * 1.1)
-    assert cell_seconds(work, [1.0], measured) == cell_seconds(work, [1.0], rates)
     alone = replace(work, stack=1)
     assert cell_seconds(alone, [1.0] * 2, rates) == pytest.approx(10 + 2 * (25 + 1.0 + 1.1))
     one_by_one = replace(rates, habit=replace(CPU, start=5.0))
@@ -95,6 +92,18 @@ def test_the_rates_of_a_gpu_follow_from_the_stacks_that_were_timed_on_it() -> No
     assert found.seconds(work) == pytest.approx(alone)
     assert found.stack_seconds(work, [1.0] * 8) == pytest.approx(2.5 * alone)
     assert found.stack_seconds(work, [1.0] * 2) == pytest.approx((1 + 1.5 / 7) * alone)
+
+
+def test_timings_of_an_h200_follow_from_its_layers_and_its_arithmetic() -> None:
+    """As measured: the layers are as fast as those of an H100, for the time of one run and of eight tells both."""
+    paper = {"layers": 2, "n_parameters": 859_392, "batch_size": 24, "window": 512, "size": 8}
+    speeds = {"tokens_per_second": 8.79e6, "tokens_per_second_of_all": 13.7e6}
+    found = cost.stack_rates([{**paper, **speeds, "device": "an H200"}])
+    h100 = cost.h100_rates()
+    assert found.per_layer_step == pytest.approx(h100.per_layer_step, rel=0.05)
+    assert found.per_token / h100.per_token == pytest.approx(found.per_flop / h100.per_flop)
+    small = cost.Timing(2, 331_000, 2, 512, 0.0).work
+    assert 16 * small.tokens / found.stack_seconds(small, [1.0] * 16) == pytest.approx(14.5e6, rel=0.05)
 
 
 def test_timings_of_another_gpu_tell_nothing_of_this_one(

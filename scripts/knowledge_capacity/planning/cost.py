@@ -11,7 +11,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -89,26 +88,24 @@ def local_rates(stacks: Path = STACKED) -> Rates | None:
 
 
 def stack_rates(found: Sequence[Mapping[str, Any]]) -> Rates:
-    """The rates of a GPU by its stacks: those of an H100, as many times as slow as its steps of one run are, with what
-    further runs of a stack add to a step. found: of training.benchmark_stacks, on one device.
+    """The rates of a GPU by its steps of one run and of stacks: those of an H100, layers so many times as slow as there
+    and tokens and operations so many times, by least squares. found: of training.benchmark_stacks, on one device.
     """
     h100 = h100_rates()
-    slower, further = [], []
+    there, took = [], []
     for one in found:
         work = Timing(one["layers"], one["n_parameters"], one["batch_size"], one["window"], 0.0).work
-        alone = work.tokens / one["tokens_per_second"]
-        together = one["size"] * work.tokens / one["tokens_per_second_of_all"]
-        slower.append(alone / h100.seconds(work))
-        further.append((together - alone) / (one["size"] - 1) / h100.arithmetic(work) / slower[-1])
-    times = fmean(slower)
+        for size, speed in ((1, one["tokens_per_second"]), (one["size"], one["tokens_per_second_of_all"])):
+            there.append([h100.per_layer_step * work.layer_steps, size * h100.arithmetic(work)])
+            took.append(size * work.tokens / speed)
+    layers, arithmetic = map(float, _least_squares(np.array(there), np.array(took)))
     return replace(
         h100,
         device=found[0]["device"],
-        per_layer_step=times * h100.per_layer_step,
-        per_token=times * h100.per_token,
-        per_flop=times * h100.per_flop,
+        per_layer_step=layers * h100.per_layer_step,
+        per_token=arithmetic * h100.per_token,
+        per_flop=arithmetic * h100.per_flop,
         runs=h100.runs + 2 * len(found),
-        further=max(0.0, fmean(further)),
     )
 
 

@@ -59,7 +59,6 @@ class Rates:
     """Seconds for each layer of each update, for each token and for each operation on a device.
 
     spread: of the logarithm of actual over predicted seconds, over runs left out of the fit. runs: how many there were.
-    further: the share of its tokens' and operations' seconds that each further run of a stack adds.
     """
 
     device: str
@@ -69,7 +68,6 @@ class Rates:
     spread: float
     runs: int
     habit: Habit
-    further: float = 1.0
 
     def seconds(self, work: Work) -> float:
         """Of the steps of a run."""
@@ -84,8 +82,7 @@ class Rates:
 
         The layers of one run, until the last one ends, and the tokens and operations of all.
         """
-        longest, whole = max(left), self.per_layer_step * work.layer_steps
-        return longest * whole + (longest + self.further * (sum(left) - longest)) * self.arithmetic(work)
+        return max(left) * self.per_layer_step * work.layer_steps + sum(left) * self.arithmetic(work)
 
     def factor(self) -> float:
         """By which nine runs of ten take no longer, and no shorter, than predicted."""
