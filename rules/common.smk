@@ -96,6 +96,19 @@ def in_results(*files):
     return [made.get(path, path) for path in paths]
 
 
+def people_jobs():
+    """The datasets and seeds that jobs draw people of, by name: where some are there, a job for these, one for others."""
+    found = {}
+    for dataset, seeds in study.seeds.items():
+        files = {seed: Path("results", layout.people_file(study.datasets[dataset], seed)) for seed in seeds}
+        there = [seed for seed in seeds if files[seed].exists()]
+        added = [seed for seed in seeds if seed not in there]
+        found[dataset] = (dataset, there or added)
+        if there and added:
+            found[f"{dataset}-added"] = (dataset, added)
+    return found
+
+
 def people_of(runs):
     return in_results(*dict.fromkeys(layout.people_file(run.dataset, run.seed) for run in runs))
 
@@ -127,8 +140,17 @@ def checkpoint_of(runs):
     return [str(folder / "config.json"), *map(str, sorted(folder.glob("*.safetensors")))]
 
 
+def card_seed(wildcards):
+    """A card shows the people of the study's first seed."""
+    return study.seeds[wildcards.dataset][0]
+
+
+def card_people(wildcards):
+    return in_results(layout.people_file(study.datasets[wildcards.dataset], card_seed(wildcards)))
+
+
 def card_texts(wildcards):
-    return in_results(*layout.text_files(study.datasets[wildcards.dataset], 0))
+    return in_results(*layout.text_files(study.datasets[wildcards.dataset], card_seed(wildcards)))
 
 
 def texts_option(files):

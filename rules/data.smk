@@ -3,21 +3,29 @@
 On request (`make cards`; `all` leaves them out), a card of each dataset: its bits, and biographies to look at.
 """
 
+# One job draws the people of a dataset for all its seeds. Those of seeds that were added since have a job of their own, so
+# that jobs which read others do not start. (Snakemake's `ancient` is no way: it overlooks what else such jobs are to do.)
+for name, (dataset, seeds) in people_jobs().items():
+    people = [layout.people_file(study.datasets[dataset], seed) for seed in seeds]
 
-rule people:
-    output:
-        "results/data/{dataset}/seed{seed}/people.parquet",
-    log:
-        "results/logs/people/{dataset}/seed{seed}.log",
-    conda:
-        "../envs/study.yaml"
-    params:
-        code=code("people.py"),
-        dataset=dataset_spec,
-    message:
-        "draw {wildcards.dataset}, seed {wildcards.seed}"
-    shell:
-        "python scripts/people.py --dataset {params.dataset:q} --seed {wildcards.seed} --output {output:q} --log {log:q}"
+    rule:
+        name:
+            rule_name("people", name)
+        output:
+            in_results(*people),
+        log:
+            f"results/logs/people/{name}.log",
+        conda:
+            "../envs/study.yaml"
+        params:
+            code=code("people.py"),
+            dataset=to_json(study.datasets[dataset]),
+        message:
+            f"draw {dataset}, {'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}"
+        shell:
+            "python scripts/people.py --dataset {params.dataset:q} --output {output:q} --log {log:q}"
+
+    note_outputs(rule_name("people", name))
 
 
 rule tokenizer:
@@ -90,7 +98,7 @@ rule encode:
 
 rule data_card:
     input:
-        people="results/data/{dataset}/seed0/people.parquet",
+        people=card_people,
         texts=card_texts,
         tokenizer="results/data/{dataset}/tokenizer/tokenizer.json",
     output:
@@ -103,11 +111,13 @@ rule data_card:
         code=code("data_card.py"),
         dataset=dataset_spec,
         texts=lambda wildcards: texts_option(card_texts(wildcards)),
+        seed=card_seed,
     message:
         "a page about {wildcards.dataset}"
     shell:
         "python scripts/data_card.py --dataset {params.dataset:q} --people {input.people:q} {params.texts:q}"
-        " --tokenizer {input.tokenizer:q} --seed 0 --output results/data/{wildcards.dataset:q}/card --log {log:q}"
+        " --tokenizer {input.tokenizer:q} --seed {params.seed} --output results/data/{wildcards.dataset:q}/card"
+        " --log {log:q}"
 
 
 rule data_cards:

@@ -1,4 +1,4 @@
-"""Draw the people of a dataset and write them as Parquet."""
+"""Draw the people of a dataset for each seed and write them as Parquet."""
 
 import argparse
 import json
@@ -11,13 +11,28 @@ from knowledge_capacity.specs import dataset_from
 
 def job(arguments: argparse.Namespace, log: console.Log) -> None:
     dataset = dataset_from(json.loads(arguments.dataset))
-    people.write(arguments.output, dataset, arguments.seed)
+    for path in arguments.output:
+        people.write(path, dataset, seed_of(path))
     log.write(f"{dataset.n_people} people or strings hold {dataset.bits_max:.1f} bits")
+
+
+def seed_of(path: Path) -> int:
+    """The seed that a file of people is for, by the name of its folder.
+
+    Were seeds an option, Snakemake would have all of them drawn again when there are more.
+    """
+    return int(path.parent.name.removeprefix("seed"))
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="people", description=__doc__)
     parser.add_argument("--dataset", required=True, metavar="JSON", help="the dataset's spec")
-    parser.add_argument("--seed", required=True, type=int, help="the run's seed")
-    parser.add_argument("--output", required=True, type=Path, metavar="FILE", help="people.parquet")
+    parser.add_argument(
+        "--output",
+        required=True,
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        help="seedN/people.parquet, for each seed N",
+    )
     console.main(job, parser)

@@ -165,6 +165,21 @@ def test_a_seed_added_trains_one_run(edited: Callable[[str, str, str], Path]) ->
     assert planned(folder, *SMOKE) == {"people": 1, "train": 1, "capacity": 1, **MEASURED}
 
 
+def test_a_seed_added_to_one_experiment_leaves_other_runs_of_its_dataset_alone(
+    edited: Callable[[str, str, str], Path],
+) -> None:
+    folder = edited(
+        "studies/smoke.yaml", "  quantization:\n    seeds: *seed", "  quantization:\n    seeds: [0, 2]"
+    )
+    edited(
+        "studies/smoke.yaml",
+        "smoke-100-repetitive: {<<: *few,",
+        "smoke-100-repetitive: {<<: *few, weight_decay: 0.01,",
+    )
+    jobs = planned(folder, *SMOKE)  # of two cells with a seed more, and of one whose recipe is another
+    assert (jobs["people"], jobs["train"], jobs["capacity"]) == (1, 3, 3)
+
+
 def test_how_a_job_is_run_trains_nothing(finished: tuple[Path, str]) -> None:
     folder, _ = finished
     ways = ("train:processes=2", "train:stack=2", "train:runtime=60", "capacity:gpu_slots=2")
@@ -203,7 +218,11 @@ def test_a_seed_added_trains_quantises_and_measures_that_run_alone(copy: Path) -
     }
     runs = [path.parent for path in copy.glob("results/runs/*/*/*/*/run.json")]
     before = {run: contents(run) for run in runs}
+    drawn = {file: file.stat().st_ino for file in copy.glob("results/data/*/*/people.parquet")}
     snakemake(copy, "--cores", "2", *SMOKE, "--", TABLE)
+    (people,) = set(copy.glob("results/data/*/*/people.parquet")) - drawn.keys()
+    assert people.match("bioD-*/seed1/people.parquet")
+    assert drawn == {file: file.stat().st_ino for file in drawn}  # none was written anew
     new = [path.parent for path in copy.glob("results/runs/*/*/*/*/run.json") if path.parent not in runs]
     assert len(new) == 1
     after = {run: contents(run) for run in runs}

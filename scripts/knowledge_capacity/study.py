@@ -73,6 +73,9 @@ class Study:
                     specs = [section[name] for name in experiment.variants if name in section]
                     chosen.setdefault(run.slug, {}).update({spec.slug: spec for spec in specs})
         self.datasets: dict[str, Dataset] = {run.dataset.slug: run.dataset for run in self.runs.values()}
+        self.seeds: dict[str, list[int]] = {}  # by dataset
+        for slug, seed in sorted({(run.dataset.slug, run.seed) for run in self.runs.values()}):
+            self.seeds.setdefault(slug, []).append(seed)
         self.cells: dict[str, list[Run]] = {}
         for run in sorted(self.runs.values(), key=lambda run: (run.recipe.lr, run.seed)):
             self.cells.setdefault(run.cell, []).append(run)

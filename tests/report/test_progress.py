@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from knowledge_capacity import layout
 from knowledge_capacity.data import corpus, people, tokenizer
 from knowledge_capacity.data.stream import Stream, source_of
 from knowledge_capacity.models.build import build, n_parameters
 from knowledge_capacity.report import curves, explorer, progress
 from knowledge_capacity.report.progress import State, Work
-from knowledge_capacity.specs import Architecture, BioS, Recipe, Run, cell_to_json
+from knowledge_capacity.specs import Architecture, BioS, Recipe, Run, cell_to_json, to_json
 from knowledge_capacity.study import Study, experiment_modules
 from knowledge_capacity.training.loop import Stopped, train
 from workflow import TIMEOUT
@@ -118,6 +119,21 @@ def test_what_jobs_left_is_counted(study: Study, results: Path) -> None:
     assert "1 of 6 runs are measured, 2 are trained, 1 have begun." in page
     assert "an estimate" in page
     assert failure.of in page
+
+
+def test_people_that_could_not_be_drawn_are_told(study: Study, tmp_path: Path) -> None:
+    dataset = study.config.datasets["tiny"]
+    files = [tmp_path / layout.people_file(dataset, seed) for seed in (0, 1)]
+    (tmp_path / "full").write_text("")  # no folder: nothing can be written below it
+    target, log = tmp_path / "full/seed0/people.parquet", tmp_path / f"logs/people/{dataset.slug}.log"
+    command = [sys.executable, str(SCRIPTS / "people.py"), "--dataset", to_json(dataset), "--log", str(log)]
+    assert subprocess.run([*command, "--output", str(target)], check=False, timeout=TIMEOUT).returncode == 1
+    (failure,) = progress.read(study, tmp_path).failures
+    assert (failure.job, failure.of, failure.log) == ("people", dataset.slug, str(log))
+    subprocess.run([*command, "--output", *map(str, files)], check=True, timeout=TIMEOUT)
+    for seed, file in enumerate(files):
+        assert torch.equal(people.read(file, dataset, seed), people.table(dataset, seed))
+    assert progress.read(study, tmp_path).failures == []
 
 
 def test_the_page_is_made_again_until_all_is_measured(study: Study, results: Path, tmp_path: Path) -> None:

@@ -109,12 +109,14 @@ def measured_files(study: Study, run: Run) -> list[str]:
 def jobs_of(study: Study) -> dict[str, list[str]]:
     """The outputs of jobs, by their names, which are those of their logs."""
     found: dict[str, list[str]] = {}
-    for run in study.runs.values():
-        dataset, seed = run.dataset, f"{run.dataset.slug}/seed{run.seed}"
-        found[f"people/{seed}"] = [layout.people_file(dataset, run.seed)]
-        found[f"tokenizer/{dataset.slug}"] = [layout.tokenizer_file(dataset)]
-        found[f"rewrites/{seed}"] = [f"data/{seed}/rewrites.json"]
-        found[f"encode/{seed}"] = [f"data/{seed}/encoded/tokens.npy"]
+    for slug, seeds in study.seeds.items():
+        dataset = study.datasets[slug]
+        for name in (slug, f"{slug}-added"):
+            found[f"people/{name}"] = [layout.people_file(dataset, seed) for seed in seeds]
+        found[f"tokenizer/{slug}"] = [layout.tokenizer_file(dataset)]
+        for name in (f"{slug}/seed{seed}" for seed in seeds):
+            found[f"rewrites/{name}"] = [f"data/{name}/rewrites.json"]
+            found[f"encode/{name}"] = [f"data/{name}/encoded/tokens.npy"]
     for cell, runs in study.cells.items():
         found[f"train/{cell}"] = [layout.record_file(run) for run in runs]
         found[f"capacity/{cell}"] = [layout.measurements_file(run) for run in runs]
