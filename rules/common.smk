@@ -220,13 +220,11 @@ def result_files(number, experiment):
 
 
 def scorecard_code():
-    return code(
-        "scorecard.py", *(f"knowledge_capacity/experiments/{name}.py" for name in experiment_modules())
-    )
+    return code("figures.py", *(f"knowledge_capacity/experiments/{name}.py" for name in experiment_modules()))
 
 
 def figure_code(experiment):
-    return code("figures.py", f"knowledge_capacity/experiments/{experiment}.py")
+    return code(*(f"knowledge_capacity/experiments/{name}.py" for name in ("redraw", experiment)))
 
 
 # Snakemake looks at the signature of each look-up for every job, again and again; kept, it need not be worked out.

@@ -1,7 +1,8 @@
 """Figures and scorecard: each is a function of the measurements alone. Publishing keeps them under version control."""
 
 
-# One process draws all figures, and of those that are there only the ones whose code or measurements have changed.
+# One process draws all figures, and of those that are there only the ones whose code or measurements have changed. It
+# judges the claims as well: that takes less time than to start another process.
 rule draw:
     input:
         "results/measurements.parquet",
@@ -17,24 +18,6 @@ rule draw:
             for experiment in drawn
             for ending, shows in [("svg", "figure"), ("html", "numbers")]
         ],
-    log:
-        "results/logs/figures.log",
-    localrule: True
-    conda:
-        "../envs/study.yaml"
-    params:
-        code=[f"{experiment}={figure_code(experiment)}" for experiment in drawn],
-    message:
-        "draw the figures that are out of date"
-    shell:
-        "python scripts/figures.py --experiments {params.code:q} --measurements {input:q} --output results/figures"
-        " --log {log:q}"
-
-
-rule scorecard:
-    input:
-        "results/measurements.parquet",
-    output:
         multiext("results/scorecard", ".md", ".json"),
         report(
             "results/scorecard.html",
@@ -43,16 +26,18 @@ rule scorecard:
             labels={"shows": "every claim, with its verdict"},
         ),
     log:
-        "results/logs/scorecard.log",
+        "results/logs/figures.log",
     localrule: True
     conda:
         "../envs/study.yaml"
     params:
-        code=scorecard_code(),
+        code=[f"{experiment}={figure_code(experiment)}" for experiment in drawn],
+        judge=scorecard_code(),
     message:
-        "judge the claims"
+        "draw the figures that are out of date, and judge the claims"
     shell:
-        "python scripts/scorecard.py --measurements {input:q} --output results/scorecard --log {log:q}"
+        "python scripts/figures.py --experiments {params.code:q} --measurements {input:q} --output results/figures"
+        " --scorecard results/scorecard --log {log:q}"
 
 
 # All figures, and what they say of the paper's claims. With `source` in the configuration, nothing is trained for it.

@@ -112,14 +112,11 @@ def test_an_experiment_is_one_file_and_one_block(tmp_path: Path) -> None:
     rows = [{**row, "experiments": ["widths"]} for row in table.to_pylist() if row["kind"] == "bioS"]
     write_parquet(folder / "measurements.parquet", table.from_pylist(rows, schema=table.schema))
     command = [sys.executable, "scripts/figures.py", "--experiments", "widths"]
-    command += ["--measurements", "measurements.parquet", "--output", "."]
+    command += ["--measurements", "measurements.parquet", "--output", ".", "--scorecard", "card"]
     subprocess.run(command, cwd=folder, check=True, timeout=TIMEOUT)
     text = (folder / "widths.md").read_text()
     assert "Learned bits against parameters" in text
     assert (folder / "widths.png").stat().st_size > 1000
-    command = [sys.executable, "scripts/scorecard.py", "--measurements", "measurements.parquet"]
-    command += ["--output", "card"]
-    subprocess.run(command, cwd=folder, check=True, timeout=TIMEOUT)
     assert "Some width stores half a bit" in (folder / "card.md").read_text()
 
 

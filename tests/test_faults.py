@@ -136,7 +136,6 @@ STAGES = [
     "conventions",
     "collect_study",
     "draw",
-    "scorecard",
     "explorer",
 ]
 

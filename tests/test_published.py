@@ -45,7 +45,6 @@ def test_the_published_measurements_make_every_figure_they_are_for_without_a_run
         "collect_sources": 1,
         "draw": 1,
         "figures": 1,
-        "scorecard": 1,
     }
     plan = make(folder, "--dry-run", "figures", "SOURCE=published", "CORES=2")
     assert 'snakemake --workflow-profile envs/local --cores 2 figures  --config "source=published"' in plan
