@@ -33,7 +33,7 @@ for cell, runs in study.cells.items():
             "python scripts/capacity.py --cell {params.cell:q} --results results --variants {params.variants:q}"
             " --scored-people {params.scored} --code {params.code} --threads {threads} --log {log:q}"
 
-    note_outputs(rule_name("capacity", cell))
+    note_outputs(rule_name("capacity", cell), map(layout.measurements_file, runs))
 
 
 # How one run's bits per parameter move with each convention of the measurement: which run, `study.example_run` says.

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from snakemake.exceptions import WorkflowError
+from snakemake.io import IOFile
 
 from knowledge_capacity import layout
 from knowledge_capacity.config import ConfigError
@@ -86,9 +87,10 @@ def rule_name(stage, cell, *more):
 made = {}
 
 
-def note_outputs(name):
-    """Remember what a named rule makes. Snakemake then knows whose outputs others read, and need not search them all."""
-    made.update((str(file), file) for file in getattr(rules, name).output)
+def note_outputs(name, files):
+    """Remember that a named rule makes files that others read: Snakemake then need not search all rules for them."""
+    maker = workflow.get_rule(name)
+    made.update((path, IOFile(path, rule=maker)) for path in in_results(*files))
 
 
 def in_results(*files):

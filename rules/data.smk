@@ -25,7 +25,7 @@ for name, (dataset, seeds) in people_jobs().items():
         shell:
             "python scripts/people.py --dataset {params.dataset:q} --output {output:q} --log {log:q}"
 
-    note_outputs(rule_name("people", name))
+    note_outputs(rule_name("people", name), people)
 
 
 rule tokenizer:

@@ -32,4 +32,4 @@ for task in study.questionings():
             "python scripts/extract.py --cell {params.cell:q} --results results --questions {params.questions:q}"
             " --code {params.code} --threads {threads} --log {log:q}"
 
-    note_outputs(rule_name("extract", task.name))
+    note_outputs(rule_name("extract", task.name), map(layout.extraction_file, task.runs))

@@ -2,6 +2,7 @@
 
 settings = settings_of("quantize")
 for task in study.quantizations():
+    variants = [layout.variants_file(run, task.specs[0].method) for run in task.runs]
 
     rule:
         name:
@@ -11,7 +12,7 @@ for task in study.quantizations():
             in_results(*map(layout.record_file, task.runs)),
             data_of(task.runs) if task.specs[0].sees_data else [],
         output:
-            update(in_results(*(layout.variants_file(run, task.specs[0].method) for run in task.runs))),
+            update(in_results(*variants)),
         log:
             f"results/logs/quantize/{task.name}.log",
         group:
@@ -31,4 +32,4 @@ for task in study.quantizations():
             "python scripts/quantize.py --cell {params.cell:q} --results results --quantizers {params.quantizers:q}"
             " --code {params.code} --threads {threads} --log {log:q}"
 
-    note_outputs(rule_name("quantize", task.name))
+    note_outputs(rule_name("quantize", task.name), variants)

@@ -50,4 +50,5 @@ for cell, runs in study.cells.items():
             " --stack {resources.stack}"
             " --time-limit $((60 * {resources.runtime})) --log {log:q}"
 
-    note_outputs(rule_name("train", cell))
+    note_outputs(rule_name("train", cell), map(layout.model_file, runs))
+    note_outputs(rule_name("train", cell), map(layout.record_file, runs))
