@@ -41,7 +41,7 @@ MEASUREMENTS ?= results/measurements.parquet
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 SNAKEMAKE = snakemake --workflow-profile envs/$(PROFILE) --cores $(CORES)
 OVERLAY = $(if $(STUDY),--configfile studies/$(STUDY).yaml)
-CHECK = @python scripts/check.py config.yaml $(if $(STUDY),studies/$(STUDY).yaml)
+CHECK = @python scripts/commands/check.py config.yaml $(if $(STUDY),studies/$(STUDY).yaml)
 
  # Snakemake passes over a profile that is not there, and ends in a traceback without its study.
 ifneq ($(STUDY),)
@@ -68,7 +68,7 @@ study: .venv/ready
 plan: .venv/ready
 	$(CHECK)
 	@if ls .snakemake/locks/* > /dev/null 2>&1; then echo "A study is at work here, or was killed. This is what it has left:"; fi
-	@set -o pipefail; $(SNAKEMAKE) --dry-run --quiet host reason rules $(OVERLAY) | python scripts/count_jobs.py
+	@set -o pipefail; $(SNAKEMAKE) --dry-run --quiet host reason rules $(OVERLAY) | python scripts/commands/plan.py
 
 watch: .venv/ready
 	@python scripts/explorer.py --watch 30 --configfile config.yaml $(if $(STUDY),studies/$(STUDY).yaml)
@@ -78,37 +78,37 @@ report: .venv/ready
 	$(SNAKEMAKE) --report results/report.zip $(OVERLAY)
 
 bits: .venv/ready
-	@python scripts/bits.py "$(MODEL)" --profile $(PROFILE) --cores $(CORES) $(OPTIONS)
+	@python scripts/commands/bits.py "$(MODEL)" --profile $(PROFILE) --cores $(CORES) $(OPTIONS)
 
 compare: .venv/ready
-	@python scripts/compare.py $(MEASUREMENTS) $(OPTIONS)
+	@python scripts/commands/compare.py $(MEASUREMENTS) $(OPTIONS)
 
 capacity: .venv/ready
-	@python scripts/fit.py $(MEASUREMENTS) $(OPTIONS)
+	@python scripts/commands/capacity.py $(MEASUREMENTS) $(OPTIONS)
 
 search: .venv/ready
-	@python scripts/search.py --profile $(PROFILE) --cores $(CORES) $(OPTIONS)
+	@python scripts/commands/search.py --profile $(PROFILE) --cores $(CORES) $(OPTIONS)
 
 budget: .venv/ready
-	@python scripts/plan.py $(if $(HOURS),--hours "$(HOURS)") --profile $(PROFILE) $(if $(STUDY),--configfile studies/$(STUDY).yaml) $(OPTIONS)
+	@python scripts/commands/budget.py $(if $(HOURS),--hours "$(HOURS)") --profile $(PROFILE) $(if $(STUDY),--configfile studies/$(STUDY).yaml) $(OPTIONS)
 
 estimate: .venv/ready
-	@python scripts/estimate.py $(MEASUREMENTS) $(OPTIONS)
+	@python scripts/commands/estimate.py $(MEASUREMENTS) $(OPTIONS)
 
 calibrate: .venv/ready
-	@python scripts/calibrate.py --profile $(PROFILE) --cores $(CORES)
+	@python scripts/commands/calibrate.py --profile $(PROFILE) --cores $(CORES)
 
 cards: .venv/ready
 	$(CHECK)
 	$(SNAKEMAKE) data_cards $(OVERLAY)
 
 benchmark: .venv/ready
-	python scripts/benchmark.py stream
-	python scripts/benchmark.py training
-	python scripts/benchmark.py concurrent
-	python scripts/benchmark.py stacks
-	python scripts/benchmark.py measuring
-	python scripts/benchmark.py planning
+	python scripts/commands/benchmark.py stream
+	python scripts/commands/benchmark.py training
+	python scripts/commands/benchmark.py concurrent
+	python scripts/commands/benchmark.py stacks
+	python scripts/commands/benchmark.py measuring
+	python scripts/commands/benchmark.py planning
 
 test: .venv/ready
 	ruff check
@@ -134,7 +134,7 @@ audit: .venv/ready
 	.venv/audit/bin/pip-audit --vulnerability-service osv --no-deps --disable-pip --requirement envs/requirements.txt
 
 slices: .venv/ready
-	@python scripts/slices.py "$(STUDY)" --profile $(PROFILE) --cores $(CORES) $(if $(MINUTES),--minutes "$(MINUTES)") $(OPTIONS)
+	@python scripts/commands/slices.py "$(STUDY)" --profile $(PROFILE) --cores $(CORES) $(if $(MINUTES),--minutes "$(MINUTES)") $(OPTIONS)
 
 figures: .venv/ready
 	$(CHECK)

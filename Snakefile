@@ -28,7 +28,7 @@ include: "rules/data.smk"
 include: "rules/train.smk"
 include: "rules/quantize.smk"
 include: "rules/extraction.smk"
-include: "rules/capacity.smk"
+include: "rules/measure.smk"
 include: "rules/figures.smk"
 include: "rules/report.smk"
 
@@ -43,7 +43,7 @@ rule all:
         figure_files(drawn),
         "results/scorecard.md",
         "results/explorer.html",
-        [] if study.sources else "results/conventions.md",
+        [] if study.sources else "results/error_budget.md",
     localrule: True
 
 

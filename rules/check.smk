@@ -1,6 +1,6 @@
 """config.yaml, looked at before Snakemake reads it: of a file that is not YAML, Snakemake names neither file nor line.
 
-What --configfile names is read before any of this; there `make study` and `python scripts/check.py FILE` can tell.
+What --configfile names is read before any of this; there `make study` and `python scripts/commands/check.py FILE` can tell.
 """
 
 import sys
@@ -12,7 +12,7 @@ SCRIPTS = Path(workflow.basedir) / "scripts"
 if str(SCRIPTS) not in sys.path:
     sys.path.insert(0, str(SCRIPTS))
 
-from knowledge_capacity.config import ConfigError, readable
+from knowledge_capacity.config import ConfigError, check_readable
 
 
 def unusable(error):
@@ -20,6 +20,6 @@ def unusable(error):
 
 
 try:
-    readable([file for file in [Path("config.yaml")] if file.exists()])
+    check_readable([file for file in [Path("config.yaml")] if file.exists()])
 except ConfigError as error:
     raise unusable(error)

@@ -14,14 +14,14 @@ from snakemake.io import IOFile
 
 from knowledge_capacity import layout
 from knowledge_capacity.config import ConfigError
-from knowledge_capacity.fingerprint import fingerprint, own_code
-from knowledge_capacity.planning import asked
+from knowledge_capacity.fingerprint import code_fingerprint, own_fingerprint
+from knowledge_capacity.planning import job_resources
 from knowledge_capacity.specs import STORED, Checkpoint, cell_to_json, to_json
-from knowledge_capacity.experiments import paper_results
-from knowledge_capacity.study import Study, experiment_modules
+from knowledge_capacity.experiments import PAPER_RESULTS
+from knowledge_capacity.study.study import Study, list_experiments
 
 try:
-    study = Study(config, workflow.configfiles, experiment_modules())
+    study = Study(config, workflow.configfiles, list_experiments())
 except ConfigError as error:
     raise unusable(error)
 
@@ -34,7 +34,7 @@ if workflow.is_main_process and not study.sources:
 @cache
 def code(*entries):
     """Fingerprint of the source that a script reaches, so that its jobs rerun when that changes."""
-    return fingerprint(SCRIPTS, *entries)
+    return code_fingerprint(SCRIPTS, *entries)
 
 
 def dataset_spec(wildcards):
@@ -76,7 +76,7 @@ def train_device():
 def train_minutes(runs):
     """What a cell asks of a scheduler; 0, no limit, where jobs run on this machine."""
     scheduled = workflow.non_local_exec or workflow.remote_exec
-    return asked.minutes(runs, train_device()) if scheduled else 0
+    return job_resources.training_minutes(runs, train_device()) if scheduled else 0
 
 
 def rule_name(stage, cell, *more):
@@ -88,7 +88,7 @@ made = {}
 
 
 def note_outputs(name, files):
-    """Remember that a named rule makes files that others read: Snakemake then need not search all rules for them."""
+    """Remember who makes these files, which others read. Snakemake then need not search all rules for them."""
     maker = workflow.get_rule(name)
     made.update((path, IOFile(path, rule=maker)) for path in in_results(*files))
 
@@ -178,7 +178,7 @@ def method_code(method):
     return code("quantize.py", f"knowledge_capacity/quantization/{method}.py")
 
 
-def result_named(experiment, numbers={name: number for number, name in paper_results().items()}):
+def result_named(experiment, numbers={name: number for number, name in PAPER_RESULTS.items()}):
     """Under which heading of the report an experiment stands."""
     return (
         f"Result {numbers[experiment]:02}: {experiment}" if experiment in numbers else "Further experiments"
@@ -193,15 +193,15 @@ def experiments_drawn():
     """Those that have a figure: the study's or, with sources, those that their measurements are for."""
     if not study.sources:
         return list(study.experiments)
-    from knowledge_capacity.capacity import sources  # only here: it takes a while
+    from knowledge_capacity.measurements import sources  # only here: it takes a while
     from knowledge_capacity.files import UserError
 
     try:
-        tables = [sources.read(name, Path("results")) for name in study.sources]
+        tables = [sources.read_source(name, Path("results")) for name in study.sources]
     except UserError as error:
         raise WorkflowError(str(error))
     found = {name for table in tables for names in table["experiments"].to_pylist() for name in names or ()}
-    return [name for name in experiment_modules() if name in found]
+    return [name for name in list_experiments() if name in found]
 
 
 drawn = experiments_drawn()
@@ -222,11 +222,11 @@ def result_files(number, experiment):
 
 
 def scorecard_code():
-    return code("figures.py", *(f"knowledge_capacity/experiments/{name}.py" for name in experiment_modules()))
+    return code("draw.py", *(f"knowledge_capacity/experiments/{name}.py" for name in list_experiments()))
 
 
 def figure_code(experiment):
-    return code(*(f"knowledge_capacity/experiments/{name}.py" for name in ("redraw", experiment)))
+    return code("knowledge_capacity/figures/redraw.py", f"knowledge_capacity/experiments/{experiment}.py")
 
 
 # Snakemake looks at the signature of each look-up for every job, again and again; kept, it need not be worked out.

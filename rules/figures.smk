@@ -36,7 +36,7 @@ rule draw:
     message:
         "draw the figures that are out of date, and judge the claims"
     shell:
-        "python scripts/figures.py --experiments {params.code:q} --measurements {input:q} --output results/figures"
+        "python scripts/draw.py --experiments {params.code:q} --measurements {input:q} --output results/figures"
         " --scorecard results/scorecard --log {log:q}"
 
 
@@ -49,7 +49,7 @@ rule figures:
 
 
 # One result of the paper by its number, such as result_07.
-for number, experiment in paper_results().items():
+for number, experiment in PAPER_RESULTS.items():
 
     rule:
         name:

@@ -35,12 +35,12 @@ for cell, runs in study.cells.items():
                 nodes=1,
                 stack=0,
                 runtime=train_minutes(runs),
-                mem_mb=asked.memory(runs, train_device()),
+                mem_mb=job_resources.training_memory(runs, train_device()),
                 gpu_slots=1,
             )
             | settings.resources,
         params:
-            code=code("train.py") + own_code(SCRIPTS, runs[0]),
+            code=code("train.py") + own_fingerprint(SCRIPTS, runs[0]),
             cell=cell_to_json(runs),
         message:
             f"train {cell}"

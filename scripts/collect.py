@@ -5,18 +5,20 @@ from pathlib import Path
 
 import pyarrow.compute as pc
 from knowledge_capacity import console
-from knowledge_capacity.capacity import asked, selection, sources
 from knowledge_capacity.files import write_parquet
+from knowledge_capacity.measurements import collecting, learning_rates, sources
 
 RESULTS = Path("results")
 
 
 def job(arguments: argparse.Namespace, log: console.Log) -> None:
     if arguments.asked:
-        table = asked.collected(asked.parse(arguments.asked), RESULTS / "runs")
+        table = collecting.collect_measurements(collecting.parse_requests(arguments.asked), RESULTS / "runs")
     else:
-        table = sources.merged({name: sources.read(name, RESULTS) for name in arguments.sources})
-    table = selection.marked(table.sort_by([("run", "ascending"), ("variant", "ascending")]))
+        table = sources.merge_tables({name: sources.read_source(name, RESULTS) for name in arguments.sources})
+    table = learning_rates.mark_best_learning_rates(
+        table.sort_by([("run", "ascending"), ("variant", "ascending")])
+    )
     write_parquet(arguments.output, table)
     for row in table.filter(pc.is_valid(table["diverged"])).to_pylist():
         log.say(f"collect: {row['run']} has no result: {row['diverged']}")

@@ -6,20 +6,22 @@ from pathlib import Path
 
 from knowledge_capacity import console
 from knowledge_capacity.data import card, card_page, people, tokenizer
-from knowledge_capacity.data.stream import Stream, source_of
-from knowledge_capacity.files import replacing, write_json
-from knowledge_capacity.specs import dataset_from
+from knowledge_capacity.data.stream import Stream, make_source
+from knowledge_capacity.files import atomic_write, write_json
+from knowledge_capacity.specs import parse_dataset
 
 
 def job(arguments: argparse.Namespace, log: console.Log) -> None:
-    dataset = dataset_from(json.loads(arguments.dataset))
-    codes = people.read(arguments.people, dataset, arguments.seed)
-    tokens = tokenizer.read(arguments.tokenizer)
-    made = card.card(Stream(source_of(dataset, arguments.seed, codes, arguments.texts), tokens), tokens)
+    dataset = parse_dataset(json.loads(arguments.dataset))
+    codes = people.read_people(arguments.people, dataset, arguments.seed)
+    tokens = tokenizer.read_tokenizer(arguments.tokenizer)
+    made = card.make_data_card(
+        Stream(make_source(dataset, arguments.seed, codes, arguments.texts), tokens), tokens
+    )
     write_json(arguments.output.with_suffix(".json"), made)
     page = arguments.output.with_suffix(".html")
-    with replacing(page) as aside:
-        aside.write_text(card_page.html(made), encoding="utf-8")
+    with atomic_write(page) as aside:
+        aside.write_text(card_page.render_page(made), encoding="utf-8")
     log.write(f"wrote {page}")
 
 

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from knowledge_capacity import console
 from knowledge_capacity.data import stored, tokenizer
-from knowledge_capacity.specs import BioG, BioR, dataset_from
+from knowledge_capacity.specs import BioG, BioR, parse_dataset
 
 
 def job(arguments: argparse.Namespace, log: console.Log) -> None:
-    dataset = dataset_from(json.loads(arguments.dataset))
+    dataset = parse_dataset(json.loads(arguments.dataset))
     assert isinstance(dataset, BioG | BioR)
-    tokens = tokenizer.read(arguments.tokenizer)
-    total = stored.encode(arguments.output, arguments.rewrites, dataset, arguments.seed, tokens)
+    tokens = tokenizer.read_tokenizer(arguments.tokenizer)
+    total = stored.encode_rewrites(arguments.output, arguments.rewrites, dataset, arguments.seed, tokens)
     n_texts = dataset.n_people * dataset.rewrites
     log.write(f"{n_texts} texts of {total / n_texts:.1f} tokens")
 

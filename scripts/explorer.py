@@ -15,9 +15,9 @@ from typing import Any
 from urllib.parse import quote
 
 from knowledge_capacity import console
-from knowledge_capacity.files import UserError, read_parquet, remake, replacing
+from knowledge_capacity.files import UserError, atomic_write, read_parquet, remake_remedy
 from knowledge_capacity.report import curves, explorer, facts, progress
-from knowledge_capacity.study import Study
+from knowledge_capacity.study.study import Study
 
 FILES = ("measurements.parquet", "extraction.parquet")  # of a run
 
@@ -25,54 +25,56 @@ FILES = ("measurements.parquet", "extraction.parquet")  # of a run
 def job(arguments: argparse.Namespace, log: console.Log) -> None:
     study = None
     if arguments.configfile:
-        from knowledge_capacity.bits import request  # only here: it loads what makes models
+        from knowledge_capacity.study import overlay_files  # only here: it loads what makes models
 
-        study = request.study_of(request.merged(arguments.configfile), arguments.configfile)
+        study = overlay_files.make_study(
+            overlay_files.merge_files(arguments.configfile), arguments.configfile
+        )
     if not arguments.watch:
-        write(arguments, study, log)
+        write_page(arguments, study, log)
         return
     if not study:
         raise UserError(
             "--watch: only a study's configuration tells when all is done. Give --configfile as well."
         )
     with suppress(KeyboardInterrupt):
-        while not write_if_possible(arguments, study, log):
+        while not try_write_page(arguments, study, log):
             time.sleep(arguments.watch)
 
 
-def write_if_possible(arguments: argparse.Namespace, study: Study, log: console.Log) -> bool:
-    """As `write`, but a study under way may take a file away that is being read: the next time will do."""
+def try_write_page(arguments: argparse.Namespace, study: Study, log: console.Log) -> bool:
+    """As `write_page`, but a study under way may take a file away that is being read: the next time will do."""
     try:
-        return write(arguments, study, log)
+        return write_page(arguments, study, log)
     except (OSError, UserError) as error:
         log.say(f"explorer: not made this time: {error}")
         return False
 
 
-def write(arguments: argparse.Namespace, study: Study | None, log: console.Log) -> bool:
+def write_page(arguments: argparse.Namespace, study: Study | None, log: console.Log) -> bool:
     """Write the page once, and whether it will stay as it is."""
-    made = content(arguments, study)
-    with replacing(arguments.output) as aside:
-        aside.write_text(explorer.html(made), encoding="utf-8")
+    made = gather_content(arguments, study)
+    with atomic_write(arguments.output) as aside:
+        aside.write_text(explorer.render_page(made), encoding="utf-8")
     log.say(f"explorer: {len(made.rows):,} measurements in {arguments.output}")
     return not made.progress or made.progress.done
 
 
-def content(arguments: argparse.Namespace, study: Study | None) -> explorer.Content:
+def gather_content(arguments: argparse.Namespace, study: Study | None) -> explorer.Content:
     """What the page shows of the results as they are now."""
     results: Path = arguments.results
     known = study if study and not study.sources else None  # such a study's runs are somebody else's
     wanted = known.runs if known else {}
-    read, remarks = measurements(arguments.measurements, results / "runs", wanted)
-    rows = sorted(map(facts.facts, read), key=lambda row: (row["run"], row["variant"]))
-    points, n_curves, n_trained = curves.curves(curves.described(rows, wanted), results / "runs")
-    scorecard = claims(results / "scorecard.json")
+    read, remarks = gather_measurements(arguments.measurements, results / "runs", wanted)
+    rows = sorted(map(facts.describe_measurement, read), key=lambda row: (row["run"], row["variant"]))
+    points, n_curves, n_trained = curves.read_curves(curves.describe_curves(rows, wanted), results / "runs")
+    scorecard = read_scorecard(results / "scorecard.json")
     return explorer.Content(
         rows=rows,
         made=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d at %H:%M UTC"),
-        progress=progress.progress(wanted, progress.read(known, results)) if known else None,
+        progress=progress.compute_progress(wanted, progress.read_state(known, results)) if known else None,
         scorecard=scorecard,
-        figures=addresses(scorecard, results, arguments.output.parent),
+        figures=figure_addresses(scorecard, results, arguments.output.parent),
         curves=points,
         n_curves=n_curves,
         n_trained=n_trained,
@@ -80,48 +82,50 @@ def content(arguments: argparse.Namespace, study: Study | None) -> explorer.Cont
     )
 
 
-def measurements(table: Path, runs: Path, wanted: Iterable[str]) -> tuple[list[dict[str, Any]], list[str]]:
+def gather_measurements(
+    table: Path, runs: Path, wanted: Iterable[str]
+) -> tuple[list[dict[str, Any]], list[str]]:
     """All measurements, and remarks: the table's or, while there is none that is up to date, those of the runs.
 
     wanted: the runs of the study, if they are known; else those of all runs are taken.
     """
     folders = [runs / slug for slug in wanted] or sorted(runs.glob("*/*/*/seed*"))
     files = [path for folder in folders for name in FILES if (path := folder / name).exists()]
-    if table.exists() and not (wanted and any(newer(file, table) for file in files)):
-        return rows_of(table), []
+    if table.exists() and not (wanted and any(is_newer(file, table) for file in files)):
+        return read_rows(table), []
     read, unreadable = [], []
     for file in files:
         try:
-            read += rows_of(file)
+            read += read_rows(file)
         except UserError as error:
             unreadable.append(str(error))
     remark = f"From {len(files):,} files of the runs themselves, since {table} is not there or is older."
     return read, [remark, *unreadable]
 
 
-def newer(a: Path, b: Path) -> bool:
+def is_newer(a: Path, b: Path) -> bool:
     return a.stat().st_mtime > b.stat().st_mtime
 
 
-def rows_of(path: Path) -> list[dict[str, Any]]:
+def read_rows(path: Path) -> list[dict[str, Any]]:
     """The rows of a file of measurements, of whatever version. Raises UserError for one that is damaged."""
     return list(read_parquet(path).to_pylist())
 
 
-def claims(path: Path) -> list[dict[str, Any]]:
+def read_scorecard(path: Path) -> list[dict[str, Any]]:
     """The scorecard; none where there is no such file."""
     if not path.exists():
         return []
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise UserError(f"{path}: this is not JSON ({error}). {remake(path)}") from error
+        raise UserError(f"{path}: this is not JSON ({error}). {remake_remedy(path)}") from error
     if not isinstance(found, list) or not all(isinstance(claim, dict) for claim in found):
-        raise UserError(f"{path}: this is no list of claims. {remake(path)}")
+        raise UserError(f"{path}: this is no list of claims. {remake_remedy(path)}")
     return found
 
 
-def addresses(scorecard: Iterable[Mapping[str, Any]], results: Path, page: Path) -> dict[str, str]:
+def figure_addresses(scorecard: Iterable[Mapping[str, Any]], results: Path, page: Path) -> dict[str, str]:
     """By a claim's figure, the address of its picture, seen from the page's folder; of those there are."""
     found = {}
     for figure in {str(claim.get("figure") or "") for claim in scorecard} - {""}:

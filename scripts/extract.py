@@ -12,39 +12,39 @@ from typing import Any
 
 import pyarrow as pa
 from knowledge_capacity import console, devices, kept, layout
-from knowledge_capacity.capacity import measurement
-from knowledge_capacity.capacity.subject import Subject
-from knowledge_capacity.cells import for_each
+from knowledge_capacity.cells import process_each_run
 from knowledge_capacity.data import tokenizer
 from knowledge_capacity.data.pieces import DOMAIN_TOKEN
 from knowledge_capacity.extraction import exam, score
 from knowledge_capacity.files import UserError, write_parquet
+from knowledge_capacity.measurements import measurement_table
+from knowledge_capacity.measuring.trained_run import TrainedRun
 from knowledge_capacity.models import build, store
-from knowledge_capacity.specs import FEWEST_ASKED, BioD, Biography, Questions, Run, cell_from
+from knowledge_capacity.specs import FEWEST_ASKED, BioD, Biography, Extraction, Run, parse_cell
 
 
 def job(arguments: argparse.Namespace, log: console.Log) -> None:
-    with devices.held(arguments) as device:
-        for_each(cell_from(arguments.cell), lambda run: ask_run(run, arguments, log, device), log)
+    with devices.hold_device(arguments) as device:
+        process_each_run(parse_cell(arguments.cell), lambda run: ask_run(run, arguments, log, device), log)
 
 
 def ask_run(run: Run, arguments: argparse.Namespace, log: console.Log, device: str) -> None:
     """Write the answers of one run and what they come to, unless they are there."""
     results: Path = arguments.results
     answers_file, output = results / layout.answers_file(run), results / layout.extraction_file(run)
-    specs = [Questions(**values) for values in json.loads(arguments.questions)]
-    made_from = kept.answers_made_from(run, results, specs, arguments.code)
-    if all(kept.in_table(file, made_from) for file in (answers_file, output)):
-        kept.renew([answers_file, output])
+    specs = [Extraction(**values) for values in json.loads(arguments.questions)]
+    made_from = kept.answers_provenance(run, results, specs, arguments.code)
+    if all(kept.is_table_current(file, made_from) for file in (answers_file, output)):
+        kept.touch_files([answers_file, output])
         log.write(f"extract {run.slug}: these answers are there")
         return
-    rows, answers = asked(Subject.read(run, results), specs, arguments, log, device)
-    write_parquet(answers_file, answers, kept.metadata(made_from))
-    write_parquet(output, measurement.table(rows), kept.metadata(made_from))
+    rows, answers = ask_questions(TrainedRun.read(run, results), specs, arguments, log, device)
+    write_parquet(answers_file, answers, kept.provenance_metadata(made_from))
+    write_parquet(output, measurement_table.build_table(rows), kept.provenance_metadata(made_from))
 
 
-def asked(
-    subject: Subject, specs: list[Questions], arguments: argparse.Namespace, log: console.Log, device: str
+def ask_questions(
+    subject: TrainedRun, specs: list[Extraction], arguments: argparse.Namespace, log: console.Log, device: str
 ) -> tuple[list[dict[str, Any]], pa.Table]:
     """A row of measurements for each extraction, and all answers."""
     run, record, source = subject.run, subject.record, subject.stream.source
@@ -58,7 +58,9 @@ def asked(
     except store.Diverged as diverged:  # its row of measurements says so, and there is nothing to ask
         log.say(f"extract: {diverged}")
         weights, specs = {}, []
-    tokens = tokenizer.read(layout.tokenizer_path(run, arguments.results), domain=run.recipe.has_domain_token)
+    tokens = tokenizer.read_tokenizer(
+        layout.tokenizer_path(run, arguments.results), domain=run.recipe.has_domain_token
+    )
     opening = [subject.stream.end_token]
     if run.recipe.junk and run.recipe.junk.domain_token == "useful":
         opening.append(tokens.get_vocab()[DOMAIN_TOKEN])
@@ -67,17 +69,19 @@ def asked(
         began = time.monotonic()
         model = subject.model(weights)
         n_parameters = build.n_parameters(model, record["used_tokens"])
-        say = partial(_say, log, f"extract {run.slug}: {spec.slug}")
-        held = exam.hold(model.to(device), dataset, run.seed, source.codes, tokens, opening, spec, say)
+        say = partial(_say_about_run, log, f"extract {run.slug}: {spec.slug}")
+        held = exam.run_exam(model.to(device), dataset, run.seed, source.codes, tokens, opening, spec, say)
         seconds = time.monotonic() - began
-        rows.append(score.row(run, record, n_parameters, spec, held.answers, seconds, arguments.code))
-        tables.append(score.table(spec.slug, held, tokens))
+        rows.append(
+            score.measurement_row(run, record, n_parameters, spec, held.answers, seconds, arguments.code)
+        )
+        tables.append(score.answer_table(spec.slug, held, tokens))
         right = ", ".join(f"{name} {share:z.0%}" for name, share in rows[-1]["accuracy_by_attribute"])
         say(f"{rows[-1]['bits_learned']:z,.0f} of {rows[-1]['bits_max']:z,.0f} bits. Right: {right}")
     return rows, pa.concat_tables(tables)
 
 
-def _say(log: console.Log, name: str, line: str) -> None:
+def _say_about_run(log: console.Log, name: str, line: str) -> None:
     log.say(f"{name}: {line}")
 
 

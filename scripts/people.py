@@ -6,13 +6,13 @@ from pathlib import Path
 
 from knowledge_capacity import console
 from knowledge_capacity.data import people
-from knowledge_capacity.specs import dataset_from
+from knowledge_capacity.specs import parse_dataset
 
 
 def job(arguments: argparse.Namespace, log: console.Log) -> None:
-    dataset = dataset_from(json.loads(arguments.dataset))
+    dataset = parse_dataset(json.loads(arguments.dataset))
     for path in arguments.output:
-        people.write(path, dataset, seed_of(path))
+        people.write_people(path, dataset, seed_of(path))
     log.write(f"{dataset.n_people} people or strings hold {dataset.bits_max:.1f} bits")
 
 

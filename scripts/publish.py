@@ -4,12 +4,14 @@ import argparse
 from pathlib import Path
 
 from knowledge_capacity import console
-from knowledge_capacity.capacity import measurement
-from knowledge_capacity.report.publish import publish
+from knowledge_capacity.measurements import measurement_table
+from knowledge_capacity.report.publish import publish_measurements
 
 
 def job(arguments: argparse.Namespace, log: console.Log) -> None:
-    publish(measurement.read(arguments.measurements), arguments.output, log.say)
+    publish_measurements(
+        measurement_table.read_measurements(arguments.measurements), arguments.output, log.say
+    )
 
 
 if __name__ == "__main__":

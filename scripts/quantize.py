@@ -8,19 +8,19 @@ import json
 from pathlib import Path
 
 from knowledge_capacity import console, devices, kept, layout
-from knowledge_capacity.cells import for_each
+from knowledge_capacity.cells import process_each_run
 from knowledge_capacity.models import store
 from knowledge_capacity.quantization import variants
-from knowledge_capacity.specs import Quantizer, Run, cell_from
+from knowledge_capacity.specs import Quantizer, Run, parse_cell
 
 
 def job(arguments: argparse.Namespace, log: console.Log) -> None:
     quantizers = [Quantizer(**values) for values in json.loads(arguments.quantizers)]
     if not quantizers[0].sees_data:  # then nothing runs the model
         arguments.device = "cpu"
-    with devices.held(arguments) as device:
-        for_each(
-            cell_from(arguments.cell), lambda run: quantize(run, quantizers, arguments, log, device), log
+    with devices.hold_device(arguments) as device:
+        process_each_run(
+            parse_cell(arguments.cell), lambda run: quantize(run, quantizers, arguments, log, device), log
         )
 
 
@@ -30,18 +30,18 @@ def quantize(
     """Write the variants of one run, unless they are there."""
     results: Path = arguments.results
     output = results / layout.variants_file(run, quantizers[0].method)
-    made_from = kept.variants_made_from(run, results, quantizers, arguments.code)
+    made_from = kept.variants_provenance(run, results, quantizers, arguments.code)
     if variants.is_current(output, made_from):
-        kept.renew([output])
+        kept.touch_files([output])
         log.write(f"quantize {run.slug}: these variants are there")
         return
-    asked, source = quantizers, variants.Source(run, results, device)
+    asked, source = quantizers, variants.CalibrationSource(run, results, device)
     try:
         weights, outside = store.quantizable_weights(results / layout.model_file(run))
     except store.Diverged as diverged:  # it has no variants either, and the study goes on without them
         log.say(f"quantize: {diverged}")
         weights, outside, asked = {}, set(), []
-    stored = variants.write(output, weights, outside, asked, source, log.write, made_from)
+    stored = variants.write_variants(output, weights, outside, asked, source, log.write, made_from)
     for name, bits in stored.items():
         log.write(f"{run.slug}: {name}: {bits:.2f} bits per weight")
 

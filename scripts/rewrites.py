@@ -8,27 +8,27 @@ from pathlib import Path
 from knowledge_capacity import console
 from knowledge_capacity.data import endpoint, people, rewrites, rewriting
 from knowledge_capacity.files import write_json
-from knowledge_capacity.specs import WORD_LEVEL, BioG, BioR, dataset_from, to_json
+from knowledge_capacity.specs import WORD_LEVEL, BioG, BioR, parse_dataset, to_json
 
 
 def job(arguments: argparse.Namespace, log: console.Log) -> None:
     dataset, seed, folder = (
-        dataset_from(json.loads(arguments.dataset)),
+        parse_dataset(json.loads(arguments.dataset)),
         arguments.seed,
         arguments.output.with_suffix(""),
     )
     assert isinstance(dataset, BioG | BioR)
-    codes = people.read(arguments.people, dataset, seed)
+    codes = people.read_people(arguments.people, dataset, seed)
     if isinstance(dataset, BioG):  # soon made anew by other code; what a model wrote is kept
         identity = f"{to_json(dataset)} seed {seed} code {arguments.code}"
-        write = rewriting.by_grammar(dataset, seed)
+        write = rewriting.make_grammar_writer(dataset, seed)
     else:
         # texts do not depend on the tokenizer, and must not be paid for again for another one
         identity = f"{to_json(replace(dataset, tokenizer=WORD_LEVEL))} seed {seed}"
-        settings = endpoint.read(arguments.endpoint)
-        done = rewrites.n_written(folder, dataset.n_people, identity)
-        write = rewriting.by_model(dataset, seed, settings, done, log)
-    made = rewriting.make(folder, identity, dataset, codes, write)
+        settings = endpoint.read_endpoint(arguments.endpoint)
+        done = rewrites.n_people_written(folder, dataset.n_people, identity)
+        write = rewriting.make_model_writer(dataset, seed, settings, done, log)
+    made = rewriting.write_missing_shards(folder, identity, dataset, codes, write)
     write_json(arguments.output, {"dataset": json.loads(to_json(dataset)), "seed": seed, **made})
     log.say(f"rewrites {dataset.slug}: {made['texts']} texts, rejected: {made['rejected'] or 'none'}")
 

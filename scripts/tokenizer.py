@@ -6,16 +6,18 @@ from pathlib import Path
 
 from knowledge_capacity import console
 from knowledge_capacity.data import corpus, tokenizer
-from knowledge_capacity.specs import dataset_from
+from knowledge_capacity.specs import parse_dataset
 
 
 def job(arguments: argparse.Namespace, log: console.Log) -> None:
-    dataset = dataset_from(json.loads(arguments.dataset))
-    sample = corpus.sample(dataset)
+    dataset = parse_dataset(json.loads(arguments.dataset))
+    sample = corpus.sample_biographies(dataset)
     whole = ["".join(pieces) for pieces in sample]
-    made = tokenizer.make(dataset.tokenizer, corpus.texts(dataset), whole, corpus.closed(dataset))
-    tokenizer.check(made, dataset.tokenizer, sample)
-    tokenizer.write(arguments.output.parent, made)
+    made = tokenizer.make_tokenizer(
+        dataset.tokenizer, corpus.vocabulary_texts(dataset), whole, corpus.has_closed_vocabulary(dataset)
+    )
+    tokenizer.check_tokenizer(made, dataset.tokenizer, sample)
+    tokenizer.write_tokenizer(arguments.output.parent, made)
     log.write(f"{made.get_vocab_size()} tokens")
 
 

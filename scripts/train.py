@@ -18,43 +18,43 @@ from typing import Any
 import pyarrow as pa
 import torch
 from knowledge_capacity import console, devices, layout
-from knowledge_capacity.cells import for_each
+from knowledge_capacity.cells import process_each_run
 from knowledge_capacity.data import tokenizer
 from knowledge_capacity.data.pieces import END_OF_TEXT
-from knowledge_capacity.data.reading import read_data, read_tokens
+from knowledge_capacity.data.reading import read_data, read_run_tokenizer
 from knowledge_capacity.data.stream import Stream
-from knowledge_capacity.files import exclusive, write_parquet
+from knowledge_capacity.files import lock_folder, write_parquet
 from knowledge_capacity.kept import MadeFrom
 from knowledge_capacity.models import native, store, trial
-from knowledge_capacity.models.build import build
-from knowledge_capacity.specs import Architecture, Checkpoint, Run, cell_from
+from knowledge_capacity.models.build import build_model
+from knowledge_capacity.specs import Architecture, Checkpoint, Run, parse_cell
 from knowledge_capacity.training import finished, parallel
-from knowledge_capacity.training.adopt import adopt, used_tokens
+from knowledge_capacity.training.adopt import adopt_checkpoint, used_tokens
 from knowledge_capacity.training.cell import train_cell
-from knowledge_capacity.training.course import Diverged, Point, Stopped, Trained
+from knowledge_capacity.training.course import Point, TrainingDiverged, TrainingResult, TrainingStopped
 from knowledge_capacity.training.parallel import Team
 from knowledge_capacity.training.stack import Member, Outcome
-from knowledge_capacity.training.stopping import REQUEUE, Stop
+from knowledge_capacity.training.stopping import REQUEUE, StopSignal
 
 SAY_EVERY = 10.0  # seconds between lines on the terminal
 SAMPLE = 1 << 14  # texts that are looked at before training
 
 
 def job(arguments: argparse.Namespace, log: console.Log) -> None:
-    if arguments.processes * arguments.nodes > 1 and not parallel.launched():
-        parallel.launch(arguments.processes, arguments.nodes)
-    stop = Stop(arguments.time_limit)
+    if arguments.processes * arguments.nodes > 1 and not parallel.is_launched():
+        parallel.launch_processes(arguments.processes, arguments.nodes)
+    stop = StopSignal(arguments.time_limit)
     threads = max(1, arguments.threads // arguments.processes)
     # a compiler would start as many processes as there are cores, whatever Snakemake gave to other jobs
     os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", str(threads))
-    lease = devices.lease() if arguments.device != "cpu" else None
-    device = devices.chosen(arguments.device)
+    lease = devices.lease_gpu() if arguments.device != "cpu" else None
+    device = devices.resolve_device(arguments.device)
     torch.set_num_threads(threads)
-    with parallel.team(device) as processes:
-        if processes.first and device == "cpu" and not native.available():
-            log.say(f"train: without fused kernels, so several times slower: {native.reason()}")
+    with parallel.join_team(device) as processes:
+        if processes.first and device == "cpu" and not native.is_available():
+            log.say(f"train: without fused kernels, so several times slower: {native.unavailable_reason()}")
         try:
-            train_missing(Work(arguments, log, device, processes, stop))
+            train_missing(JobContext(arguments, log, device, processes, stop))
         finally:
             stop.end()
     if lease:
@@ -62,25 +62,25 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
 
 
 @dataclass(frozen=True)
-class Work:
+class JobContext:
     """What a job works with; all but the first of several processes train only, and write nothing."""
 
     arguments: argparse.Namespace
     log: console.Log
     device: str
     processes: Team
-    stop: Stop
+    stop: StopSignal
 
     def folder(self, run: Run) -> Path:
         return Path(self.arguments.results / layout.run_folder(run))
 
 
-def train_missing(work: Work) -> None:
+def train_missing(work: JobContext) -> None:
     """Train those runs of a cell that are not what they should be, and leave the others."""
     arguments, first = work.arguments, work.processes.first
-    runs = cell_from(arguments.cell)
-    locks = [exclusive(work.folder(run)) for run in runs] if first else []  # held until the job ends
-    wanted = [finished.made_from(run, arguments.code, arguments.results) for run in runs]
+    runs = parse_cell(arguments.cell)
+    locks = [lock_folder(work.folder(run)) for run in runs] if first else []  # held until the job ends
+    wanted = [finished.run_provenance(run, arguments.code, arguments.results) for run in runs]
     todo = [
         one for one in zip(runs, wanted, strict=True) if not finished.is_done(work.folder(one[0]), one[1])
     ]
@@ -93,17 +93,17 @@ def train_missing(work: Work) -> None:
         train_runs(todo, work)
     if first:
         for run, made_from in zip(runs, wanted, strict=True):
-            finished.place(work.folder(run), made_from)
+            finished.place_outputs(work.folder(run), made_from)
     for lock in locks:
         lock.close()
 
 
-def train_runs(todo: Sequence[tuple[Run, MadeFrom]], work: Work) -> None:
+def train_runs(todo: Sequence[tuple[Run, MadeFrom]], work: JobContext) -> None:
     """Train runs of one cell; each comes with what it is made from."""
     made_from = {run.slug: one for run, one in todo}
     runs = [run for run, _ in todo]
     if isinstance(runs[0].architecture, Checkpoint):
-        for_each(runs, lambda run: adopt_run(run, made_from[run.slug], work), work.log)
+        process_each_run(runs, lambda run: adopt_run(run, made_from[run.slug], work), work.log)
         return
     outcomes: dict[str, Outcome] = {}
 
@@ -117,14 +117,14 @@ def train_runs(todo: Sequence[tuple[Run, MadeFrom]], work: Work) -> None:
         keep_run(run, outcomes.pop(run.slug), made_from[run.slug], work)
 
     if work.processes.size == 1:
-        for_each(end_runs(), keep, work.log)
+        process_each_run(end_runs(), keep, work.log)
         return
     for run in end_runs():  # where one process fails, the others would wait for it
         keep(run)
 
 
 def train_together(
-    runs: Sequence[Run], made_from: Mapping[str, MadeFrom], work: Work
+    runs: Sequence[Run], made_from: Mapping[str, MadeFrom], work: JobContext
 ) -> Iterator[tuple[Run, Outcome]]:
     """Train runs of one cell, as many at a time as `train_cell` finds right, and give each with what became of it."""
     arguments, log = work.arguments, work.log
@@ -132,7 +132,7 @@ def train_together(
     def read_stream(run: Run) -> Stream:
         stream, tokens = read_data(run, arguments.results, work.device)
         if not isinstance(run.architecture, Architecture):
-            try_out(run, stream, tokens.get_vocab_size(), work.device)
+            check_trainable(run, stream, tokens.get_vocab_size(), work.device)
         return stream
 
     members = [
@@ -147,86 +147,87 @@ def train_together(
     try:
         for member, outcome in train_cell(
             members,
-            read_tokens(runs[0], arguments.results).get_vocab_size(),
+            read_run_tokenizer(runs[0], arguments.results).get_vocab_size(),
             arguments.stack or None,
             arguments.save_every,
             work.device,
-            reporter(log) if work.processes.first else lambda run, point, at_once: None,
+            make_reporter(log) if work.processes.first else lambda run, point, at_once: None,
             lambda line: log.say(f"train {line}") if work.processes.first else None,
             work.stop.begin_run,
             work.stop,
             work.processes,
         ):
             yield member.run, outcome
-    except Stopped as stopped:
+    except TrainingStopped as stopped:
         if work.processes.first:
             log.say(f"train: {stopped}")
         raise SystemExit(REQUEUE) from stopped
 
 
-def keep_run(run: Run, outcome: Outcome, made_from: MadeFrom, work: Work) -> None:
-    """Write what `finished.place` puts to its place. That a run diverged is a result too."""
-    if isinstance(outcome, Exception) and not isinstance(outcome, Diverged):
+def keep_run(run: Run, outcome: Outcome, made_from: MadeFrom, work: JobContext) -> None:
+    """Write what `finished.place_outputs` puts to its place. That a run diverged is a result too."""
+    if isinstance(outcome, Exception) and not isinstance(outcome, TrainingDiverged):
         raise outcome
     if not work.processes.first:
         return
     folder, log = work.folder(run), work.log
     output = folder / layout.FINISHED
-    tokens = read_tokens(run, work.arguments.results)
-    diverged, done = (outcome, outcome.trained) if isinstance(outcome, Diverged) else (None, outcome)
+    tokens = read_run_tokenizer(run, work.arguments.results)
+    diverged, done = (outcome, outcome.trained) if isinstance(outcome, TrainingDiverged) else (None, outcome)
     if diverged:
         store.write_diverged(output, run, diverged.reason)
     else:
-        store.write(output, done.model, run, tokens.get_vocab()[END_OF_TEXT])
-    tokenizer.write(output, tokens)
+        store.write_model(output, done.model, run, tokens.get_vocab()[END_OF_TEXT])
+    tokenizer.write_tokenizer(output, tokens)
     write_parquet(output / "training.parquet", pa.Table.from_pylist(done.log))
-    said = record(done, work.device, work.processes.size, diverged)
+    said = training_record(done, work.device, work.processes.size, diverged)
     finished.write_record(output, {**made_from, **said})
     (folder / "checkpoint.safetensors").unlink(missing_ok=True)
     if diverged:
         log.say(f"train: {diverged} It is recorded as diverged.")
         return
-    speed = console.amount(done.tokens / done.seconds)
-    log.say(f"train {run.slug}: done in {console.duration(done.seconds)} at {speed} tokens/s")
+    speed = console.format_amount(done.tokens / done.seconds)
+    log.say(f"train {run.slug}: done in {console.format_duration(done.seconds)} at {speed} tokens/s")
 
 
-def adopt_run(run: Run, made_from: MadeFrom, work: Work) -> None:
+def adopt_run(run: Run, made_from: MadeFrom, work: JobContext) -> None:
     """Write what is known of a checkpoint from elsewhere, as if it had been trained here."""
     stream, tokens = read_data(run, work.arguments.results, work.device)
-    adopted = adopt(run, tokens)
+    adopted = adopt_checkpoint(run, tokens)
     if not work.processes.first:
         return
     output = work.folder(run) / layout.FINISHED
     used = used_tokens(run, stream)
-    done = Trained(adopted, 0, 0, 0.0, used, [], engine="none", precision="fp32", routing_dropped=None)
-    store.write(output, adopted, run, stream.end_token)
-    tokenizer.write(output, tokens)
+    done = TrainingResult(adopted, 0, 0, 0.0, used, [], engine="none", precision="fp32", routing_dropped=None)
+    store.write_model(output, adopted, run, stream.end_token)
+    tokenizer.write_tokenizer(output, tokens)
     write_parquet(output / "training.parquet", pa.table({"step": pa.array([], pa.int64())}))
     of = {"device": "none: a checkpoint from elsewhere"}
-    finished.write_record(output, {**made_from, **record(done, work.device, 1, None), **of})
+    finished.write_record(output, {**made_from, **training_record(done, work.device, 1, None), **of})
     work.log.say(f"train {run.slug}: this checkpoint is not trained, only measured")
 
 
-def try_out(run: Run, stream: Stream, vocabulary: int, device: str) -> None:
+def check_trainable(run: Run, stream: Stream, vocabulary: int, device: str) -> None:
     """Raise UserError for a model of a user's that could not be trained, or not be measured afterwards."""
-    model = build(run.architecture, vocabulary, run.recipe.window, run.seed).to(device)
+    model = build_model(run.architecture, vocabulary, run.recipe.window, run.seed).to(device)
     texts = stream.lengths(stream.pieces(0, min(run.recipe.exposures * run.dataset.n_people, SAMPLE)))
     lengths = (int(texts.min()), int(texts.max()), run.recipe.window)
-    trial.check(model, run.slug, vocabulary, lengths, trained=False)
+    trial.check_model(model, run.slug, vocabulary, lengths, trained=False)
 
 
-def reporter(log: console.Log) -> Callable[[Run, Point, int], None]:
+def make_reporter(log: console.Log) -> Callable[[Run, Point, int], None]:
     """What is done with points of training's log: all into the log file, one now and then to the terminal."""
     last_said = time.monotonic()
 
     def report(run: Run, point: Point, at_once: int) -> None:
         nonlocal last_said
         left = at_once * (point["expected_tokens"] - point["tokens"]) / point["tokens_per_second"]
+        shared = f" of {at_once} runs" if at_once > 1 else ""
         line = (
             f"train {run.slug}: {point['tokens'] / point['expected_tokens']:4.0%} of "
-            f"{console.amount(point['expected_tokens'])} tokens, loss {point['loss']:.3f}, "
-            f"{console.amount(point['tokens_per_second'])} tokens/s{f' of {at_once} runs' if at_once > 1 else ''}, "
-            f"{console.duration(max(0, left))} left"
+            f"{console.format_amount(point['expected_tokens'])} tokens, loss {point['loss']:.3f}, "
+            f"{console.format_amount(point['tokens_per_second'])} tokens/s{shared}, "
+            f"{console.format_duration(max(0, left))} left"
         )
         if time.monotonic() - last_said >= SAY_EVERY:
             last_said = time.monotonic()
@@ -237,7 +238,9 @@ def reporter(log: console.Log) -> Callable[[Run, Point, int], None]:
     return report
 
 
-def record(done: Trained, device: str, n_processes: int, diverged: Diverged | None) -> dict[str, Any]:
+def training_record(
+    done: TrainingResult, device: str, n_processes: int, diverged: TrainingDiverged | None
+) -> dict[str, Any]:
     """What run.json says of how a run was trained, and what it cost."""
     name = torch.cuda.get_device_name() if device == "cuda" else f"cpu, {torch.get_num_threads()} threads"
     return {

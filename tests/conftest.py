@@ -14,7 +14,7 @@ from hypothesis import settings
 sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 
 from knowledge_capacity.data import corpus, people, tokenizer
-from knowledge_capacity.data.stream import Stream, source_of
+from knowledge_capacity.data.stream import Stream, make_source
 from knowledge_capacity.specs import Dataset
 
 settings.register_profile("light", max_examples=25, deadline=None)
@@ -38,7 +38,7 @@ def stream_of() -> Callable[[Dataset, int], Stream]:
 
     @cache
     def make(dataset: Dataset, seed: int) -> Stream:
-        source = source_of(dataset, seed, people.table(dataset, seed))
-        return Stream(source, tokenizer.word_level(corpus.texts(dataset)))
+        source = make_source(dataset, seed, people.draw_all_people(dataset, seed))
+        return Stream(source, tokenizer.make_word_tokenizer(corpus.vocabulary_texts(dataset)))
 
     return make

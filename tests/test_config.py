@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 import yaml
+from helpers.workflow import TIMEOUT, copy_tree, make, snakemake
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from knowledge_capacity.config import ConfigError
 from knowledge_capacity.specs import Architecture, Checkpoint, Experts, PythonModel, TransformersModel
-from knowledge_capacity.study import Study, experiment_modules
+from knowledge_capacity.study.study import Study, list_experiments
 from snakemake.cli import parse_config
 from snakemake.common.configfile import load_configfile
 from snakemake.utils import update_config
-from workflow import TIMEOUT, copy_tree, make, snakemake
 
 ROOT = Path(__file__).parents[1]
 EXPERIMENTS = ["base_law", "biod", "quantization"]
@@ -549,7 +549,7 @@ def test_the_studies_here_are_valid_and_inherit_nothing_unsaid(
     if overlay:
         update_config(config, load_configfile(overlay))
         files.append(overlay)
-    study = Study(config, files, experiment_modules())
+    study = Study(config, files, list_experiments())
     assert study.runs
     assert study.inherited == []
 
@@ -561,7 +561,7 @@ def test_slices_inherit_nothing_unsaid(piece: Path, monkeypatch: pytest.MonkeyPa
     config: dict[str, Any] = {}
     for file in files:
         update_config(config, load_configfile(file))
-    assert Study(config, ["config.yaml", *files[1:]], experiment_modules()).inherited == []
+    assert Study(config, ["config.yaml", *files[1:]], list_experiments()).inherited == []
 
 
 def test_what_an_entry_takes_from_another_of_its_name_is_said() -> None:

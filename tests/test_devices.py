@@ -67,10 +67,10 @@ def test_jobs_that_start_together_spread_evenly_and_the_killed_ones_make_room(tm
 
 
 def test_a_lease_ends_with_its_file(tmp_path: Path) -> None:
-    first, file = devices.take(["0", "1"], tmp_path)
-    second, _other = devices.take(["0", "1"], tmp_path)
+    first, file = devices.take_lease(["0", "1"], tmp_path)
+    second, _other = devices.take_lease(["0", "1"], tmp_path)
     file.close()
-    third, _third = devices.take(["0", "1"], tmp_path)
+    third, _third = devices.take_lease(["0", "1"], tmp_path)
     assert [first, second, third] == ["0", "1", "0"]
 
 
@@ -81,7 +81,7 @@ def test_the_job_sees_the_gpu_that_it_leased(monkeypatch: pytest.MonkeyPatch, tm
     files = []
     for _ in range(3):
         monkeypatch.setenv(devices.VISIBLE, "2, GPU-aa")
-        files.append(devices.lease())
+        files.append(devices.lease_gpu())
         found.append(os.environ[devices.VISIBLE])
     assert found == ["2", "GPU-aa", "2"]
     assert all(files)
@@ -90,7 +90,7 @@ def test_the_job_sees_the_gpu_that_it_leased(monkeypatch: pytest.MonkeyPatch, tm
 def test_where_torchrun_assigns_gpus_nothing_is_changed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(devices.TORCHRUN, "1")
     monkeypatch.setenv(devices.VISIBLE, "0,1")
-    assert devices.lease() is None
+    assert devices.lease_gpu() is None
     assert os.environ[devices.VISIBLE] == "0,1"
 
 
@@ -98,7 +98,7 @@ def test_where_torchrun_assigns_gpus_nothing_is_changed(monkeypatch: pytest.Monk
 def test_without_gpus_nothing_happens(monkeypatch: pytest.MonkeyPatch, visible: str) -> None:
     monkeypatch.delenv(devices.TORCHRUN, raising=False)
     monkeypatch.setenv(devices.VISIBLE, visible)
-    assert devices.lease() is None
+    assert devices.lease_gpu() is None
     assert os.environ[devices.VISIBLE] == visible
     monkeypatch.delenv(devices.VISIBLE)
     monkeypatch.setenv("PATH", "")
@@ -112,8 +112,8 @@ GPU 1: NVIDIA A100-SXM4-40GB (UUID: GPU-22)
   MIG 3g.20gb     Device  1: (UUID: MIG-bb)
 GPU 2: NVIDIA A100-SXM4-40GB (UUID: GPU-33)"""
     wanted = ["GPU-11", "MIG-aa", "MIG-bb", "GPU-33"]
-    assert devices.listed(said) == wanted
-    assert devices.listed("NVIDIA-SMI has failed") == []
+    assert devices.parse_gpu_list(said) == wanted
+    assert devices.parse_gpu_list("NVIDIA-SMI has failed") == []
     program = tmp_path / "nvidia-smi"
     program.write_text(f"#!/bin/sh\ntest \"$1\" = -L && cat <<'END'\n{said}\nEND\n")
     program.chmod(0o755)

@@ -9,21 +9,16 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from knowledge_capacity.bits import request
-from knowledge_capacity.capacity import calibration, measurement
-from knowledge_capacity.console import amount
+from helpers.workflow import ROOT, TIMEOUT, copy_tree, planned
+from knowledge_capacity.console import format_amount
 from knowledge_capacity.data.lengths import training_words
-from knowledge_capacity.experiments import (
-    base_law,
-    experiment_modules,
-    extraction,
-    output,
-    paper_results,
-    probes,
-)
+from knowledge_capacity.experiments import PAPER_RESULTS, base_law, extraction, list_experiments, probes
+from knowledge_capacity.figures import writing
 from knowledge_capacity.files import write_parquet
-from knowledge_capacity.study import Study
-from workflow import ROOT, TIMEOUT, copy_tree, planned
+from knowledge_capacity.measurements import measurement_table
+from knowledge_capacity.measuring import instrument_checks
+from knowledge_capacity.study import overlay_files
+from knowledge_capacity.study.study import Study
 
 PUBLISHED = ROOT / "results/published"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -62,7 +57,9 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def study(name: str | None) -> Study:
-    return request.study_of(*request.configuration([ROOT / f"studies/{name}.yaml"] if name else []))
+    return overlay_files.make_study(
+        *overlay_files.read_configuration([ROOT / f"studies/{name}.yaml"] if name else [])
+    )
 
 
 def test_the_sizes_of_the_studies_are_those_of_their_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,27 +70,27 @@ def test_the_sizes_of_the_studies_are_those_of_their_configuration(monkeypatch: 
     for name, runs, tokens in lines:
         found = study(name or None)
         words = sum(training_words(run.dataset, run.recipe) for run in found.runs.values())
-        assert (f"{len(found.runs):,}", amount(words)) == (runs, tokens), name
+        assert (f"{len(found.runs):,}", format_amount(words)) == (runs, tokens), name
 
 
 @pytest.mark.parametrize("name", ["smoke", "small", "gpu", "paper"])
 def test_each_scale_has_all_twelve_results(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    assert set(paper_results().values()) <= set(study(name).experiments)
+    assert set(PAPER_RESULTS.values()) <= set(study(name).experiments)
 
 
 def test_every_experiment_is_on_its_page() -> None:
     text = (ROOT / "docs/experiments.md").read_text()
     numbered = re.findall(r"^\| (\d+) \| `(\w+)` \|", text, re.MULTILINE)
-    assert {int(number): name for number, name in numbered} == paper_results()
-    assert set(re.findall(r"\| `(\w+)` \|", text)) == set(experiment_modules())
+    assert {int(number): name for number, name in numbered} == PAPER_RESULTS
+    assert set(re.findall(r"\| `(\w+)` \|", text)) == set(list_experiments())
 
 
 @pytest.mark.parametrize("snippet", blocks("adding.md", "yaml")[:-1])
 def test_what_can_be_added_is_sound(snippet: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     (tmp_path / "mine.yaml").write_text(snippet)
-    assert request.study_of(*request.configuration([tmp_path / "mine.yaml"])).runs
+    assert overlay_files.make_study(*overlay_files.read_configuration([tmp_path / "mine.yaml"])).runs
 
 
 def test_an_experiment_is_one_file_and_one_block(tmp_path: Path) -> None:
@@ -108,10 +105,10 @@ def test_an_experiment_is_one_file_and_one_block(tmp_path: Path) -> None:
     jobs = planned(folder, "--configfile", "studies/mine.yaml")
     assert (jobs["train"], jobs["draw"]) == (2, 1)
     # its figure and its claim, from real measurements of what the block asks for
-    table = measurement.read(PUBLISHED / "measurements.parquet")
+    table = measurement_table.read_measurements(PUBLISHED / "measurements.parquet")
     rows = [{**row, "experiments": ["widths"]} for row in table.to_pylist() if row["kind"] == "bioS"]
     write_parquet(folder / "measurements.parquet", table.from_pylist(rows, schema=table.schema))
-    command = [sys.executable, "scripts/figures.py", "--experiments", "widths"]
+    command = [sys.executable, "scripts/draw.py", "--experiments", "widths"]
     command += ["--measurements", "measurements.parquet", "--output", ".", "--scorecard", "card"]
     subprocess.run(command, cwd=folder, check=True, timeout=TIMEOUT)
     text = (folder / "widths.md").read_text()
@@ -122,7 +119,9 @@ def test_an_experiment_is_one_file_and_one_block(tmp_path: Path) -> None:
 
 def shown(experiment: str) -> pd.DataFrame:
     """The published measurements that an experiment shows."""
-    return output.rows_of(experiment, measurement.read(PUBLISHED / "measurements.parquet"))
+    return writing.experiment_rows(
+        experiment, measurement_table.read_measurements(PUBLISHED / "measurements.parquet")
+    )
 
 
 def page(name: str) -> str:
@@ -210,7 +209,7 @@ def test_what_the_probes_found_is_what_was_measured() -> None:
 
 def test_the_error_budget_is_that_of_the_default_study() -> None:
     text = page("measuring.md")
-    found = json.loads((PUBLISHED / "conventions.json").read_text())
+    found = json.loads((PUBLISHED / "error_budget.json").read_text())
     first, *others = found["conventions"]
     rows = shown("base_law").set_index("run")
     run = rows[rows.variant == "fp32"].loc[found["run"]]
@@ -240,14 +239,14 @@ def test_the_calibration_of_the_instrument_reads_what_the_page_shows() -> None:
     lines = [line.split() for line in printed.splitlines()]
     rows = re.findall(r"^(.+: .+?) +(\S+) +(\S+)  ok$", printed, re.MULTILINE)
     shown = {name: [float(number) for number in numbers] for name, *numbers in rows}
-    for one in calibration.checks():
+    for one in instrument_checks.run_checks():
         # processors add float32 in different orders: the last digit that is shown may differ
         here = pytest.approx([one.expected, one.read], abs=0.0005 + one.tolerance)
         assert shown.pop(f"{one.dataset}: {one.model}") == here
         assert one.ok
     assert not shown
-    for name in calibration.READINGS:
-        low, high = calibration.band(name)
+    for name in instrument_checks.READINGS:
+        low, high = instrument_checks.prediction_interval(name)
         (read,) = (line[-2] for line in lines if line[0] == f"{name},")
         assert [f"{name},", "trained", f"{low:.3f}", "to", f"{high:.3f}", read, "ok"] in lines
         assert low <= float(read) <= high
@@ -301,7 +300,11 @@ def test_numbers_that_do_not_follow_from_what_is_published_say_so(name: str, sai
 def test_the_runs_that_a_gpu_trained_in_minutes_are_published(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     runs = set(study("minutes").runs)
-    rows = measurement.read(PUBLISHED / "measurements.parquet").to_pandas().drop_duplicates("run")
+    rows = (
+        measurement_table.read_measurements(PUBLISHED / "measurements.parquet")
+        .to_pandas()
+        .drop_duplicates("run")
+    )
     devices = rows[rows.run.isin(runs)].device.str.extract("(H100|H200|cpu)", expand=False).value_counts()
     assert devices.to_dict() == {"H200": 20, "H100": 6}
     assert len(runs) == 26

@@ -17,7 +17,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from workflow import TIMEOUT, copy_tree, environment, finish, make, measured, rule_of, snakemake
+from helpers.workflow import TIMEOUT, copy_tree, environment, finish, make, measured, rule_of, snakemake
 
 ROUNDS = 20
 long = pytest.mark.skipif(not os.environ.get("FAULTS"), reason="minutes long: make faults")
@@ -133,7 +133,7 @@ STAGES = [
     "train",
     "quantize",
     "capacity",
-    "conventions",
+    "error_budget",
     "collect_study",
     "draw",
     "explorer",

@@ -7,12 +7,12 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from knowledge_capacity.files import UserError, exclusive, replacing, write_json, write_parquet
+from knowledge_capacity.files import UserError, atomic_write, lock_folder, write_json, write_parquet
 
 
 def test_a_file_takes_its_name_only_once_it_is_complete(tmp_path: Path) -> None:
     path = tmp_path / "new" / "folder" / "file.txt"
-    with replacing(path) as aside:
+    with atomic_write(path) as aside:
         assert aside.parent == path.parent  # on one file system, or it could not be renamed
         assert aside.name.startswith(".")
         aside.write_text("half")
@@ -25,7 +25,7 @@ def test_a_file_takes_its_name_only_once_it_is_complete(tmp_path: Path) -> None:
 def test_the_old_file_stays_until_the_new_one_is_complete(tmp_path: Path) -> None:
     path = tmp_path / "file.txt"
     path.write_text("old")
-    with replacing(path) as aside:
+    with atomic_write(path) as aside:
         aside.write_text("new")
         assert path.read_text() == "old"
     assert path.read_text() == "new"
@@ -37,7 +37,7 @@ def test_the_old_file_stays_when_the_block_raises(tmp_path: Path, error: type[Ba
     path.write_text("old")
 
     def fail() -> None:
-        with replacing(path) as aside:
+        with atomic_write(path) as aside:
             aside.write_text("new")
             raise error
 
@@ -50,7 +50,7 @@ def test_the_old_file_stays_when_the_block_raises(tmp_path: Path, error: type[Ba
 def test_a_block_that_writes_nothing_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "file.txt"
     path.write_text("old")
-    with pytest.raises(FileNotFoundError), replacing(path):
+    with pytest.raises(FileNotFoundError), atomic_write(path):
         pass
     assert path.read_text() == "old"
 
@@ -82,17 +82,17 @@ def test_parquet_reads_back_with_its_metadata(tmp_path: Path) -> None:
 
 
 def test_two_jobs_do_not_work_in_one_folder(tmp_path: Path) -> None:
-    held = exclusive(tmp_path / "run")
+    held = lock_folder(tmp_path / "run")
     for _ in range(2):
         with pytest.raises(UserError, match=rf"another job is at work here.* on \S+: kill {os.getpid()}$"):
-            exclusive(tmp_path / "run")
+            lock_folder(tmp_path / "run")
     held.close()
-    exclusive(tmp_path / "run").close()
+    lock_folder(tmp_path / "run").close()
 
 
 def test_files_can_be_read_by_whoever_may_read_others(tmp_path: Path) -> None:
     path, plain = tmp_path / "file", tmp_path / "plain"
     plain.write_text("")
-    with replacing(path) as aside:
+    with atomic_write(path) as aside:
         aside.touch(mode=0o600)
     assert path.stat().st_mode == plain.stat().st_mode

@@ -6,7 +6,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from knowledge_capacity.fingerprint import fingerprint
+from knowledge_capacity.fingerprint import code_fingerprint
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 LATER = count(1)
@@ -56,12 +56,12 @@ def edit(path: Path, old: str, new: str) -> None:
 
 
 def test_it_is_twelve_hexadecimal_digits_and_stays_the_same(root: Path, tmp_path: Path) -> None:
-    found = fingerprint(root, "script.py")
+    found = code_fingerprint(root, "script.py")
     assert len(found) == 12
     assert set(found) <= set("0123456789abcdef")
-    assert fingerprint(root, "script.py") == found
+    assert code_fingerprint(root, "script.py") == found
     elsewhere = shutil.copytree(root, tmp_path / "copy")
-    assert fingerprint(elsewhere, "script.py") == found
+    assert code_fingerprint(elsewhere, "script.py") == found
 
 
 @pytest.mark.parametrize(
@@ -83,9 +83,9 @@ def test_it_is_twelve_hexadecimal_digits_and_stays_the_same(root: Path, tmp_path
     ],
 )
 def test_prose_and_layout_do_not_show(root: Path, old: str, new: str) -> None:
-    before = fingerprint(root, "script.py")
+    before = code_fingerprint(root, "script.py")
     edit(root / "pkg/direct.py", old, new)
-    assert fingerprint(root, "script.py") == before
+    assert code_fingerprint(root, "script.py") == before
 
 
 @pytest.mark.parametrize(
@@ -109,49 +109,49 @@ def test_prose_and_layout_do_not_show(root: Path, old: str, new: str) -> None:
     ],
 )
 def test_code_of_a_reached_file_shows(root: Path, file: str, old: str, new: str) -> None:
-    before = fingerprint(root, "script.py")
+    before = code_fingerprint(root, "script.py")
     if old:
         edit(root / file, old, new)
     else:
         write(root / file, new)
     if "(times + len" in new:
         edit(root / file, '"it\'s")', '"it\'s"))')
-    assert fingerprint(root, "script.py") != before
+    assert code_fingerprint(root, "script.py") != before
 
 
 @pytest.mark.parametrize("source", ["pkg/direct.cpp", "pkg/direct/all.cpp", "pkg/direct/part.h"])
 def test_the_kernels_beside_a_module_show(root: Path, source: str) -> None:
-    before = fingerprint(root, "script.py")
+    before = code_fingerprint(root, "script.py")
     write(root / source, "int one;")
-    with_kernels = fingerprint(root, "script.py")
+    with_kernels = code_fingerprint(root, "script.py")
     assert with_kernels != before
     write(root / source, "int two;")
-    assert fingerprint(root, "script.py") not in (before, with_kernels)
+    assert code_fingerprint(root, "script.py") not in (before, with_kernels)
 
 
 @pytest.mark.parametrize(
     "file", ["pkg/unreached.py", "unreached.py", "pkg/unreached.cpp", "pkg/unreached/part.h"]
 )
 def test_code_of_other_files_does_not_show(root: Path, file: str) -> None:
-    before = fingerprint(root, "script.py")
+    before = code_fingerprint(root, "script.py")
     write(root / file, "VALUE = 2\n")
-    assert fingerprint(root, "script.py") == before
+    assert code_fingerprint(root, "script.py") == before
     (root / file).unlink()
-    assert fingerprint(root, "script.py") == before
+    assert code_fingerprint(root, "script.py") == before
 
 
 def test_a_string_that_is_no_docstring_is_code(root: Path) -> None:
     write(root / "script.py", 'x = 1\n"""Prose."""\n')
-    before = fingerprint(root, "script.py")
+    before = code_fingerprint(root, "script.py")
     write(root / "script.py", 'x = "Prose."\n"""Prose."""\n')
-    assert fingerprint(root, "script.py") != before
+    assert code_fingerprint(root, "script.py") != before
 
 
 def test_moving_code_to_another_file_shows(root: Path) -> None:
-    before = fingerprint(root, "script.py")
+    before = code_fingerprint(root, "script.py")
     (root / "pkg/far.py").rename(root / "pkg/near.py")
     edit(root / "pkg/inner/deep.py", "..far", "..near")
-    assert fingerprint(root, "script.py") != before
+    assert code_fingerprint(root, "script.py") != before
 
 
 @pytest.mark.parametrize(
@@ -181,52 +181,52 @@ def test_moving_code_to_another_file_shows(root: Path) -> None:
 )
 def test_every_way_to_import_is_followed(root: Path, importer: str, statement: str) -> None:
     write(root / importer, statement + "\n")
-    found = [fingerprint(root, importer)]
+    found = [code_fingerprint(root, importer)]
     edit(root / "pkg/inner/deep.py", "VALUE = 21", "VALUE = 22")
-    found.append(fingerprint(root, importer))
+    found.append(code_fingerprint(root, importer))
     edit(root / "pkg/far.py", "'far'", "'further'")  # which deep.py imports
-    found.append(fingerprint(root, importer))
+    found.append(code_fingerprint(root, importer))
     edit(root / "pkg/inner/deep.py", "from ..far import WORD", "from ..unreached import VALUE")
-    found.append(fingerprint(root, importer))
+    found.append(code_fingerprint(root, importer))
     edit(root / "pkg/unreached.py", "VALUE = 1", "VALUE = 7")
-    found.append(fingerprint(root, importer))
+    found.append(code_fingerprint(root, importer))
     assert len(set(found)) == 5
 
 
 @pytest.mark.parametrize("statement", ["import pkg.inner.deep", "from pkg.inner.deep import VALUE"])
 def test_packages_on_the_way_are_reached(root: Path, statement: str) -> None:
     write(root / "script.py", statement + "\n")
-    before = fingerprint(root, "script.py")
+    before = code_fingerprint(root, "script.py")
     edit(root / "pkg/inner/__init__.py", "ON = True", "ON = False")
-    between = fingerprint(root, "script.py")
+    between = code_fingerprint(root, "script.py")
     write(root / "pkg/__init__.py", "X = 1\n")
-    assert len({before, between, fingerprint(root, "script.py")}) == 3
+    assert len({before, between, code_fingerprint(root, "script.py")}) == 3
 
 
 def test_files_that_import_each_other_come_to_an_end(root: Path) -> None:
     write(root / "pkg/far.py", "from . import direct\nWORD = 'far'\n")
-    before = fingerprint(root, "script.py")
+    before = code_fingerprint(root, "script.py")
     edit(root / "pkg/far.py", "'far'", "'further'")
-    assert fingerprint(root, "script.py") != before
+    assert code_fingerprint(root, "script.py") != before
 
 
 def test_several_entries_count_together_in_any_order(root: Path) -> None:
-    both = fingerprint(root, "script.py", "unreached.py")
-    assert both == fingerprint(root, "unreached.py", "script.py")
-    assert both not in (fingerprint(root, "script.py"), fingerprint(root, "unreached.py"))
+    both = code_fingerprint(root, "script.py", "unreached.py")
+    assert both == code_fingerprint(root, "unreached.py", "script.py")
+    assert both not in (code_fingerprint(root, "script.py"), code_fingerprint(root, "unreached.py"))
     edit(root / "pkg/unreached.py", "VALUE = 1", "VALUE = 12")
-    assert fingerprint(root, "script.py", "unreached.py") != both
+    assert code_fingerprint(root, "script.py", "unreached.py") != both
 
 
 def test_a_missing_entry_is_an_error(root: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"missing\.py"):
-        fingerprint(root, "script.py", "missing.py")
+        code_fingerprint(root, "script.py", "missing.py")
 
 
 def test_an_entry_that_is_not_python_is_an_error(root: Path) -> None:
     write(root / "script.py", "def (\n")
     with pytest.raises(SyntaxError):
-        fingerprint(root, "script.py")
+        code_fingerprint(root, "script.py")
 
 
 @pytest.fixture
@@ -239,12 +239,12 @@ def reached(scripts: Path, *entries: str) -> set[str]:
     """The modules of the library whose code shows in the fingerprint of these entries."""
     found = set()
     for file in sorted((scripts / "knowledge_capacity").rglob("*.py")):
-        before, text = fingerprint(scripts, *entries), file.read_text()
+        before, text = code_fingerprint(scripts, *entries), file.read_text()
         write(file, text + "\nEDITED = True\n")
-        if fingerprint(scripts, *entries) != before:
+        if code_fingerprint(scripts, *entries) != before:
             found.add(file.relative_to(scripts / "knowledge_capacity").as_posix().removesuffix(".py"))
         write(file, text)
-        assert fingerprint(scripts, *entries) == before
+        assert code_fingerprint(scripts, *entries) == before
     return found
 
 

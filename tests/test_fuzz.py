@@ -16,11 +16,11 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from knowledge_capacity.capacity import measurement
 from knowledge_capacity.config import ConfigError, Sources
-from knowledge_capacity.experiments import experiment_modules
+from knowledge_capacity.experiments import list_experiments
 from knowledge_capacity.files import UserError
-from knowledge_capacity.study import Study
+from knowledge_capacity.measurements import measurement_table
+from knowledge_capacity.study.study import Study
 
 ROOT = Path(__file__).parents[1]
 ALL = 50 if os.environ.get("FUZZ") else 1
@@ -131,7 +131,7 @@ def test_a_wrong_configuration_is_refused_in_words(
     file = tmp_path_factory.getbasetemp() / "fuzzed.yaml"
     file.write_text(yaml.safe_dump(tree))
     studies: list[Study] = []
-    said = refusal(ConfigError, lambda: studies.append(Study(tree, [file], experiment_modules())))
+    said = refusal(ConfigError, lambda: studies.append(Study(tree, [file], list_experiments())))
     assert all(": " in line for line in said.splitlines())
     for slug in studies[0].runs if studies else ():
         assert not Path(slug).is_absolute()
@@ -150,7 +150,7 @@ def test_a_text_that_is_no_configuration_is_refused_in_words(
         text = text[:at] + put + text[at + 1 :]
     file = tmp_path_factory.getbasetemp() / "text.yaml"
     file.write_bytes(text.encode("utf-8", "surrogatepass"))
-    refusal(ConfigError, lambda: Study(Sources.of_file(file).config, [file], experiment_modules()))
+    refusal(ConfigError, lambda: Study(Sources.of_file(file).config, [file], list_experiments()))
 
 
 @cache
@@ -175,8 +175,8 @@ def test_a_file_that_is_no_measurements_is_refused_in_words(
         content[min(int(place * len(content)), len(content) - 1)] = value
     file = tmp_path_factory.getbasetemp() / "measurements.parquet"
     file.write_bytes(content[: int(kept * len(content))])
-    said = refusal(UserError, lambda: measurement.read(file))
-    assert str(file) in said or measurement.read(file).equals(published())
+    said = refusal(UserError, lambda: measurement_table.read_measurements(file))
+    assert str(file) in said or measurement_table.read_measurements(file).equals(published())
 
 
 @settings(many, max_examples=20 * ALL)
@@ -203,5 +203,5 @@ def test_measurements_with_other_columns_are_refused_in_words(
         table = table.append_column(name + "2", table.column(name))
     file = tmp_path_factory.getbasetemp() / "columns.parquet"
     pq.write_table(table, file)
-    said = refusal(UserError, lambda: measurement.read(file))
+    said = refusal(UserError, lambda: measurement_table.read_measurements(file))
     assert str(file) in said or table.schema.equals(published().schema)

@@ -8,8 +8,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from knowledge_capacity.capacity import measurement
-from workflow import ROOT, copy_tree, make, planned, snakemake
+from helpers.workflow import ROOT, copy_tree, make, planned, snakemake
+from knowledge_capacity.measurements import measurement_table
 
 PUBLISHED = ROOT / "results/published"
 Row = dict[str, Any]
@@ -18,7 +18,7 @@ Row = dict[str, Any]
 @pytest.fixture(scope="module")
 def rows() -> list[Row]:
     """Measurements for two experiments, of runs that are in both."""
-    found: list[Row] = measurement.read(PUBLISHED / "measurements.parquet").to_pylist()
+    found: list[Row] = measurement_table.read_measurements(PUBLISHED / "measurements.parquet").to_pylist()
     of = ["base_law", "quantization"]
     kept = [
         {**row, "experiments": [name for name in row["experiments"] or () if name in of]} for row in found
@@ -29,7 +29,9 @@ def rows() -> list[Row]:
 def theirs(folder: Path, rows: list[Row]) -> str:
     """A folder of somebody's measurements."""
     folder.mkdir()
-    pq.write_table(pa.Table.from_pylist(rows, schema=measurement.SCHEMA), folder / "measurements.parquet")
+    pq.write_table(
+        pa.Table.from_pylist(rows, schema=measurement_table.SCHEMA), folder / "measurements.parquet"
+    )
     return str(folder)
 
 
@@ -50,8 +52,8 @@ def test_the_published_measurements_make_every_figure_they_are_for_without_a_run
     assert 'snakemake --workflow-profile envs/local --cores 2 figures  --config "source=published"' in plan
     said = snakemake(folder, "--cores", "2", "results/measurements.parquet", "--config", "source=published")
     assert "collect" in said
-    made = measurement.read(folder / "results/measurements.parquet")
-    assert made.equals(measurement.read(PUBLISHED / "measurements.parquet"))
+    made = measurement_table.read_measurements(folder / "results/measurements.parquet")
+    assert made.equals(measurement_table.read_measurements(PUBLISHED / "measurements.parquet"))
     snakemake(folder, "--cores", "2", "figures", "--config", "source=published")
     for one in PUBLISHED.glob("*.png"):
         for file in (one, one.with_suffix(".md")):
@@ -110,11 +112,11 @@ def test_publishing_adds_measurements_and_refuses_those_that_disagree(
         "scorecard.json",
     }
     assert "quantization.png" not in first
-    assert measurement.read(published / "measurements.parquet").num_rows == len(law)
+    assert measurement_table.read_measurements(published / "measurements.parquet").num_rows == len(law)
     publish("both", rows)
     assert (published / "quantization.png").exists()
     whole = contents(published)
-    assert measurement.read(published / "measurements.parquet").num_rows == len(rows)
+    assert measurement_table.read_measurements(published / "measurements.parquet").num_rows == len(rows)
     publish("again", law)  # nothing new in them, and nothing is lost
     assert contents(published) == whole
     other = {**law[0], "bits_learned": law[0]["bits_learned"] * 0.99}

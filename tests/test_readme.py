@@ -7,9 +7,10 @@ from types import ModuleType
 
 import pandas as pd
 import pytest
-from knowledge_capacity.bits import request
-from knowledge_capacity.capacity import measurement
-from knowledge_capacity.experiments import base_law, biod, output, quantization
+from knowledge_capacity.experiments import base_law, biod, quantization
+from knowledge_capacity.figures import writing
+from knowledge_capacity.measurements import measurement_table
+from knowledge_capacity.study import overlay_files
 
 ROOT = Path(__file__).parents[1]
 PUBLISHED = ROOT / "results/published"
@@ -17,7 +18,7 @@ PUBLISHED = ROOT / "results/published"
 
 @pytest.fixture(scope="module")
 def rows() -> pd.DataFrame:
-    return measurement.read(PUBLISHED / "measurements.parquet").to_pandas()
+    return measurement_table.read_measurements(PUBLISHED / "measurements.parquet").to_pandas()
 
 
 @pytest.mark.parametrize("module", [base_law, biod, quantization])
@@ -25,7 +26,9 @@ def test_the_published_tables_follow_from_the_published_measurements(
     module: ModuleType, tmp_path: Path
 ) -> None:
     name = module.__name__.rpartition(".")[2]
-    output.write(name, measurement.read(PUBLISHED / "measurements.parquet"), tmp_path / name)
+    writing.write_figure(
+        name, measurement_table.read_measurements(PUBLISHED / "measurements.parquet"), tmp_path / name
+    )
     assert (tmp_path / f"{name}.md").read_text() == (PUBLISHED / f"{name}.md").read_text()
 
 
@@ -35,7 +38,7 @@ def test_the_numbers_in_the_readme_are_the_measured_ones(
     """Those of the default study: more has been measured and published since."""
     text = " ".join((ROOT / "README.md").read_text().split())
     monkeypatch.chdir(ROOT)
-    default = set(request.study_of(*request.configuration([])).runs)
+    default = set(overlay_files.make_study(*overlay_files.read_configuration([])).runs)
     rows = rows[rows.run.isin(default)]
     assert rows.run.nunique() == len(default)
     full = rows[rows.variant == "fp32"]

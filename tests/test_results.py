@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from knowledge_capacity.capacity import measurement
-from knowledge_capacity.experiments import output
+from knowledge_capacity.figures import writing
+from knowledge_capacity.measurements import measurement_table
 
 ROOT = Path(__file__).parents[1]
 PUBLISHED = ROOT / "results/published"
@@ -16,7 +16,7 @@ CLAIMS = json.loads((PUBLISHED / "scorecard.json").read_text())
 
 @pytest.fixture(scope="module")
 def rows() -> pd.DataFrame:
-    return measurement.read(PUBLISHED / "measurements.parquet").to_pandas()
+    return measurement_table.read_measurements(PUBLISHED / "measurements.parquet").to_pandas()
 
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim["claim"])
@@ -91,7 +91,9 @@ def test_the_base_law_at_the_papers_pools(rows: pd.DataFrame) -> None:
         assert (bits["name"] + bits["birth_date"]) / row.bits_learned > 0.975
     for bits in map(dict, [*deep.bits_by_attribute, *largest.bits_by_attribute]):
         assert min(bits[name] for name in ("birth_city", "university", "major", "employer")) > 10_000
-    shown = output.rows_of("base_law", measurement.read(PUBLISHED / "measurements.parquet"))
+    shown = writing.experiment_rows(
+        "base_law", measurement_table.read_measurements(PUBLISHED / "measurements.parquet")
+    )
     shown = shown[(shown.n_people == 300) & (shown.exposures == 1000)]
     small = shown.groupby("architecture").capacity_ratio.mean()
     assert f"R rises from {small['gpt2-2-1-d8']:.2f} to {small.max():.2f} among small models" in TEXT

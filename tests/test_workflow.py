@@ -9,8 +9,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from helpers.workflow import SMOKE, TREE, copy_tree, make, planned, snakemake
 from knowledge_capacity import layout
-from workflow import SMOKE, TREE, copy_tree, make, planned, snakemake
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +56,7 @@ def test_the_smoke_study_runs_from_people_to_figures(finished: tuple[Path, str])
     answers = rows.accuracy_by_attribute.notna()
     assert (rows[~answers].people_scored == 20).all()
     assert (rows[answers].people_scored == 10).all()
-    budget = json.loads((folder / "results/conventions.json").read_text())
+    budget = json.loads((folder / "results/error_budget.json").read_text())
     example = rows[(rows.run == budget["run"]) & (rows.variant == "fp32")]
     assert budget["conventions"][0]["ratio"] == pytest.approx(example.capacity_ratio.item(), rel=1e-6)
     wanted = set(yaml.safe_load((folder / "studies/smoke.yaml").read_text())["experiments"])
@@ -134,7 +134,7 @@ def test_a_figure_module_edited_draws_that_figure(edited: Callable[[str, str, st
 
 def test_the_style_edited_draws_all_figures(edited: Callable[[str, str, str], Path]) -> None:
     folder = edited(f"{LIBRARY}/experiments/style.py", "COLUMN = 3.4", "COLUMN = 3.5")
-    assert planned(folder, *SMOKE) == {"conventions": 1, **PAGES}
+    assert planned(folder, *SMOKE) == {"error_budget": 1, **PAGES}
 
 
 def test_a_quantizer_edited_trains_nothing(edited: Callable[[str, str, str], Path]) -> None:
@@ -143,26 +143,26 @@ def test_a_quantizer_edited_trains_nothing(edited: Callable[[str, str, str], Pat
     )
     jobs = planned(folder, *SMOKE)
     # runs of three cells have variants, by rounding and by gptq, which rounds too; and one is trained rounded
-    assert jobs == {"train": 1, "quantize": 6, "capacity": 3, **MEASURED}
+    assert jobs == {"train": 1, "quantize": 6, "measure": 3, **MEASURED}
 
 
 def test_the_metric_edited_measures_again_and_trains_nothing(edited: Callable[[str, str, str], Path]) -> None:
     folder = edited(f"{LIBRARY}/capacity/intervals.py", "RESAMPLES = 1000", "RESAMPLES = 1001")
-    assert planned(folder, *SMOKE) == {**MEASURED, "capacity": CELLS, "extract": 1, "conventions": 1}
+    assert planned(folder, *SMOKE) == {**MEASURED, "measure": CELLS, "extract": 1, "error_budget": 1}
 
 
 def test_another_sample_of_people_is_measured_and_trains_nothing(
     edited: Callable[[str, str, str], Path],
 ) -> None:
     folder = edited("config.yaml", "scored_people: null", "scored_people: 10")
-    assert planned(folder, *SMOKE) == {**MEASURED, "capacity": CELLS, "conventions": 1}
+    assert planned(folder, *SMOKE) == {**MEASURED, "measure": CELLS, "error_budget": 1}
     edited("config.yaml", "scored_people: 10", "scored_people: 1000")  # there are 20
     assert planned(folder, *SMOKE) == {}
 
 
 def test_a_seed_added_trains_one_run(edited: Callable[[str, str, str], Path]) -> None:
     folder = edited("studies/smoke.yaml", "  biod:\n    seeds: *seed", "  biod:\n    seeds: [0, 1]")
-    assert planned(folder, *SMOKE) == {"people": 1, "train": 1, "capacity": 1, **MEASURED}
+    assert planned(folder, *SMOKE) == {"people": 1, "train": 1, "measure": 1, **MEASURED}
 
 
 def test_a_seed_added_to_one_experiment_leaves_other_runs_of_its_dataset_alone(
@@ -182,7 +182,7 @@ def test_a_seed_added_to_one_experiment_leaves_other_runs_of_its_dataset_alone(
 
 def test_how_a_job_is_run_trains_nothing(finished: tuple[Path, str]) -> None:
     folder, _ = finished
-    ways = ("train:processes=2", "train:stack=2", "train:runtime=60", "capacity:gpu_slots=2")
+    ways = ("train:processes=2", "train:stack=2", "train:runtime=60", "measure:gpu_slots=2")
     assert planned(folder, *SMOKE, "--set-resources", *ways, "--set-threads", "train=2") == {}
 
 
@@ -213,7 +213,7 @@ def test_a_seed_added_trains_quantises_and_measures_that_run_alone(copy: Path) -
         "people": 1,
         "train": 1,  # of biod
         "quantize": 2,  # of the other's two cells
-        "capacity": 3,
+        "measure": 3,
         **MEASURED,
     }
     runs = [path.parent for path in copy.glob("results/runs/*/*/*/*/run.json")]
@@ -274,7 +274,7 @@ def test_the_weight_decay_of_a_recipe_changed_trains_its_runs(
         "smoke-100-repetitive: {<<: *few,",
         "smoke-100-repetitive: {<<: *few, weight_decay: 0.01,",
     )
-    assert planned(folder, *SMOKE) == {"train": 1, "capacity": 1, **MEASURED}
+    assert planned(folder, *SMOKE) == {"train": 1, "measure": 1, **MEASURED}
 
 
 def test_training_code_edited_trains_everything(edited: Callable[[str, str, str], Path]) -> None:

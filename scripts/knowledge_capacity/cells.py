@@ -8,7 +8,7 @@ from .files import UserError
 from .specs import Run
 
 
-def for_each(runs: Iterable[Run], do: Callable[[Run], None], log: console.Log) -> None:
+def process_each_run(runs: Iterable[Run], do: Callable[[Run], None], log: console.Log) -> None:
     """Do something for each run. Raises UserError at the end, with what each run says for which it failed."""
     failed = []
     for run in runs:
@@ -16,7 +16,7 @@ def for_each(runs: Iterable[Run], do: Callable[[Run], None], log: console.Log) -
             do(run)
         except Exception as error:
             log.write(traceback.format_exc())
-            failed.append(f"{run.slug}: {console.message(error).removeprefix(f'{run.slug}: ')}")
+            failed.append(f"{run.slug}: {console.error_message(error).removeprefix(f'{run.slug}: ')}")
             log.say(f"{log.job}: {failed[-1]}")
     if failed:
         raise UserError("; ".join(failed))

@@ -55,23 +55,23 @@ def main(job: Callable[[argparse.Namespace, Log], None], parser: argparse.Argume
     except Exception as error:
         log.write(traceback.format_exc())
         details = f" Details: {log.path}" if log.path else ""
-        log.say(f"{parser.prog}: {message(error)}{details}")
+        log.say(f"{parser.prog}: {error_message(error)}{details}")
         sys.exit(1)
 
 
-def message(error: Exception) -> str:
+def error_message(error: Exception) -> str:
     """An error in one line."""
     return str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """95 → 1:35, 7200 → 2:00:00."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def amount(count: float) -> str:
+def format_amount(count: float) -> str:
     """1234567 → 1.2M, three significant digits or fewer."""
     for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "K")):
         if count >= size:

@@ -29,29 +29,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 @contextmanager
-def held(options: argparse.Namespace) -> Iterator[str]:
+def hold_device(options: argparse.Namespace) -> Iterator[str]:
     """The device that a job measures on, with fp32 as fp32; a GPU is leased until the end.
 
     options: those of add_arguments.
     """
     torch.set_num_threads(options.threads)
     torch.set_float32_matmul_precision("highest")  # some containers turn TF32 on
-    file = lease() if options.device != "cpu" else None
+    file = lease_gpu() if options.device != "cpu" else None
     try:
-        yield chosen(options.device)
+        yield resolve_device(options.device)
     finally:
         if file:
             file.close()
 
 
-def chosen(name: str) -> str:
+def resolve_device(name: str) -> str:
     """The device that a name stands for: auto is the GPU where there is one."""
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     return name
 
 
-def lease() -> IO[str] | None:
+def lease_gpu() -> IO[str] | None:
     """Take the GPU with the fewest leases for this process, by setting CUDA_VISIBLE_DEVICES.
 
     To be called before CUDA starts, since it reads that variable once. The lease lasts until the returned
@@ -63,7 +63,7 @@ def lease() -> IO[str] | None:
     gpus = visible_gpus()
     if not gpus:
         return None
-    gpu, file = take(gpus, Path(tempfile.gettempdir()) / f"knowledge-capacity-{os.getuid()}")
+    gpu, file = take_lease(gpus, Path(tempfile.gettempdir()) / f"knowledge-capacity-{os.getuid()}")
     os.environ[VISIBLE] = gpu
     return file
 
@@ -77,10 +77,10 @@ def visible_gpus() -> list[str]:
     if not smi:
         return []
     found = subprocess.run([smi, "-L"], capture_output=True, text=True, check=False)  # noqa: S603 (a fixed command)
-    return listed(found.stdout)
+    return parse_gpu_list(found.stdout)
 
 
-def listed(text: str) -> list[str]:
+def parse_gpu_list(text: str) -> list[str]:
     """The UUIDs in what `nvidia-smi -L` says; of a GPU that is divided (MIG), those of its parts."""
     uuids: list[str] = []
     for uuid in re.findall(r"UUID: ((?:GPU|MIG)-[^)\s]+)", text):
@@ -90,7 +90,7 @@ def listed(text: str) -> list[str]:
     return uuids
 
 
-def take(gpus: list[str], folder: Path) -> tuple[str, IO[str]]:
+def take_lease(gpus: list[str], folder: Path) -> tuple[str, IO[str]]:
     """A lease on the GPU with the fewest (the first of equals): its name, and the locked file.
 
     A lease is a lock on FOLDER/gpu-NAME.NUMBER. One process chooses at a time, so that each sees the leases
@@ -99,14 +99,14 @@ def take(gpus: list[str], folder: Path) -> tuple[str, IO[str]]:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with open(folder / "choosing", "a") as choosing:
         fcntl.flock(choosing, fcntl.LOCK_EX)
-        found = {gpu: _leases(folder, gpu) for gpu in gpus}
+        found = {gpu: _count_leases(folder, gpu) for gpu in gpus}
         gpu = min(gpus, key=lambda gpu: found[gpu][0])
         file = open(found[gpu][1], "a")  # noqa: SIM115 (open for as long as the lease is held)
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     return gpu, file
 
 
-def _leases(folder: Path, gpu: str) -> tuple[int, Path]:
+def _count_leases(folder: Path, gpu: str) -> tuple[int, Path]:
     """How many leases a GPU has, and a file that is free for another."""
     name = re.sub(r"[^\w-]", "_", gpu)
     held, number, free = 0, 0, None

@@ -24,12 +24,12 @@ class UserError(Exception):
     """Something the user can mend; the message is one line that names file, field, value and remedy."""
 
 
-def remake(path: Path) -> str:
+def remake_remedy(path: Path) -> str:
     """What to do about a result that is damaged."""
     return f"Delete it and make it again: snakemake --cores 1 {shlex.quote(str(path))}"
 
 
-def exclusive(folder: Path) -> IO[str]:
+def lock_folder(folder: Path) -> IO[str]:
     """A lock on a folder, held until the returned file is closed or the process ends.
 
     Raises UserError, naming the process, when another one holds it, as a job does that outlived a killed Snakemake.
@@ -56,7 +56,7 @@ def exclusive(folder: Path) -> IO[str]:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that takes its name once the block has written it and it is on disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.part")
@@ -70,7 +70,7 @@ def replacing(path: Path) -> Iterator[Path]:
         aside.unlink(missing_ok=True)
 
 
-def digest(*paths: Path) -> str:
+def digest_files(*paths: Path) -> str:
     """Sixteen hex digits of what files hold. Raises UserError where one is missing."""
     found = hashlib.sha256()
     for path in paths:
@@ -85,31 +85,31 @@ def digest(*paths: Path) -> str:
 
 def write_json(path: Path, content: Any) -> None:
     """Write JSON for people: indented, keys in the order given."""
-    with replacing(path) as aside:
+    with atomic_write(path) as aside:
         aside.write_text(json.dumps(content, indent=2) + "\n")
 
 
-def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
+def add_checksum(content: Mapping[str, Any]) -> dict[str, Any]:
     """Content for write_json, with a checksum of it."""
-    return {**content, SEAL: _checksum(content)}
+    return {**content, SEAL: _json_checksum(content)}
 
 
-def unsealed(content: Mapping[str, Any]) -> dict[str, Any]:
+def verify_checksum(content: Mapping[str, Any]) -> dict[str, Any]:
     """What was sealed. Raises ValueError where it is not what it was; content without a seal is taken as it is."""
     rest = {key: value for key, value in content.items() if key != SEAL}
-    if content.get(SEAL, _checksum(rest)) != _checksum(rest):
+    if content.get(SEAL, _json_checksum(rest)) != _json_checksum(rest):
         raise ValueError("its checksum is that of other contents")
     return rest
 
 
-def _checksum(content: Mapping[str, Any]) -> str:
+def _json_checksum(content: Mapping[str, Any]) -> str:
     return f"{zlib.crc32(json.dumps(content, sort_keys=True).encode()):08x}"
 
 
 def write_parquet(path: Path, table: pa.Table, metadata: dict[str, str] | None = None) -> None:
     """Write a table, with `metadata` beside its schema."""
     kept = {**(table.schema.metadata or {}), **{k.encode(): v.encode() for k, v in (metadata or {}).items()}}
-    with replacing(path) as aside:
+    with atomic_write(path) as aside:
         pq.write_table(table.replace_schema_metadata(kept), aside, write_page_checksum=True)
 
 
@@ -122,5 +122,5 @@ def read_parquet(path: Path, name: str | Path | None = None, remedy: str | None 
         return pq.read_table(path, page_checksum_verification=True)
     except (OSError, pa.ArrowInvalid) as error:
         raise UserError(
-            f"{name or path}: not a readable Parquet file ({error}). {remedy or remake(path)}"
+            f"{name or path}: not a readable Parquet file ({error}). {remedy or remake_remedy(path)}"
         ) from error

@@ -18,7 +18,7 @@ from .specs import PythonModel, Run, TransformersModel
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
-def fingerprint(root: Path, *entries: str) -> str:
+def code_fingerprint(root: Path, *entries: str) -> str:
     """Twelve hex digits for the code reached from `entries`, paths below `root`.
 
     Raises FileNotFoundError for an entry that does not exist, SyntaxError for one that is not Python.
@@ -30,7 +30,7 @@ def fingerprint(root: Path, *entries: str) -> str:
         name = file.relative_to(root).as_posix()
         if name not in reached:
             stat = file.stat()
-            reached[name], imported = _read(file, root, stat.st_mtime_ns, stat.st_size)
+            reached[name], imported = _digest_source(file, root, stat.st_mtime_ns, stat.st_size)
             todo.extend(imported)
             folder = file.with_suffix("")
             for source in (file.with_suffix(".cpp"), *folder.glob("*.cpp"), *folder.glob("*.h")):
@@ -41,12 +41,12 @@ def fingerprint(root: Path, *entries: str) -> str:
     return hashlib.sha256(lines.encode()).hexdigest()[:12]
 
 
-def training_code(scripts: Path, run: Run) -> str:
+def training_fingerprint(scripts: Path, run: Run) -> str:
     """Fingerprints of all code that training a run depends on: the study's, and what it has of its own."""
-    return fingerprint(scripts, "train.py") + own_code(scripts, run)
+    return code_fingerprint(scripts, "train.py") + own_fingerprint(scripts, run)
 
 
-def own_code(scripts: Path, run: Run) -> str:
+def own_fingerprint(scripts: Path, run: Run) -> str:
     """Fingerprints of what a run has of its own; most have nothing.
 
     That is a model's files (a function's, with those beside it that it imports, or a config.json), and with qat the
@@ -55,26 +55,26 @@ def own_code(scripts: Path, run: Run) -> str:
     found = ""
     if run.recipe.qat:
         files = (f"knowledge_capacity/quantization/{name}.py" for name in ("rtn", "variants"))
-        found += fingerprint(scripts, *files)
+        found += code_fingerprint(scripts, *files)
     match run.architecture:
         case TransformersModel(config=config) if config.endswith(".json"):
             found += hashlib.sha256(Path(config).read_bytes()).hexdigest()[:12]
         case PythonModel(function=function):
             file = Path(function.rpartition(":")[0])
-            found += fingerprint(file.parent, file.name)
+            found += code_fingerprint(file.parent, file.name)
     return found
 
 
 @cache
-def _read(file: Path, root: Path, modified: int, size: int) -> tuple[str, tuple[Path, ...]]:
+def _digest_source(file: Path, root: Path, modified: int, size: int) -> tuple[str, tuple[Path, ...]]:
     """Digest of one file's code, and the local files it imports."""
     found: list[ast.Import | ast.ImportFrom] = []
-    code = _canonical(ast.parse(file.read_bytes(), filename=str(file)), found)
-    imported = tuple(path for node in found for path in _imports(node, file, root))
+    code = _canonical_text(ast.parse(file.read_bytes(), filename=str(file)), found)
+    imported = tuple(path for node in found for path in _imported_files(node, file, root))
     return hashlib.sha256(code.encode()).hexdigest(), imported
 
 
-def _canonical(node: Any, imports: list[ast.Import | ast.ImportFrom]) -> str:
+def _canonical_text(node: Any, imports: list[ast.Import | ast.ImportFrom]) -> str:
     """A syntax tree as text that does not depend on the version of Python (unlike `ast.dump`), without docstrings.
 
     imports: what it imports is added to them.
@@ -85,17 +85,17 @@ def _canonical(node: Any, imports: list[ast.Import | ast.ImportFrom]) -> str:
         elif isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:]
         kept = [
-            f"{name}={_canonical(value, imports)}"
+            f"{name}={_canonical_text(value, imports)}"
             for name in node._fields
             if (value := getattr(node, name, None)) is not None and value != []
         ]
         return f"{type(node).__name__}({','.join(kept)})"
     if isinstance(node, list):
-        return f"[{','.join([_canonical(item, imports) for item in node])}]"
+        return f"[{','.join([_canonical_text(item, imports) for item in node])}]"
     return repr(node)
 
 
-def _imports(node: ast.Import | ast.ImportFrom, file: Path, root: Path) -> Iterator[Path]:
+def _imported_files(node: ast.Import | ast.ImportFrom, file: Path, root: Path) -> Iterator[Path]:
     """Files below root that a module imports directly, packages' __init__ files included."""
     if isinstance(node, ast.Import):
         dotted = [alias.name for alias in node.names]

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from . import layout
-from .files import digest
-from .specs import Quantizer, Questions, Run, to_json
+from .files import digest_files
+from .specs import Extraction, Quantizer, Run, to_json
 
 KEY = "made_from"  # in a table's metadata and in a file of variants
 
@@ -25,18 +25,18 @@ def data_digests(run: Run, results: Path) -> dict[str, str]:
         "tokenizer": [layout.tokenizer_path(run, results)],
         "texts": [results / file for file in layout.text_files(run.dataset, run.seed)],
     }
-    return {name: digest(*paths) for name, paths in files.items() if paths}
+    return {name: digest_files(*paths) for name, paths in files.items() if paths}
 
 
 def run_digests(run: Run, results: Path) -> dict[str, str]:
     """Digests of a run's weights with their config.json, and of its record, which says what they were made from."""
     return {
-        "model": digest(results / layout.model_file(run), results / layout.config_file(run)),
-        "record": digest(results / layout.record_file(run)),
+        "model": digest_files(results / layout.model_file(run), results / layout.config_file(run)),
+        "record": digest_files(results / layout.record_file(run)),
     }
 
 
-def variants_made_from(run: Run, results: Path, quantizers: Sequence[Quantizer], code: str) -> MadeFrom:
+def variants_provenance(run: Run, results: Path, quantizers: Sequence[Quantizer], code: str) -> MadeFrom:
     """What a file of variants is made from. code: fingerprint of the method's code."""
     return {
         "code": code,
@@ -46,7 +46,7 @@ def variants_made_from(run: Run, results: Path, quantizers: Sequence[Quantizer],
     }
 
 
-def measurements_made_from(
+def measurements_provenance(
     run: Run, results: Path, methods: Sequence[str], scored_people: int | None, code: str
 ) -> MadeFrom:
     """What measurements are made from. methods: those of the run's variants. code: fingerprint of what measures."""
@@ -56,11 +56,11 @@ def measurements_made_from(
         "scored_people": scored_people,
         **run_digests(run, results),
         **data_digests(run, results),
-        "variants": {method: digest(file) for method, file in files.items()},
+        "variants": {method: digest_files(file) for method, file in files.items()},
     }
 
 
-def answers_made_from(run: Run, results: Path, questions: Sequence[Questions], code: str) -> MadeFrom:
+def answers_provenance(run: Run, results: Path, questions: Sequence[Extraction], code: str) -> MadeFrom:
     """What answers, and the measurements of them, are made from. code: fingerprint of what asks."""
     return {
         "code": code,
@@ -70,7 +70,7 @@ def answers_made_from(run: Run, results: Path, questions: Sequence[Questions], c
     }
 
 
-def in_table(path: Path, made_from: MadeFrom) -> bool:
+def is_table_current(path: Path, made_from: MadeFrom) -> bool:
     """Whether a table is there, whole, and was made from this."""
     try:
         found = pq.read_table(path, page_checksum_verification=True).schema.metadata or {}
@@ -79,12 +79,12 @@ def in_table(path: Path, made_from: MadeFrom) -> bool:
         return False
 
 
-def metadata(made_from: MadeFrom) -> dict[str, str]:
-    """What `in_table` looks for, for `files.write_parquet`."""
+def provenance_metadata(made_from: MadeFrom) -> dict[str, str]:
+    """What `is_table_current` looks for, for `files.write_parquet`."""
     return {KEY: json.dumps(made_from, sort_keys=True)}
 
 
-def renew(paths: Iterable[Path]) -> None:
+def touch_files(paths: Iterable[Path]) -> None:
     """Give files the time of now: they are as new as what they were made from, and Snakemake goes by times."""
     for path in paths:
         os.utime(path)

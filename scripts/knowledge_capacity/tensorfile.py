@@ -10,24 +10,24 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from .files import replacing
+from .files import atomic_write
 
 CHECKSUM = "checksum"
 
 
-class Damaged(Exception):
+class DamagedFileError(Exception):
     """It is not what was written: cut off, changed, or no file of tensors at all."""
 
 
-def write(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
     """Write tensors, from whatever device, and texts beside them."""
     kept = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    with replacing(path) as aside:
-        save_file(kept, aside, {**metadata, CHECKSUM: _checksum(kept, metadata)})
-        _in_order(aside)
+    with atomic_write(path) as aside:
+        save_file(kept, aside, {**metadata, CHECKSUM: _tensors_checksum(kept, metadata)})
+        _sort_metadata(aside)
 
 
-def _in_order(path: Path) -> None:
+def _sort_metadata(path: Path) -> None:
     """Sort the texts, which safetensors writes in any order, so that the same contents are the same bytes."""
     with open(path, "rb+") as file:
         size = int.from_bytes(file.read(8), "little")
@@ -39,7 +39,7 @@ def _in_order(path: Path) -> None:
         file.write(text)
 
 
-def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Tensors and texts. Files that others wrote have no checksum, and are taken as they are.
 
     Raises Damaged and OSError.
@@ -49,14 +49,14 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             texts: dict[str, str] = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}
     except SafetensorError as error:
-        raise Damaged(str(error)) from error
+        raise DamagedFileError(str(error)) from error
     expected = texts.pop(CHECKSUM, None)
-    if expected is not None and expected != _checksum(tensors, texts):
-        raise Damaged("its checksum is that of other contents")
+    if expected is not None and expected != _tensors_checksum(tensors, texts):
+        raise DamagedFileError("its checksum is that of other contents")
     return tensors, texts
 
 
-def _checksum(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
+def _tensors_checksum(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
     """CRC-32 of names, types, shapes, bytes and texts: enough against accidents, and faster than disks are."""
     sum_ = zlib.crc32(json.dumps(sorted(metadata.items())).encode())
     for name in sorted(tensors):

@@ -47,7 +47,7 @@ class CanonMLP(MLP):
 
     def forward(self, x: Tensor) -> Tensor:
         inner = self.d(self.inner(self.c(x)) + self.inner.bias)
-        return self.outer(ops.activate(inner, self.activation))
+        return self.outer(ops.apply_activation(inner, self.activation))
 
 
 def canon(

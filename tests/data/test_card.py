@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 from knowledge_capacity.data import corpus, pools, tokenizer
-from knowledge_capacity.data.card import card
-from knowledge_capacity.data.card_page import html
+from knowledge_capacity.data.card import make_data_card
+from knowledge_capacity.data.card_page import render_page
 from knowledge_capacity.data.pieces import Term
 from knowledge_capacity.data.stream import Stream
 from knowledge_capacity.data.strings import BioDSource
@@ -36,7 +36,9 @@ def card_of(stream_of: StreamOf) -> Callable[[Dataset], dict[str, Any]]:
     """The card of a dataset with seed 0."""
 
     def make(dataset: Dataset) -> dict[str, Any]:
-        return card(stream_of(dataset, 0), tokenizer.word_level(corpus.texts(dataset)))
+        return make_data_card(
+            stream_of(dataset, 0), tokenizer.make_word_tokenizer(corpus.vocabulary_texts(dataset))
+        )
 
     return make
 
@@ -139,7 +141,7 @@ def test_bits_of_biod(card_of: CardOf) -> None:
 
 def test_entropies_of_uniform_pools_are_those_of_their_values(card_of: CardOf) -> None:
     found = entropies(card_of(BIOS))
-    for field, texts in pools.values(SMALL).items():
+    for field, texts in pools.pool_values(SMALL).items():
         assert len(set(texts)) == len(texts)
         assert found[field] == math.log2(len(texts))
     assert found["name"] == pytest.approx(found["first_name"] + found["middle_name"] + found["last_name"])
@@ -148,7 +150,7 @@ def test_entropies_of_uniform_pools_are_those_of_their_values(card_of: CardOf) -
 def test_the_entropy_of_the_city_of_work_is_that_of_headquarters(card_of: CardOf) -> None:
     made = card_of(BIOS)
     row = next(row for row in made["pools"] if row["field"] == "work_city")
-    cities = Counter(pools.headquarters(SMALL))
+    cities = Counter(pools.headquarters_cities(SMALL))
     assert row["values"] == len(cities)
     assert row["entropy"] == pytest.approx(sum(n / 9 * math.log2(9 / n) for n in cities.values()))
     assert row["entropy"] <= entropies(made)["employer"]  # as a function of it must
@@ -172,7 +174,7 @@ def test_tokens_are_those_of_the_stream(stream_of: StreamOf, card_of: CardOf, da
         "per_biography_shortest": min(lengths),
         "per_biography_longest": max(lengths),
         "per_exposure": sum(lengths),
-        "vocabulary": tokenizer.word_level(corpus.texts(dataset)).get_vocab_size(),
+        "vocabulary": tokenizer.make_word_tokenizer(corpus.vocabulary_texts(dataset)).get_vocab_size(),
         "exposures_counted": 10,
         "vocabulary_used": len(stream.assemble(stream.pieces(0, 10 * N)).tokens.unique()),
     }
@@ -200,12 +202,12 @@ def test_segments_joined_are_the_biographies(stream_of: StreamOf, card_of: CardO
 
 
 def test_spans_of_bios_hold_the_facts_of_the_person(stream_of: StreamOf, card_of: CardOf) -> None:
-    stream, texts = stream_of(BIOS, 0), pools.values(SMALL)
+    stream, texts = stream_of(BIOS, 0), pools.pool_values(SMALL)
     person = {}
     for codes in stream.source.codes.tolist():
         fields = pools.NAME_FIELDS + pools.FACT_FIELDS
         p = {field: texts[field][code] for field, code in zip(fields, codes, strict=True)}
-        work_city = texts["birth_city"][pools.headquarters(SMALL)[codes[fields.index("employer")]]]
+        work_city = texts["birth_city"][pools.headquarters_cities(SMALL)[codes[fields.index("employer")]]]
         person[f"{p['first_name']} {p['middle_name']} {p['last_name']}"] = {
             "birth_date": f" {p['birth_month']} {p['birth_day']}, {p['birth_year']}",
             **{field: f" {p[field]}" for field in ("birth_city", "university", "major", "employer")},
@@ -220,7 +222,7 @@ def test_spans_of_bios_hold_the_facts_of_the_person(stream_of: StreamOf, card_of
 
 
 def test_spans_of_biod_hold_the_strings_of_the_person(stream_of: StreamOf, card_of: CardOf) -> None:
-    stream, texts = stream_of(BIOD, 0), pools.values(SMALL)
+    stream, texts = stream_of(BIOD, 0), pools.pool_values(SMALL)
     source = stream.source
     assert isinstance(source, BioDSource)
     strings = ["".join(f" s{symbol}" for symbol in string) for string in source.strings.tolist()]
@@ -249,20 +251,20 @@ def test_cards_are_deterministic_and_survive_json(card_of: CardOf, dataset: Data
     assert json.loads(json.dumps(made, allow_nan=False)) == made
     assert made["spec"] == asdict(dataset)
     assert (made["slug"], made["seed"]) == (dataset.slug, 0)
-    assert html(json.loads(json.dumps(made))) == html(made)
+    assert render_page(json.loads(json.dumps(made))) == render_page(made)
 
 
 def test_a_dataset_of_one_person_has_a_card(card_of: CardOf) -> None:
     made = card_of(BioS(n_people=1, pools=Pools(1, 1, 1, 1, 1, 1, 1, 1), templates=1))
     assert made["bits_per_person"] == pytest.approx(math.log2(12 * 28 * 2))
     assert len(made["biographies"]) == 10
-    assert "0.00" in html(made)
+    assert "0.00" in render_page(made)
 
 
 @DATASETS
 def test_the_page_marks_every_span_and_needs_nothing_else(card_of: CardOf, dataset: Dataset) -> None:
     made = card_of(dataset)
-    source = html(made)
+    source = render_page(made)
     page = Page(source)
     spans = [segment for segments in made["biographies"] for segment in segments if segment["term"]]
     marks = page.marks[-len(spans) :]
@@ -291,7 +293,7 @@ def test_hostile_text_stays_text(card_of: CardOf) -> None:
     made["pools"][0]["field"] = made["pools"][0]["note"] = hostile
     made["biographies"][0] = [{"text": hostile, "term": "name"}, {"text": hostile, "term": None}]
     made["biographies"][1] = [{"text": hostile, "term": hostile}]
-    page, before = Page(html(made)), Page(html(plain))
+    page, before = Page(render_page(made)), Page(render_page(plain))
     removed = sum(segment["term"] is not None for two in plain["biographies"][:2] for segment in two)
     assert page.tags == before.tags - Counter(mark=removed) + Counter(mark=2)
     assert page.text.count(hostile) == 2 + 1 + 2 + 2 + 2 + 1

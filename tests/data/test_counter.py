@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from knowledge_capacity.data.counter import Purpose, below, permute, philox, words
+from knowledge_capacity.data.counter import Purpose, permute_index, philox, random_words, uniform_below
 
 ONES = 0xFFFFFFFF
 
@@ -42,12 +42,12 @@ def test_words_depend_on_nothing_but_their_own_place(
     seed: int, indices: list[int], turn: int, n: int
 ) -> None:
     index = torch.tensor(indices)
-    together = words(seed, Purpose.FACTS, index, turn, n)
+    together = random_words(seed, Purpose.FACTS, index, turn, n)
     assert together.shape == (len(indices), n)
     assert int(together.min()) >= 0
     assert int(together.max()) <= ONES
     alone = [
-        words(seed, Purpose.FACTS, index[i : i + 1], torch.tensor([turn]), 12)[:, :n]
+        random_words(seed, Purpose.FACTS, index[i : i + 1], torch.tensor([turn]), 12)[:, :n]
         for i in range(len(index))
     ]
     assert torch.equal(together, torch.cat(alone))
@@ -56,13 +56,13 @@ def test_words_depend_on_nothing_but_their_own_place(
 def test_words_differ_with_seed_purpose_index_and_turn() -> None:
     index = torch.tensor([5])
     drawn = [
-        words(0, Purpose.FACTS, index),
-        words(1, Purpose.FACTS, index),
-        words(0, Purpose.WORDING, index),
-        words(0, Purpose.FACTS, index + 1),
-        words(0, Purpose.FACTS, index + 2**32),
-        words(0, Purpose.FACTS, index, 1),
-        words(0, Purpose.FACTS, index, n=8)[:, 4:],
+        random_words(0, Purpose.FACTS, index),
+        random_words(1, Purpose.FACTS, index),
+        random_words(0, Purpose.WORDING, index),
+        random_words(0, Purpose.FACTS, index + 1),
+        random_words(0, Purpose.FACTS, index + 2**32),
+        random_words(0, Purpose.FACTS, index, 1),
+        random_words(0, Purpose.FACTS, index, n=8)[:, 4:],
     ]
     assert len({tuple(row.flatten().tolist()) for row in drawn}) == len(drawn)
 
@@ -70,17 +70,17 @@ def test_words_differ_with_seed_purpose_index_and_turn() -> None:
 @given(n=st.integers(1, 3000), seed=st.integers(0, 2**31 - 1), turn=st.integers(0, 2**32 - 1))
 def test_permute_is_a_bijection(n: int, seed: int, turn: int) -> None:
     index = torch.arange(n)
-    found = permute(seed, Purpose.NAMES, n, index, turn)
+    found = permute_index(seed, Purpose.NAMES, n, index, turn)
     assert torch.equal(found.sort().values, index)
     # each index goes where it goes, whichever others are asked about
     some = index[:: max(1, n // 7)].flip(0)
-    assert torch.equal(permute(seed, Purpose.NAMES, n, some, turn), found[some])
+    assert torch.equal(permute_index(seed, Purpose.NAMES, n, some, turn), found[some])
 
 
 def test_permute_keeps_large_indices_apart_and_in_range() -> None:
     n = 2**40 - 87
     index = torch.cat([torch.arange(5000), n - 1 - torch.arange(5000)])
-    found = permute(0, Purpose.STRINGS, n, index)
+    found = permute_index(0, Purpose.STRINGS, n, index)
     assert len(found.unique()) == len(index)
     assert int(found.min()) >= 0
     assert int(found.max()) < n
@@ -91,8 +91,8 @@ def test_permute_keeps_large_indices_apart_and_in_range() -> None:
 def test_permute_differs_between_seeds_turns_and_purposes(other: dict[str, int]) -> None:
     n = 1000
     index = torch.arange(n)
-    here = permute(0, Purpose.NAMES, n, index, 0)
-    there = permute(
+    here = permute_index(0, Purpose.NAMES, n, index, 0)
+    there = permute_index(
         other.get("seed", 0), Purpose(other.get("purpose", Purpose.NAMES)), n, index, other.get("turn", 0)
     )
     # two random permutations agree at 1 place on average; 10 or more have probability below 1e-6
@@ -102,15 +102,15 @@ def test_permute_differs_between_seeds_turns_and_purposes(other: dict[str, int])
 def test_permute_takes_a_turn_for_every_index() -> None:
     n = 37
     index, turn = torch.arange(n).repeat(3), torch.arange(3).repeat_interleave(n)
-    found = permute(4, Purpose.VISITING_ORDER, n, index, turn)
-    one_by_one = [permute(4, Purpose.VISITING_ORDER, n, torch.arange(n), t) for t in range(3)]
+    found = permute_index(4, Purpose.VISITING_ORDER, n, index, turn)
+    one_by_one = [permute_index(4, Purpose.VISITING_ORDER, n, torch.arange(n), t) for t in range(3)]
     assert torch.equal(found, torch.cat(one_by_one))
 
 
 def test_every_index_goes_everywhere_equally_often() -> None:
     n, turns = 40, 3000
     index, turn = torch.arange(n).repeat(turns), torch.arange(turns).repeat_interleave(n)
-    found = permute(3, Purpose.VISITING_ORDER, n, index, turn)
+    found = permute_index(3, Purpose.VISITING_ORDER, n, index, turn)
     counts = torch.bincount(index * n + found, minlength=n * n).double()
     expected, freedom = turns / n, (n - 1) ** 2
     chi_square = float(((counts - expected) ** 2 / expected).sum())
@@ -119,13 +119,15 @@ def test_every_index_goes_everywhere_equally_often() -> None:
 
 @given(word=st.integers(0, ONES), bound=st.integers(1, 2**31 - 1))
 def test_below_is_the_floor_of_the_fraction(word: int, bound: int) -> None:
-    assert int(below(torch.tensor(word), bound)) == word * bound // 2**32
+    assert int(uniform_below(torch.tensor(word), bound)) == word * bound // 2**32
 
 
 @pytest.mark.parametrize("bound", [2, 7, 263])
 def test_below_is_uniform(bound: int) -> None:
     n = 40_000
-    counts = torch.bincount(below(words(0, Purpose.FACTS, torch.arange(n // 4)).flatten(), bound)).double()
+    counts = torch.bincount(
+        uniform_below(random_words(0, Purpose.FACTS, torch.arange(n // 4)).flatten(), bound)
+    ).double()
     assert len(counts) == bound
     chi_square = float(((counts - n / bound) ** 2 / (n / bound)).sum())
     assert abs(chi_square - (bound - 1)) < 5 * math.sqrt(2 * (bound - 1))

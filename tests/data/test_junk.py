@@ -5,14 +5,14 @@ from functools import cache
 
 import pytest
 import torch
-from batches import assert_same_batches, assert_same_taken, batches
+from helpers.batches import assert_same_batches, assert_same_taken, batches
 from hypothesis import given
 from hypothesis import strategies as st
 from knowledge_capacity.data import corpus, people, tokenizer
 from knowledge_capacity.data.bios import BioSSource
 from knowledge_capacity.data.pieces import DOMAIN_TOKEN, Term
-from knowledge_capacity.data.stream import Lane, Stream, n_junk, source_of
-from knowledge_capacity.data.windows import IGNORED, Windows, n_mixed
+from knowledge_capacity.data.stream import Lane, Stream, make_source, n_junk
+from knowledge_capacity.data.windows import IGNORED, Windows, n_mixed_biographies
 from knowledge_capacity.specs import BioS, Junk, Pools
 from torch import Tensor
 
@@ -32,17 +32,17 @@ every_junk = pytest.mark.parametrize("junk", JUNK, ids=lambda junk: junk.slug)
 
 @cache
 def stream_with(junk: Junk) -> Stream:
-    tokens = tokenizer.word_level(corpus.texts(DATASET))
+    tokens = tokenizer.make_word_tokenizer(corpus.vocabulary_texts(DATASET))
     if junk.domain_token != "none":
         tokens.add_special_tokens([DOMAIN_TOKEN])
-    return Stream(source_of(DATASET, 0, people.table(DATASET, 0)), tokens, junk)
+    return Stream(make_source(DATASET, 0, people.draw_all_people(DATASET, 0)), tokens, junk)
 
 
 def names(tokens: Tensor, stream: Stream, lane: Lane, n: int) -> list[int]:
     """How often each of the first n people of a lane is named in the tokens."""
     assert stream.junk
     index = torch.arange(n) + (DATASET.n_people if lane == Lane.JUNK else 0)
-    codes = people.draw(DATASET, 0, index)[:, :3]
+    codes = people.draw_people(DATASET, 0, index)[:, :3]
     assert isinstance(stream.source, BioSSource)
     number = torch.stack(
         [part[code] for part, code in zip(stream.source.names, codes.T, strict=True)],
@@ -83,12 +83,12 @@ def test_junk_is_as_much_as_asked_for_and_repeats_as_little_as_it_can(junk: Junk
         assert abs(float(is_junk.double().mean()) - junk.share) < 1 / len(rows)
         flat = rows[is_junk].flatten()
     else:
-        total = n_mixed(junk, told)
+        total = n_mixed_biographies(junk, told)
         assert abs((total - told) / total - junk.share) < 1 / total
     repeats = names(flat[flat != IGNORED], stream, Lane.JUNK, junk.people)
     # all are told equally often, but for names cut by a window's end, and the pass that is under way
     if junk.windows == "mixed":
-        assert sum(repeats) == n_mixed(junk, told) - told
+        assert sum(repeats) == n_mixed_biographies(junk, told) - told
         assert max(repeats) - min(repeats) <= 1
     assert max(repeats) <= -(-sum(repeats) // junk.people) + 1
 
@@ -97,7 +97,7 @@ def test_junk_is_as_much_as_asked_for_and_repeats_as_little_as_it_can(junk: Junk
 def test_junk_people_are_others(junk: Junk) -> None:
     stream = stream_with(junk)
     ours = {tuple(row[:3]) for row in stream.source.codes.tolist()}
-    theirs = people.draw(DATASET, 0, DATASET.n_people + torch.arange(junk.people))
+    theirs = people.draw_people(DATASET, 0, DATASET.n_people + torch.arange(junk.people))
     assert not ours & {tuple(row[:3]) for row in theirs.tolist()}
 
 
@@ -157,8 +157,10 @@ def test_the_expected_number_of_tokens_is_that_of_the_stream(share: float) -> No
 
 def test_a_hundred_million_junk_people_are_drawn_when_they_are_needed() -> None:
     dataset = BioS(n_people=11)
-    tokens = tokenizer.word_level(corpus.texts(dataset))
-    stream = Stream(source_of(dataset, 0, people.table(dataset, 0)), tokens, Junk(people=100_000_000))
+    tokens = tokenizer.make_word_tokenizer(corpus.vocabulary_texts(dataset))
+    stream = Stream(
+        make_source(dataset, 0, people.draw_all_people(dataset, 0)), tokens, Junk(people=100_000_000)
+    )
     far = stream.pieces(250_000_000, 250_000_010, Lane.JUNK)  # the third pass
     assert all(text.endswith(".") for text in stream.text(far))
     assert len(stream.source.codes) == 11
@@ -169,4 +171,4 @@ def test_counting_junk_is_exact_however_the_share_is_written(share: float, n: in
     junk = Junk(people=5, share=share)
     assert int(n_junk(junk, torch.tensor([n]))[0]) == n_junk(junk, n)
     assert abs(n_junk(junk, n) - n * share) <= 1 + n * 1e-6
-    assert n_junk(junk, n_mixed(junk, n)) == n_mixed(junk, n) - n
+    assert n_junk(junk, n_mixed_biographies(junk, n)) == n_mixed_biographies(junk, n) - n

@@ -34,8 +34,8 @@ def test_mean_length(stream_of: Callable[[Dataset, int], Stream], dataset: Datas
 
 def test_mean_length_of_prose() -> None:
     dataset = BioG(n_people=1000)
-    sample = corpus.sample(dataset)
-    words = tokenizer.word_level(corpus.texts(dataset))
+    sample = corpus.sample_biographies(dataset)
+    words = tokenizer.make_word_tokenizer(corpus.vocabulary_texts(dataset))
     counted = [len(words.encode("".join(pieces)).ids) + 1 for pieces in sample[:2000]]
     assert mean_words(dataset) == pytest.approx(sum(counted) / len(counted), rel=0.02)
 

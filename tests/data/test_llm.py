@@ -18,26 +18,26 @@ from typing import Any
 
 import pytest
 import torch
+from helpers.workflow import TIMEOUT
 from knowledge_capacity import console
 from knowledge_capacity.data import llm, people, prose, rewrites, rewriting, tokenizer
-from knowledge_capacity.data.counter import Purpose, words
-from knowledge_capacity.data.endpoint import Endpoint, read
+from knowledge_capacity.data.counter import Purpose, random_words
+from knowledge_capacity.data.endpoint import Endpoint, read_endpoint
 from knowledge_capacity.files import UserError
 from knowledge_capacity.specs import BioR
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
-from workflow import TIMEOUT
 
 DATASET = BioR(n_people=3, rewrites=4, model="a-model", tokenizer="bpe-400")
-CODES = people.table(DATASET, 0)
-FACTS = list(people.facts(DATASET, CODES))
+CODES = people.draw_all_people(DATASET, 0)
+FACTS = list(people.decode_facts(DATASET, CODES))
 Reply = tuple[int, dict[str, str], bytes]
 
 
 def good(prompt: str, turn: int) -> str:
     """A text that tells what is asked for, another one at every turn."""
     (facts,) = [facts for facts in FACTS if facts["name"] in prompt]
-    random = words(turn, Purpose.REWRITING, torch.tensor([turn]), n=prose.N_RANDOM_WORDS)[0].tolist()
-    return prose.tell(facts, random).text
+    random = random_words(turn, Purpose.REWRITING, torch.tensor([turn]), n=prose.N_RANDOM_WORDS)[0].tolist()
+    return prose.write_biography(facts, random).text
 
 
 def reply(text: str | None, finish: str = "stop", status: int = 200, **headers: str) -> Reply:
@@ -127,8 +127,8 @@ def _no_long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def write(server: Server, journal: Path, settings: Endpoint | None = None) -> tuple[Any, Counter[str]]:
     settings = settings or server.settings
-    ask = llm.over_http(settings, "a-model", 1.0)
-    return llm.write_people(FACTS, 0, DATASET.rewrites, 0, ask, settings.attempts, journal)
+    ask = llm.make_http_requester(settings, "a-model", 1.0)
+    return llm.request_rewrites(FACTS, 0, DATASET.rewrites, 0, ask, settings.attempts, journal)
 
 
 def check(told: list[list[rewrites.Rewrite]]) -> None:
@@ -191,7 +191,7 @@ def test_every_fault_is_recovered_from_and_counted(serve: Callable[..., Server],
     assert rejected["malformed answer"] >= 2
     assert rejected.keys() & {"cut off", "employer missing", "name not first", "wrong pronoun", "empty"}
     # every answer is in the journal, and they say the same again without a server
-    again, counted = llm.write_people(FACTS, 0, 4, 0, lambda requests: iter(()), 20, tmp_path / "journal")
+    again, counted = llm.request_rewrites(FACTS, 0, 4, 0, lambda requests: iter(()), 20, tmp_path / "journal")
     assert again == told
     assert counted == rejected
 
@@ -240,11 +240,11 @@ def test_a_server_that_is_down_is_said_at_once(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    ask = llm.over_http(Endpoint(url=f"http://127.0.0.1:{port}/v1", retries=1), "a-model", 1.0)
+    ask = llm.make_http_requester(Endpoint(url=f"http://127.0.0.1:{port}/v1", retries=1), "a-model", 1.0)
     with pytest.raises(
         UserError, match=rf"http://127.0.0.1:{port}/v1: the server is not there .*Start it, or"
     ):
-        llm.write_people(FACTS, 0, 4, 0, ask, 20, tmp_path / "journal")
+        llm.request_rewrites(FACTS, 0, 4, 0, ask, 20, tmp_path / "journal")
 
 
 def test_a_model_that_cannot_do_it_ends_with_the_reasons(
@@ -292,9 +292,9 @@ def test_a_hopeless_model_is_given_up_early(
 def test_the_spending_limit_holds(serve: Callable[..., Server], tmp_path: Path) -> None:
     server = serve(lambda prompt, n: reply(good(prompt, n) if n == 0 else "I will not."))
     dear = replace(server.settings, price_per_million_output_tokens=20_000.0, spending_limit=13.0)
-    by = rewriting.by_model(DATASET, 0, dear, 0, console.Log(None))
+    by = rewriting.make_model_writer(DATASET, 0, dear, 0, console.Log(None))
     with pytest.raises(UserError, match=r"spending_limit = 13: this job has spent it"):
-        rewriting.make(tmp_path, "me", DATASET, CODES, by)
+        rewriting.write_missing_shards(tmp_path, "me", DATASET, CODES, by)
     assert len(server.prompts) < 14 + 5
 
 
@@ -305,12 +305,12 @@ def test_texts_for_something_else_are_not_overwritten(serve: Callable[..., Serve
         ("me", None),
         ("other", "part-00000.parquet: holds texts written for something else"),
     ):
-        by = rewriting.by_model(DATASET, 0, server.settings, 0, console.Log(None))
+        by = rewriting.make_model_writer(DATASET, 0, server.settings, 0, console.Log(None))
         if says is None:
-            rewriting.make(tmp_path, identity, DATASET, CODES, by)
+            rewriting.write_missing_shards(tmp_path, identity, DATASET, CODES, by)
         else:
             with pytest.raises(UserError, match=says):
-                rewriting.make(tmp_path, identity, DATASET, CODES, by)
+                rewriting.write_missing_shards(tmp_path, identity, DATASET, CODES, by)
     assert len(server.prompts) == 12
 
 
@@ -320,10 +320,10 @@ def test_shards_go_on_where_they_stopped(serve: Callable[..., Server], tmp_path:
     log = console.Log(lines)
 
     def make(server: Server, **changes: Any) -> dict[str, Any]:
-        done = rewrites.n_written(tmp_path, 3, "me")
+        done = rewrites.n_people_written(tmp_path, 3, "me")
         settings = replace(server.settings, concurrency=1, **changes)
-        by = rewriting.by_model(DATASET, 0, settings, done, log)
-        return rewriting.make(tmp_path, "me", DATASET, CODES, by)
+        by = rewriting.make_model_writer(DATASET, 0, settings, done, log)
+        return rewriting.write_missing_shards(tmp_path, "me", DATASET, CODES, by)
 
     # eight for the first shard, three for the second, and then it fails
     down = serve(lambda prompt, n: reply(good(prompt, n)) if n < 11 else reply(None, status=401))
@@ -353,27 +353,27 @@ def test_settings_are_checked(tmp_path: Path) -> None:
     path = tmp_path / "endpoint.yaml"
     shipped = (Path(__file__).parents[2] / "envs" / "endpoint.yaml").read_text()
     path.write_text(shipped)
-    assert read(path) == Endpoint(url="http://localhost:8000/v1")
+    assert read_endpoint(path) == Endpoint(url="http://localhost:8000/v1")
     path.write_text(
         shipped.replace("concurrency: 16 ", "concurrency: 0  ").replace("max_tokens", "max_token")
     )
     with pytest.raises(UserError) as caught:
-        read(path)
+        read_endpoint(path)
     assert sorted(str(caught.value).splitlines()) == [
         f"{path}: concurrency = 0: this is too small. Write at least 1.",
         f"{path}: max_token = 400: unknown key. Did you mean 'max_tokens'?",
     ]
     path.write_text("url: localhost")
     with pytest.raises(UserError, match="url = 'localhost': this is no address"):
-        read(path)
+        read_endpoint(path)
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a language model that knows by heart what to answer to the first four prompts."""
     folder = tmp_path_factory.mktemp("served") / "tiny"
-    pairs = [(llm.prompt(FACTS[i], 0, i, j, 0), good(FACTS[i]["name"], 10 * i + j)) for i, j in FOUR]
-    made = tokenizer.byte_pair(["\n".join(pair) for pair in pairs], 900)
+    pairs = [(llm.make_prompt(FACTS[i], 0, i, j, 0), good(FACTS[i]["name"], 10 * i + j)) for i, j in FOUR]
+    made = tokenizer.train_bpe_tokenizer(["\n".join(pair) for pair in pairs], 900)
     made.add_special_tokens(["<|pad|>"])
     tokens = PreTrainedTokenizerFast(
         tokenizer_object=made, eos_token="<|endoftext|>", pad_token="<|pad|>", padding_side="right"
@@ -417,8 +417,8 @@ FOUR = [(0, 0), (0, 1), (1, 0), (1, 1)]
 
 def test_a_model_in_a_folder_is_run_here(model: Path, tmp_path: Path) -> None:
     settings = Endpoint(url="", concurrency=4, attempts=2)
-    ask = llm.here(settings, str(model), 0.0, 0)
-    told, rejected = llm.write_people(FACTS[:2], 0, 2, 0, ask, 2, tmp_path / "journal")
+    ask = llm.make_local_requester(settings, str(model), 0.0, 0)
+    told, rejected = llm.request_rewrites(FACTS[:2], 0, 2, 0, ask, 2, tmp_path / "journal")
     assert [[rewrite.text for rewrite in texts] for texts in told] == [
         [good(FACTS[i]["name"], 10 * i + j) for j in range(2)] for i in range(2)
     ]
@@ -447,8 +447,8 @@ def test_a_real_server_of_a_real_model(model: Path, tmp_path: Path) -> None:
                 assert server.poll() is None, (tmp_path / "server.log").read_text()
                 time.sleep(0.5)
         settings = Endpoint(url=f"http://127.0.0.1:{port}/v1", concurrency=2, attempts=2)
-        ask = llm.over_http(settings, str(model), 0.0)
-        told, rejected = llm.write_people(FACTS[:2], 0, 2, 0, ask, 2, tmp_path / "journal")
+        ask = llm.make_http_requester(settings, str(model), 0.0)
+        told, rejected = llm.request_rewrites(FACTS[:2], 0, 2, 0, ask, 2, tmp_path / "journal")
     finally:
         server.terminate()
         server.wait(timeout=30)

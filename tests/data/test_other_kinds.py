@@ -58,7 +58,7 @@ def test_an_exposure_tells_every_string_once_and_whole(stream_of: StreamOf, data
 @given(seed=st.integers(0, 2**31 - 1))
 def test_symbols_are_uniform(seed: int) -> None:
     dataset = RandomStrings(n_strings=2000, length=32, symbols=5)
-    counts = torch.bincount(people.table(dataset, seed).flatten().long(), minlength=5).double()
+    counts = torch.bincount(people.draw_all_people(dataset, seed).flatten().long(), minlength=5).double()
     expected = 2000 * 32 / 5
     assert float(((counts - expected) ** 2 / expected).sum()) < 4 + 8 * 8**0.5
 

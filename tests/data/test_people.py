@@ -28,7 +28,7 @@ STRINGS = {
 
 
 def everyone(dataset: Dataset, seed: int = 0) -> torch.Tensor:
-    return people.draw(dataset, seed, torch.arange(dataset.n_people))
+    return people.draw_people(dataset, seed, torch.arange(dataset.n_people))
 
 
 @DATASETS
@@ -42,7 +42,7 @@ def test_any_slice_is_the_slice_of_the_whole(
     dataset: Dataset, seed: int, start: int, stop: int, step: int
 ) -> None:
     index = torch.arange(60)[start:stop:step]
-    assert torch.equal(people.draw(dataset, seed, index), everyone(dataset, seed)[index])
+    assert torch.equal(people.draw_people(dataset, seed, index), everyone(dataset, seed)[index])
 
 
 @DATASETS
@@ -76,7 +76,7 @@ def test_names_of_the_papers_pools_are_distinct() -> None:
 def test_every_field_is_uniform_over_its_pool() -> None:
     n = 20_000
     codes = everyone(BioS(n_people=n), seed=5)
-    texts = pools.values(Pools())
+    texts = pools.pool_values(Pools())
     for column, field in enumerate(pools.NAME_FIELDS + pools.FACT_FIELDS):
         size = len(texts[field])
         counts = torch.bincount(codes[:, column], minlength=size).double()
@@ -106,20 +106,20 @@ def test_codes_of_biod_stay_in_their_sets_and_are_uniform() -> None:
 @pytest.mark.parametrize("case", STRINGS)
 def test_strings_are_distinct_within_an_attribute(case: str) -> None:
     dataset = STRINGS[case]
-    found = people.strings(dataset, 0)
+    found = people.draw_string_sets(dataset, 0)
     assert found.shape == (dataset.attributes, dataset.diversity, dataset.length)
     assert int(found.min()) >= 0
     assert int(found.max()) < dataset.symbols
     for one in found:
         assert len(one.unique(dim=0)) == dataset.diversity
     assert not torch.equal(found[0], found[1])
-    assert torch.equal(found, people.strings(dataset, 0))
-    assert not torch.equal(found, people.strings(dataset, 1))
+    assert torch.equal(found, people.draw_string_sets(dataset, 0))
+    assert not torch.equal(found, people.draw_string_sets(dataset, 1))
 
 
 @pytest.mark.parametrize("case", ["the paper's", "large alphabet"])
 def test_symbols_of_strings_are_uniform(case: str) -> None:
-    symbols = people.strings(STRINGS[case], 0) * 10 // STRINGS[case].symbols  # the tenth they are in
+    symbols = people.draw_string_sets(STRINGS[case], 0) * 10 // STRINGS[case].symbols  # the tenth they are in
     for place in symbols.unbind(dim=-1):
         counts = torch.bincount(place.flatten(), minlength=10).double()
         expected = counts.sum() / 10
@@ -130,14 +130,14 @@ def test_symbols_of_strings_are_uniform(case: str) -> None:
 @pytest.mark.parametrize("seed", [0, 3])
 def test_what_is_written_reads_back(tmp_path: Path, dataset: Dataset, seed: int) -> None:
     path = tmp_path / "seed" / "people.parquet"
-    people.write(path, dataset, seed)
-    assert torch.equal(people.read(path, dataset, seed), everyone(dataset, seed))
+    people.write_people(path, dataset, seed)
+    assert torch.equal(people.read_people(path, dataset, seed), everyone(dataset, seed))
 
 
 def test_the_file_tells_people_in_words(tmp_path: Path) -> None:
-    people.write(tmp_path / "people.parquet", BIOS, 0)
+    people.write_people(tmp_path / "people.parquet", BIOS, 0)
     rows = pq.read_table(tmp_path / "people.parquet").to_pylist()
-    texts, homes = pools.values(SMALL), pools.headquarters(SMALL)
+    texts, homes = pools.pool_values(SMALL), pools.headquarters_cities(SMALL)
     for row, codes in zip(rows, everyone(BIOS).tolist(), strict=True):
         fields = pools.NAME_FIELDS + pools.FACT_FIELDS
         expected = {field: texts[field][code] for field, code in zip(fields, codes, strict=True)}
@@ -148,71 +148,71 @@ def test_the_file_tells_people_in_words(tmp_path: Path) -> None:
 @DATASETS
 def test_a_file_of_another_dataset_is_refused(tmp_path: Path, dataset: Dataset) -> None:
     path = tmp_path / "people.parquet"
-    people.write(path, dataset, 0)
+    people.write_people(path, dataset, 0)
     other = BioS(n_people=60, pools=Pools(5, 7, 11)) if isinstance(dataset, BioS) else BIOS
     with pytest.raises(UserError, match=r"people\.parquet: holds other people.*bioS-60.*Delete"):
-        people.read(path, other, 0)
+        people.read_people(path, other, 0)
 
 
 @DATASETS
 def test_a_file_of_another_seed_is_refused(tmp_path: Path, dataset: Dataset) -> None:
     path = tmp_path / "people.parquet"
-    people.write(path, dataset, 0)
+    people.write_people(path, dataset, 0)
     with pytest.raises(UserError, match=r"holds other people than .* with seed 1 needs"):
-        people.read(path, dataset, 1)
+        people.read_people(path, dataset, 1)
 
 
 def test_a_file_with_a_column_missing_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "people.parquet"
-    people.write(path, BIOS, 0)
+    people.write_people(path, BIOS, 0)
     pq.write_table(pq.read_table(path).drop_columns(["major"]), path)
     with pytest.raises(UserError, match="holds other people"):
-        people.read(path, BIOS, 0)
+        people.read_people(path, BIOS, 0)
 
 
 @DATASETS
 def test_a_file_with_rows_missing_is_refused(tmp_path: Path, dataset: Dataset) -> None:
     path = tmp_path / "people.parquet"
-    people.write(path, dataset, 0)
+    people.write_people(path, dataset, 0)
     pq.write_table(pq.read_table(path).slice(1), path)
     with pytest.raises(UserError, match="holds other people"):
-        people.read(path, dataset, 0)
+        people.read_people(path, dataset, 0)
 
 
 @DATASETS
 @pytest.mark.parametrize("kept", [0, 0.1, 0.9])
 def test_a_truncated_file_is_refused(tmp_path: Path, dataset: Dataset, kept: float) -> None:
     path = tmp_path / "people.parquet"
-    people.write(path, dataset, 0)
+    people.write_people(path, dataset, 0)
     whole = path.read_bytes()
     path.write_bytes(whole[: int(kept * len(whole))])
     with pytest.raises(UserError, match=r"people\.parquet: not a readable Parquet file.*Delete"):
-        people.read(path, dataset, 0)
+        people.read_people(path, dataset, 0)
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"people\.parquet: not a readable"):
-        people.read(tmp_path / "people.parquet", BIOS, 0)
+        people.read_people(tmp_path / "people.parquet", BIOS, 0)
 
 
 def test_a_foreign_city_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "people.parquet"
-    people.write(path, BIOS, 0)
+    people.write_people(path, BIOS, 0)
     table = pq.read_table(path)
     cities = ["Atlantis", *table.column("birth_city").to_pylist()[1:]]
     column = table.schema.get_field_index("birth_city")
     pq.write_table(table.set_column(column, "birth_city", pa.array(cities)), path)
     with pytest.raises(UserError, match=r"people\.parquet: column birth_city holds a value outside"):
-        people.read(path, BIOS, 0)
+        people.read_people(path, BIOS, 0)
 
 
 def test_a_foreign_string_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "people.parquet"
-    people.write(path, BIOD, 0)
+    people.write_people(path, BIOD, 0)
     table = pq.read_table(path)
     values = table.column("values").to_pylist()
     values[5][1] = BIOD.diversity
     column = table.schema.get_field_index("values")
     pq.write_table(table.set_column(column, "values", pa.array(values, pa.list_(pa.uint16(), 6))), path)
     with pytest.raises(UserError, match=r"people\.parquet: column values holds 10"):
-        people.read(path, BIOD, 0)
+        people.read_people(path, BIOD, 0)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from knowledge_capacity.data import people, pools
 from knowledge_capacity.data.bios import ATTRIBUTES, BioSSource
-from knowledge_capacity.data.counter import Purpose, words
+from knowledge_capacity.data.counter import Purpose, random_words
 from knowledge_capacity.data.pieces import END, Pieces, Term
 from knowledge_capacity.data.stream import Stream
 from knowledge_capacity.data.strings import BioDSource
@@ -55,7 +55,7 @@ def as_tokens(text: str) -> list[str]:
 def who(stream: Stream, n: int = N) -> list[list[int]]:
     """The codes of whom each of the first n biographies is about, recognised by the name in its text."""
     assert isinstance(stream.dataset, BioS | BioD)
-    texts = pools.values(stream.dataset.pools)
+    texts = pools.pool_values(stream.dataset.pools)
     by_name = {
         tuple(texts[f][c] for f, c in zip(pools.NAME_FIELDS, row[:3], strict=True)): row
         for row in stream.source.codes.tolist()
@@ -115,8 +115,8 @@ def test_the_text_says_what_the_tokens_say(stream_of: StreamOf, dataset: Dataset
 @every_bios
 def test_a_biography_tells_each_fact_once_in_six_sentences(stream_of: StreamOf, dataset: BioS) -> None:
     stream = stream_of(dataset, 0)
-    texts = pools.values(dataset.pools)
-    homes = pools.headquarters(dataset.pools)
+    texts = pools.pool_values(dataset.pools)
+    homes = pools.headquarters_cities(dataset.pools)
     plain = stream.text(stream.pieces(0, N))
     for row, spans, text in zip(who(stream), told(stream), plain, strict=True):
         first, middle, last, month, day, year, city, university, major, employer, _ = row
@@ -165,8 +165,8 @@ def test_the_full_name_stands_in_the_first_sentence_and_pronouns_after_it(
 @every_biod
 def test_a_biod_biography_tells_every_attribute_once(stream_of: StreamOf, dataset: BioD) -> None:
     stream = stream_of(dataset, 1)
-    symbols = people.strings(dataset, 1).tolist()
-    texts = pools.values(dataset.pools)
+    symbols = people.draw_string_sets(dataset, 1).tolist()
+    texts = pools.pool_values(dataset.pools)
     orders = set()
     for row, text in zip(who(stream), stream.text(stream.pieces(0, N)), strict=True):
         name = " ".join(texts[f][c] for f, c in zip(pools.NAME_FIELDS, row[:3], strict=True))
@@ -209,7 +209,7 @@ def test_biod_terms_tell_first_chunks_from_others(stream_of: StreamOf, dataset: 
 def test_sentence_orders_and_templates_are_uniform(templates: int) -> None:
     n = 30_000
     composer = BioSSource(BioS(n_people=n, pools=SMALL, templates=templates), 0, NOBODY)
-    order, chosen = composer.wording(words(0, Purpose.WORDING, torch.arange(n)))
+    order, chosen = composer.wording(random_words(0, Purpose.WORDING, torch.arange(n)))
     assert torch.equal(order.sort(dim=1).values, torch.arange(6).expand(n, 6))
     orders = Counter(map(tuple, order.tolist()))
     assert len(orders) == 720
@@ -225,7 +225,7 @@ def test_the_templates_of_different_sentences_are_independent() -> None:
     """Three of them come from one random word, so this is not plain from how they are drawn."""
     n, templates = 30_000, 7
     composer = BioSSource(BioS(n_people=n, pools=SMALL, templates=templates), 0, NOBODY)
-    order, chosen = composer.wording(words(0, Purpose.WORDING, torch.arange(n)))
+    order, chosen = composer.wording(random_words(0, Purpose.WORDING, torch.arange(n)))
     for a in range(6):
         assert_uniform(torch.bincount(order[:, 0] * templates + chosen[:, a], minlength=6 * templates))
         for b in range(a):
@@ -246,13 +246,13 @@ def test_the_templates_used_are_the_first_ones(stream_of: StreamOf) -> None:
 @given(seed=st.integers(0, 2**31 - 1))
 def test_biod_orders_are_permutations(seed: int) -> None:
     composer = BioDSource(BIOD[1], 0, NOBODY)
-    order = composer.wording(words(seed, Purpose.WORDING, torch.arange(50), n=5))
+    order = composer.wording(random_words(seed, Purpose.WORDING, torch.arange(50), n=5))
     assert torch.equal(order.sort(dim=1).values, torch.arange(5).expand(50, 5))
 
 
 def test_biod_orders_are_uniform() -> None:
     composer = BioDSource(BIOD[1], 0, NOBODY)
-    order = composer.wording(words(0, Purpose.WORDING, torch.arange(24_000), n=5))
+    order = composer.wording(random_words(0, Purpose.WORDING, torch.arange(24_000), n=5))
     assert_uniform(torch.tensor(list(Counter(map(tuple, order.tolist())).values())), size=120)
 
 

@@ -7,7 +7,15 @@ from itertools import pairwise
 
 import pytest
 from knowledge_capacity.data import prose
-from knowledge_capacity.data.prose import FORMS, N_RANDOM_WORDS, PRONOUNS, TOPIC, literals, skeleton, tell
+from knowledge_capacity.data.prose import (
+    FORMS,
+    N_RANDOM_WORDS,
+    PRONOUNS,
+    TOPIC,
+    literal_words,
+    make_skeleton,
+    write_biography,
+)
 from knowledge_capacity.data.rewrites import FACTS, Rewrite
 from knowledge_capacity.data.words import institutions, names, places
 from knowledge_capacity.data.words import prose as phrases
@@ -37,7 +45,7 @@ def _words(source: random.Random) -> list[int]:
 
 SOURCE = random.Random(0)  # noqa: S311
 DRAWN = [(_person(SOURCE), _words(SOURCE)) for _ in range(N)]
-TOLD = [(facts, tell(facts, words)) for facts, words in DRAWN]
+TOLD = [(facts, write_biography(facts, words)) for facts, words in DRAWN]
 
 
 def _without_facts(rewrite: Rewrite, blank: str) -> str:
@@ -97,7 +105,7 @@ def test_sentences_are_well_formed() -> None:
 
 
 def test_literals_are_the_words_between_facts() -> None:
-    known = set(literals())
+    known = set(literal_words())
     for _, rewrite in TOLD:
         text = _without_facts(rewrite, " | ")
         assert set(re.findall(r"^\w+|[.,]| \w+", text)) <= known
@@ -107,21 +115,21 @@ def test_hardly_any_literal_is_never_said() -> None:
     source = random.Random(1)  # noqa: S311
     said = {word for pronouns in PRONOUNS.values() for word in pronouns.values()}
     for _ in range(20_000):
-        said |= set(re.findall(r"[.,]|\w+", skeleton(_words(source))))
-    assert len({word.strip() for word in literals()} - said) < 8
+        said |= set(re.findall(r"[.,]|\w+", make_skeleton(_words(source))))
+    assert len({word.strip() for word in literal_words()} - said) < 8
 
 
 def test_wording_depends_on_the_random_words_alone() -> None:
     for (facts, words), (_, rewrite) in zip(DRAWN[:100], TOLD, strict=False):
-        assert tell(dict(facts), tuple(words)) == rewrite
-        blank = tell({**_person(random.Random(2)), "pronoun": facts["pronoun"]}, words)  # noqa: S311
+        assert write_biography(dict(facts), tuple(words)) == rewrite
+        blank = write_biography({**_person(random.Random(2)), "pronoun": facts["pronoun"]}, words)  # noqa: S311
         assert _without_facts(blank, "_") == _without_facts(rewrite, "_")
     for word in (0, 2**32 - 1):
-        assert tell(DRAWN[0][0], [word] * N_RANDOM_WORDS).spans
+        assert write_biography(DRAWN[0][0], [word] * N_RANDOM_WORDS).spans
 
 
 def test_there_are_many_wordings() -> None:
-    assert len({skeleton(words) for _, words in DRAWN[:1000]}) >= 995
+    assert len({make_skeleton(words) for _, words in DRAWN[:1000]}) >= 995
     assert len({phrase for form in FORMS.values() for phrase in form}) > 500
 
 

@@ -9,14 +9,14 @@ import pytest
 import torch
 from knowledge_capacity.data import corpus, people, rewrites, rewriting, stored, tokenizer
 from knowledge_capacity.data.pieces import END_OF_TEXT, Term
-from knowledge_capacity.data.stream import Stream, source_of
+from knowledge_capacity.data.stream import Stream, make_source
 from knowledge_capacity.data.windows import IGNORED, Windows
 from knowledge_capacity.files import UserError, write_json
 from knowledge_capacity.specs import BioG, Pools, to_json
 from tokenizers import Tokenizer, models, trainers
 
 DATASET = BioG(n_people=7, rewrites=5, pools=Pools(4, 4, 5, birth_years=30))
-WORDS = tokenizer.word_level(corpus.texts(DATASET))
+WORDS = tokenizer.make_word_tokenizer(corpus.vocabulary_texts(DATASET))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -28,8 +28,12 @@ def _small_shards() -> None:
 
 def write(folder: Path) -> Path:
     """The rewrites of the dataset, as the script writes them."""
-    made = rewriting.make(
-        folder / "rewrites", "me", DATASET, people.table(DATASET, 0), rewriting.by_grammar(DATASET, 0)
+    made = rewriting.write_missing_shards(
+        folder / "rewrites",
+        "me",
+        DATASET,
+        people.draw_all_people(DATASET, 0),
+        rewriting.make_grammar_writer(DATASET, 0),
     )
     manifest = folder / "rewrites.json"
     write_json(manifest, {"dataset": json.loads(to_json(DATASET)), "seed": 0, **made})
@@ -37,12 +41,12 @@ def write(folder: Path) -> Path:
 
 
 def open_stream(folder: Path, tokens: Tokenizer = WORDS) -> Stream:
-    return Stream(source_of(DATASET, 0, people.table(DATASET, 0), folder / "encoded"), tokens)
+    return Stream(make_source(DATASET, 0, people.draw_all_people(DATASET, 0), folder / "encoded"), tokens)
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    stored.encode(tmp_path / "encoded", write(tmp_path), DATASET, 0, WORDS)
+    stored.encode_rewrites(tmp_path / "encoded", write(tmp_path), DATASET, 0, WORDS)
     return tmp_path
 
 
@@ -52,14 +56,16 @@ def test_every_rewrite_is_told_equally_often(folder: Path) -> None:
     assert len(told) == 7 * 5
     assert set(told.values()) == {2}
     first = [
-        rewrite.text for person in rewrites.read(folder / "rewrites.json", DATASET, 0) for rewrite in person
+        rewrite.text
+        for person in rewrites.read_rewrites(folder / "rewrites.json", DATASET, 0)
+        for rewrite in person
     ]
     assert set(first) == set(told)
 
 
 def test_each_exposure_tells_of_everyone_once(folder: Path) -> None:
     stream = open_stream(folder)
-    names = [facts["name"] for facts in people.facts(DATASET, people.table(DATASET, 0))]
+    names = [facts["name"] for facts in people.decode_facts(DATASET, people.draw_all_people(DATASET, 0))]
     for exposure in range(4):
         texts = stream.text(stream.pieces(7 * exposure, 7 * exposure + 7))
         assert sorted(names, key=str) == sorted(n for n in names for text in texts if n in text)
@@ -67,12 +73,14 @@ def test_each_exposure_tells_of_everyone_once(folder: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["word", "bpe-600"])
 def test_tokens_and_terms_say_what_the_text_says(tmp_path: Path, kind: str) -> None:
-    sample = corpus.sample(DATASET)
-    tokens = tokenizer.make(kind, corpus.texts(DATASET), ["".join(pieces) for pieces in sample])
-    tokenizer.check(tokens, kind, sample)
-    stored.encode(tmp_path / "encoded", write(tmp_path), DATASET, 0, tokens)
+    sample = corpus.sample_biographies(DATASET)
+    tokens = tokenizer.make_tokenizer(
+        kind, corpus.vocabulary_texts(DATASET), ["".join(pieces) for pieces in sample]
+    )
+    tokenizer.check_tokenizer(tokens, kind, sample)
+    stored.encode_rewrites(tmp_path / "encoded", write(tmp_path), DATASET, 0, tokens)
     stream = open_stream(tmp_path, tokens)
-    facts = list(people.facts(DATASET, people.table(DATASET, 0)))
+    facts = list(people.decode_facts(DATASET, people.draw_all_people(DATASET, 0)))
     for draw in range(5):
         probe = stream.assemble(stream.probe_pieces(draw))
         cut = probe.lengths.tolist()
@@ -102,12 +110,12 @@ def test_shards_are_kept_and_damaged_ones_are_said(folder: Path) -> None:
     write(folder)
     assert [shard.stat().st_mtime_ns for shard in shards] == before
     shards[1].write_bytes(shards[1].read_bytes()[:-100])
-    rewrites._checked.cache_clear()
+    rewrites._read_checked_shard.cache_clear()
     with pytest.raises(UserError, match=r"part-00001.parquet: not a readable Parquet file"):
-        stored.encode(folder / "again", folder / "rewrites.json", DATASET, 0, WORDS)
+        stored.encode_rewrites(folder / "again", folder / "rewrites.json", DATASET, 0, WORDS)
     assert not list((folder / "again").iterdir())
     write(folder)
-    stored.encode(folder / "again", folder / "rewrites.json", DATASET, 0, WORDS)
+    stored.encode_rewrites(folder / "again", folder / "rewrites.json", DATASET, 0, WORDS)
     assert (folder / "again" / "tokens.npy").read_bytes() == (folder / "encoded" / "tokens.npy").read_bytes()
 
 
@@ -155,15 +163,15 @@ def test_damaged_files_are_refused(folder: Path, damage: Callable[[Path], None],
 
 
 def encode_again(folder: Path) -> None:
-    stored.encode(folder / "again", folder / "rewrites.json", DATASET, 0, WORDS)
+    stored.encode_rewrites(folder / "again", folder / "rewrites.json", DATASET, 0, WORDS)
 
 
 def test_a_tokenizer_across_the_borders_of_facts_is_refused(tmp_path: Path) -> None:
     """One that learns to join words to the ones before."""
     careless = Tokenizer(models.BPE())
-    whole = ["".join(pieces) for pieces in corpus.sample(DATASET)[:300]]
+    whole = ["".join(pieces) for pieces in corpus.sample_biographies(DATASET)[:300]]
     careless.train_from_iterator(whole, trainers.BpeTrainer(vocab_size=600, special_tokens=[END_OF_TEXT]))
     manifest = write(tmp_path)
     with pytest.raises(UserError, match=r"tokenizer word: it does not cut '[A-Z]"):
-        stored.encode(tmp_path / "encoded", manifest, DATASET, 0, careless)
+        stored.encode_rewrites(tmp_path / "encoded", manifest, DATASET, 0, careless)
     assert not list((tmp_path / "encoded").iterdir())

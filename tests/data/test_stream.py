@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from knowledge_capacity.data import corpus, pools, tokenizer
 from knowledge_capacity.data.pieces import Term
-from knowledge_capacity.data.stream import Biographies, Stream, source_of
+from knowledge_capacity.data.stream import Stream, TokenizedBiographies, make_source
 from knowledge_capacity.data.strings import BioDSource
 from knowledge_capacity.data.windows import Windows
 from knowledge_capacity.specs import BioD, BioS, Dataset, Pools
@@ -26,7 +26,7 @@ DATASETS = pytest.mark.parametrize("dataset", [BIOS, BIOD], ids=["bioS", "bioD"]
 StreamOf = Callable[[Dataset, int], Stream]
 
 
-def names(biographies: Biographies) -> list[tuple[int, ...]]:
+def names(biographies: TokenizedBiographies) -> list[tuple[int, ...]]:
     """The three tokens of the name in each biography."""
     return [tuple(one) for one in biographies.tokens[biographies.terms == Term.NAME].view(-1, 3).tolist()]
 
@@ -40,7 +40,7 @@ def visited(stream: Stream, start: int, stop: int) -> list[int]:
 
 @DATASETS
 def test_tokenising_the_text_gives_the_tokens(stream_of: StreamOf, dataset: Dataset) -> None:
-    stream, encoder = stream_of(dataset, 0), tokenizer.word_level(corpus.texts(dataset))
+    stream, encoder = stream_of(dataset, 0), tokenizer.make_word_tokenizer(corpus.vocabulary_texts(dataset))
     for pieces in (stream.pieces(0, 5 * N), stream.probe_pieces(3)):
         biographies = stream.assemble(pieces)
         tokens = biographies.tokens.split(biographies.lengths.tolist())
@@ -90,8 +90,8 @@ def test_seeds_give_other_people_orders_and_wordings(stream_of: StreamOf, datase
     ours, theirs = stream_of(dataset, 0), stream_of(dataset, 1)
     assert not torch.equal(ours.source.codes, theirs.source.codes)
     assert visited(ours, 0, N) != visited(theirs, 0, N)
-    source = source_of(dataset, 1, ours.source.codes)
-    again = Stream(source, tokenizer.word_level(corpus.texts(dataset)))
+    source = make_source(dataset, 1, ours.source.codes)
+    again = Stream(source, tokenizer.make_word_tokenizer(corpus.vocabulary_texts(dataset)))
     assert visited(again, 0, N) == visited(theirs, 0, N)
     assert ours.text(ours.probe_pieces(0)) != again.text(again.probe_pieces(0))
 
@@ -124,7 +124,7 @@ def test_odd_probes_are_even_ones_with_employer_and_work_city_exchanged(
     stream_of: StreamOf, pair: int
 ) -> None:
     stream = stream_of(BIOS, 0)
-    period = tokenizer.word_level(corpus.texts(BIOS)).token_to_id(".")
+    period = tokenizer.make_word_tokenizer(corpus.vocabulary_texts(BIOS)).token_to_id(".")
     place: dict[int, list[tuple[int, int]]] = {}
     plain: dict[int, list[list[str]]] = {}
     for draw in (2 * pair, 2 * pair + 1):
@@ -154,7 +154,10 @@ def test_probes_show_everyone_in_order_and_anew_in_every_pair(stream_of: StreamO
     stream = stream_of(dataset, 0)
     drawn = [stream.text(stream.probe_pieces(draw)) for draw in range(6)]
     assert isinstance(dataset, BioS | BioD)
-    encoder, fields = tokenizer.word_level(corpus.texts(dataset)), pools.values(dataset.pools)
+    encoder, fields = (
+        tokenizer.make_word_tokenizer(corpus.vocabulary_texts(dataset)),
+        pools.pool_values(dataset.pools),
+    )
     expected = [
         tuple(encoder.token_to_id(fields[f][c]) for f, c in zip(pools.NAME_FIELDS, row[:3], strict=True))
         for row in stream.source.codes.tolist()
@@ -179,8 +182,8 @@ def test_slices_made_side_by_side_are_those_of_the_whole(stream_of: StreamOf, da
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 @DATASETS
 def test_a_gpu_makes_the_same_tokens(stream_of: StreamOf, dataset: Dataset) -> None:
-    here, words = stream_of(dataset, 0), tokenizer.word_level(corpus.texts(dataset))
-    there = Stream(source_of(dataset, 0, here.source.codes.cuda()), words)
+    here, words = stream_of(dataset, 0), tokenizer.make_word_tokenizer(corpus.vocabulary_texts(dataset))
+    there = Stream(make_source(dataset, 0, here.source.codes.cuda()), words)
     ours, theirs = (stream.assemble(stream.pieces(0, 9 * N)) for stream in (here, there))
     assert torch.equal(ours.tokens, theirs.tokens.cpu())
     assert torch.equal(ours.terms, theirs.terms.cpu())

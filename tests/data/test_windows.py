@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import torch
-from batches import assert_same_batches, assert_same_taken, batches
+from helpers.batches import assert_same_batches, assert_same_taken, batches
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from knowledge_capacity.data import windows
 from knowledge_capacity.data.pieces import Term
 from knowledge_capacity.data.stream import Stream
-from knowledge_capacity.data.windows import IGNORED, Cursor, Place, Windows
+from knowledge_capacity.data.windows import IGNORED, Cursor, StreamPosition, Windows
 from knowledge_capacity.specs import BioD, BioS, Dataset, Pools
 from torch import Tensor
 
@@ -98,8 +98,8 @@ def test_any_cursor_is_a_place_in_the_stream(
 ) -> None:
     stream = stream_of(dataset, 0)
     rest = stream.assemble(stream.pieces(biography, EXPOSURES * N)).tokens[offset:]
-    source = Windows(stream, EXPOSURES, 2, 16, Cursor(Place(biography, offset)))
-    assert source.cursor() == Cursor(Place(biography, offset))
+    source = Windows(stream, EXPOSURES, 2, 16, Cursor(StreamPosition(biography, offset)))
+    assert source.cursor() == Cursor(StreamPosition(biography, offset))
     found = list(batches(source))
     assert torch.equal(real([targets for _, targets in found]), rest)
 
@@ -121,5 +121,5 @@ def test_nothing_follows_the_last_exposure(stream_of: StreamOf) -> None:
     source = Windows(stream_of(BIOS, 0), 1, 4, 32)
     assert len(list(batches(source))) > 0
     assert source.next() is None
-    assert source.cursor() == Cursor(Place(N, 0))
-    assert Windows(stream_of(BIOS, 0), 1, 4, 32, Cursor(Place(N, 0))).next() is None
+    assert source.cursor() == Cursor(StreamPosition(N, 0))
+    assert Windows(stream_of(BIOS, 0), 1, 4, 32, Cursor(StreamPosition(N, 0))).next() is None

@@ -26,7 +26,7 @@ def test_lists_have_the_papers_size_and_no_duplicates(field: str) -> None:
     values, size = LISTS[field]
     assert len(values) == size
     assert len(set(values)) == size
-    assert tuple(pools.values(Pools())[field]) == values
+    assert tuple(pools.pool_values(Pools())[field]) == values
 
 
 @pytest.mark.parametrize("field", LISTS)
@@ -106,12 +106,12 @@ def test_headquarters_hold_about_as_many_bits_as_the_papers() -> None:
 def test_small_pools_need_no_headquarters_outside(size: int) -> None:
     assert set(institutions.HEADQUARTERS[:size]) <= set(places.CITIES[:size])
     small = Pools(cities=size, employers=size)
-    found = [places.CITIES[i] for i in pools.headquarters(small)]
+    found = [places.CITIES[i] for i in pools.headquarters_cities(small)]
     assert found == list(institutions.HEADQUARTERS[:size])
 
 
 def test_headquarters_stay_within_the_cities_of_any_pool() -> None:
     for cities in (1, 3, 199, 200):
-        positions = pools.headquarters(Pools(cities=cities))
+        positions = pools.headquarters_cities(Pools(cities=cities))
         assert len(positions) == 263
         assert set(positions) <= set(range(cities))

@@ -7,12 +7,14 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from experiments.test_figures import RECORD
-from knowledge_capacity.capacity import measure, selection
-from knowledge_capacity.capacity.compare import capacity_ratio
-from knowledge_capacity.capacity.measurement import table
 from knowledge_capacity.data.pieces import Term
-from knowledge_capacity.experiments import base_law, comparison, output, plots
+from knowledge_capacity.experiments import base_law, comparison
+from knowledge_capacity.figures import capacity_plot, writing
+from knowledge_capacity.measurements import learning_rates
+from knowledge_capacity.measurements.measurement_table import build_table
+from knowledge_capacity.measuring import result_row
 from knowledge_capacity.specs import AnyArchitecture, Architecture, BioS, PythonModel, Recipe, Run
+from knowledge_capacity.statistics.compare import capacity_ratio
 
 DATASET = BioS(n_people=50)
 GPT2 = Architecture(2, 1, 12)
@@ -24,8 +26,10 @@ def row(architecture: AnyArchitecture, seed: int, loss: float, optimizer: str = 
     recipe = Recipe(1000, 1e-3, optimizer="muon" if optimizer == "muon" else "adamw")
     losses = np.full((4, DATASET.n_people, len(Term)), loss)
     losses[:, :, Term.LATE_EMPLOYER] = 0.0
-    variant = measure.Variant("fp32", 32.0, losses, seconds=1.0)
-    return measure.row(Run(DATASET, architecture, recipe, seed), RECORD, 6000, variant, "1" * 12)
+    variant = result_row.Variant("fp32", 32.0, losses, seconds=1.0)
+    return result_row.measurement_row(
+        Run(DATASET, architecture, recipe, seed), RECORD, 6000, variant, "1" * 12
+    )
 
 
 @pytest.fixture
@@ -40,7 +44,7 @@ def measured() -> pa.Table:
         )
         for seed in (0, 1)
     ]
-    return selection.marked(table(rows))
+    return learning_rates.mark_best_learning_rates(build_table(rows))
 
 
 def labels(points: pd.DataFrame) -> list[str]:
@@ -68,14 +72,18 @@ def test_models_are_told_apart_best_first(measured: pa.Table) -> None:
 
 def test_its_files_are_the_same_twice(measured: pa.Table, tmp_path: Path) -> None:
     for name in ("one", "two"):
-        output.write("comparison", measured, tmp_path / name)
+        writing.write_figure("comparison", measured, tmp_path / name)
     for ending in ("pdf", "svg", "png", "md"):
         assert (tmp_path / f"one.{ending}").read_bytes() == (tmp_path / f"two.{ending}").read_bytes()
     assert len((tmp_path / "one.md").read_text().splitlines()) == 4 + 4
 
 
 def test_models_without_layers_keep_their_place_in_tables(measured: pa.Table) -> None:
-    points = plots.over_seeds(measured.to_pandas())
-    assert {plots.size_label(point) for _, point in points.iterrows()} == {"2-1 d12", "canon", "looped"}
+    points = capacity_plot.summarize_seeds(measured.to_pandas())
+    assert {capacity_plot.size_label(point) for _, point in points.iterrows()} == {
+        "2-1 d12",
+        "canon",
+        "looped",
+    }
     (plain,) = base_law.points(measured.to_pandas()).itertuples()  # GPT-2 as in the paper, by AdamW alone
     assert (plain.family, plain.optimizer) == ("gpt2", "adamw")

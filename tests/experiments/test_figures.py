@@ -9,13 +9,15 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from knowledge_capacity.capacity import measure, measurement, selection
 from knowledge_capacity.data.pieces import Term
-from knowledge_capacity.experiments import base_law, exposures, output, plots, quantization, redraw, style
+from knowledge_capacity.experiments import base_law, exposures, quantization
+from knowledge_capacity.figures import capacity_plot, redraw, style, writing
 from knowledge_capacity.files import UserError, write_parquet
-from knowledge_capacity.models.build import build, n_parameters
+from knowledge_capacity.measurements import learning_rates, measurement_table
+from knowledge_capacity.measuring import result_row
+from knowledge_capacity.models.build import build_model, n_parameters
 from knowledge_capacity.specs import Architecture, BioD, BioS, Dataset, Junk, Recipe, Run
-from knowledge_capacity.study import experiment_modules
+from knowledge_capacity.study.study import list_experiments
 
 Row = dict[str, Any]
 
@@ -49,8 +51,10 @@ def measured(
     losses = np.full((4, dataset.n_people, len(Term)), loss)
     losses[:, :, Term.LATE_EMPLOYER] = 0.0  # every text tells the employer first
     bits = {"fp32": 32.0, "int8-rtn": 9.0, "int4-rtn": 5.0}[variant]
-    p = n_parameters(build(run.architecture, 40, 64, 0), 40)
-    return measure.row(run, RECORD, p, measure.Variant(variant, bits, losses, seconds=1.0), "1" * 12)
+    p = n_parameters(build_model(run.architecture, 40, 64, 0), 40)
+    return result_row.measurement_row(
+        run, RECORD, p, result_row.Variant(variant, bits, losses, seconds=1.0), "1" * 12
+    )
 
 
 DATASET = BioS(n_people=50)
@@ -59,7 +63,7 @@ MEASURED = ["knowledge_capacity/bits", "knowledge_capacity/capacity", "knowledge
 
 
 def table(*rows: Row) -> pa.Table:
-    return selection.marked(measurement.table(list(rows)))
+    return learning_rates.mark_best_learning_rates(measurement_table.build_table(list(rows)))
 
 
 def test_a_row_says_what_the_losses_say() -> None:
@@ -82,18 +86,18 @@ def test_measurements_survive_the_disk_and_others_are_refused(tmp_path: Path) ->
     rows = table(measured(DATASET, 8, 1000, 0, 1.0))
     file = tmp_path / "measurements.parquet"
     write_parquet(file, rows)
-    assert measurement.read(file).equals(rows)
+    assert measurement_table.read_measurements(file).equals(rows)
     write_parquet(file, rows.drop_columns(["seed"]))
     with pytest.raises(UserError, match="measurements"):
-        measurement.read(file)
+        measurement_table.read_measurements(file)
     file.write_bytes(file.read_bytes()[:200])
     with pytest.raises(UserError, match="not a readable Parquet file"):
-        measurement.read(file)
+        measurement_table.read_measurements(file)
 
 
 def test_seeds_become_one_point_with_the_span_of_their_intervals() -> None:
     rows = table(measured(DATASET, 8, 1000, 0, 1.0), measured(DATASET, 8, 1000, 1, 1.5)).to_pandas()
-    point = plots.over_seeds(rows).iloc[0]
+    point = capacity_plot.summarize_seeds(rows).iloc[0]
     assert point.seeds == 2
     assert point.bits_learned == pytest.approx(rows.bits_learned.mean())
     assert point.bits_low == rows.bits_learned_low.min()
@@ -123,9 +127,9 @@ def test_models_of_one_size_are_told_apart_and_a_line_joins_the_best_of_each_siz
         measured(BioS(n_people=60), 8, 1000, 0, 2.0),
     )
     points = base_law.points(rows.to_pandas())
-    found = dict(zip(plots.told_apart(points), points.index, strict=True))
+    found = dict(zip(capacity_plot.model_labels(points), points.index, strict=True))
     assert set(found) == {"2-1 d8", "2-1 d8 (batch 6)", "2-1 d8 (batch 12)", "2-1 d16"}
-    best = plots.best_of_sizes(points[points.n_people == 50])
+    best = capacity_plot.select_best_by_size(points[points.n_people == 50])
     assert list(best.index) == [found["2-1 d8 (batch 6)"], found["2-1 d16"]]
     line = next(one for one in base_law.figure(points).axes[0].lines if np.size(one.get_xdata()) == 2)
     assert np.array(line.get_ydata()) == pytest.approx(list(best.bits_learned))
@@ -135,7 +139,7 @@ def test_datasets_of_as_many_people_are_told_apart() -> None:
     few, many = (BioD(n_people=50, attributes=k, chunks=2, diversity=64, length=1) for k in (1, 8))
     names = pd.Series([few.slug, many.slug, BioS(n_people=50).slug])
     points = pd.DataFrame({"dataset": names, "kind": ["bioD", "bioD", "bioS"], "n_people": 50})
-    assert list(plots.people(points)) == ["N = 50, K1", "N = 50, K8", "N = 50"]
+    assert list(capacity_plot.people_labels(points)) == ["N = 50, K1", "N = 50, K8", "N = 50"]
 
 
 def test_labels_of_a_panel_lie_off_each_other() -> None:
@@ -166,7 +170,7 @@ def test_exposures_shows_the_datasets_that_were_seen_less_often_and_counts_these
     ).to_pandas()
     points = exposures.points(rows)
     assert set(points.n_people) == {50, 60}
-    assert "4 rows below" in plots.caption(points)
+    assert "4 rows below" in capacity_plot.caption(points)
     figure = exposures.figure(points)
     panels = {ax.get_title(): ax for ax in figure.axes}
     assert set(panels) == {"bioS, 50 people", "bioS, 60 people"}
@@ -186,8 +190,8 @@ def test_figures_are_the_same_twice(tmp_path: Path, experiment: str, loss: float
         *(measured(DATASET, width, e, s, loss) for width in (8, 16) for e in (100, 1000) for s in (0, 1))
     )
     for name in ("one", "two"):
-        output.write(experiment, rows, tmp_path / name)
-    output.write(experiment, rows, tmp_path / "alone", ["png"])
+        writing.write_figure(experiment, rows, tmp_path / name)
+    writing.write_figure(experiment, rows, tmp_path / "alone", ["png"])
     assert (tmp_path / "alone.png").read_bytes() == (tmp_path / "one.png").read_bytes()
     for ending in ("pdf", "svg", "png", "md"):
         one, two = (tmp_path / f"{name}.{ending}" for name in ("one", "two"))
@@ -206,7 +210,7 @@ def measurement_of_most(rows: pa.Table) -> float:
 
 def test_a_figure_without_measurements_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no measurement"):
-        output.write("biod", table(measured(DATASET, 8, 1000, 0, 1.0)), tmp_path / "biod")
+        writing.write_figure("biod", table(measured(DATASET, 8, 1000, 0, 1.0)), tmp_path / "biod")
     assert not list(tmp_path.iterdir())
 
 
@@ -219,7 +223,7 @@ def test_a_figure_is_drawn_where_its_code_measurements_or_files_have_changed(tmp
 
     def drawn(codes: dict[str, str], *rows: Row) -> list[str]:
         before = {file: file.read_bytes() for file in tmp_path.glob("*.*")}
-        found = redraw.draw(codes, table(*rows), tmp_path, say=pytest.fail)
+        found = redraw.draw_outdated_figures(codes, table(*rows), tmp_path, say=pytest.fail)
         for file in tmp_path.glob("*.*"):  # only those that were drawn have been written
             changed = before.get(file) != file.read_bytes()
             assert not changed or file.stem in found or file.name == redraw.RECORD
@@ -244,7 +248,7 @@ def test_a_figure_is_drawn_where_its_code_measurements_or_files_have_changed(tmp
 def test_a_figure_that_has_nothing_to_show_says_so_and_keeps_none_from_being_drawn(tmp_path: Path) -> None:
     said: list[str] = []
     codes, rows = {"biod": "1", "base_law": "1"}, table(measured(DATASET, 8, 1000, 0, 1.0))
-    assert redraw.draw(codes, rows, tmp_path, said.append) == ["biod", "base_law"]
+    assert redraw.draw_outdated_figures(codes, rows, tmp_path, said.append) == ["biod", "base_law"]
     (line,) = said
     assert line.startswith("figures: biod: there is no measurement of what this figure shows.")
     assert (tmp_path / "biod.md").read_text().strip() == line.removeprefix("figures: ")
@@ -254,12 +258,14 @@ def test_a_figure_that_has_nothing_to_show_says_so_and_keeps_none_from_being_dra
 def test_a_module_that_fails_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(base_law, "figure", lambda points: points.no_such_column)
     with pytest.raises(UserError, match=r"^base_law: AttributeError: .*no_such_column"):
-        redraw.draw({"base_law": "1"}, table(measured(DATASET, 8, 100, 0, 1.0)), tmp_path, pytest.fail)
+        redraw.draw_outdated_figures(
+            {"base_law": "1"}, table(measured(DATASET, 8, 100, 0, 1.0)), tmp_path, pytest.fail
+        )
     assert not list(tmp_path.iterdir())
 
 
 def test_the_experiments_are_the_modules_that_draw() -> None:
-    found = set(experiment_modules())
+    found = set(list_experiments())
     assert {"base_law", "biod", "comparison", "probes", "quantization"} <= found
     assert not {"budget", "laws", "output", "plots", "redraw", "style"} & found
 
@@ -275,4 +281,4 @@ def test_a_zero_is_printed_without_the_sign_that_a_processor_gave_it() -> None:
     ]
     assert len(formats) > 50
     assert [found for found in formats if "z" not in found] == []
-    assert style.figures(-0.0) == style.rounded(-0.0) == "0"
+    assert style.format_significant(-0.0) == style.format_with_suffix(-0.0) == "0"

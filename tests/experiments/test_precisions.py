@@ -7,10 +7,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from experiments.test_figures import RECORD, Row
-from knowledge_capacity.capacity import measure, measurement, selection
 from knowledge_capacity.data.pieces import Term
-from knowledge_capacity.experiments import calibration, output, quantization, stored_bits
+from knowledge_capacity.experiments import calibration, quantization, stored_bits
+from knowledge_capacity.figures import writing
 from knowledge_capacity.files import UserError
+from knowledge_capacity.measurements import learning_rates, measurement_table
+from knowledge_capacity.measuring import result_row
 from knowledge_capacity.specs import Architecture, BioS, Quantizer, Recipe, Run, to_json
 
 DATASET = BioS(n_people=50)
@@ -33,14 +35,14 @@ def row(quantizer: Quantizer | None, seed: int, width: int = 8) -> Row:
     losses[:, :, Term.LATE_EMPLOYER] = 0.0
     spec, names = (to_json(quantizer), ["h.*.attention.out.weight"]) if quantizer else (None, None)
     run = Run(DATASET, Architecture(2, 1, width), Recipe(1000, 1e-3), seed)
-    measured = measure.Variant(variant, bits, losses, 1.0, spec, names)
-    return measure.row(run, RECORD, 6000, measured, "1" * 12)
+    measured = result_row.Variant(variant, bits, losses, 1.0, spec, names)
+    return result_row.measurement_row(run, RECORD, 6000, measured, "1" * 12)
 
 
 @pytest.fixture
 def measured() -> pa.Table:
     rows = [row(quantizer, seed) for quantizer in (None, *MENU) for seed in (0, 1)]
-    return selection.marked(measurement.table(rows))
+    return learning_rates.mark_best_learning_rates(measurement_table.build_table(rows))
 
 
 def test_bits_of_knowledge_per_stored_bit(measured: pa.Table) -> None:
@@ -82,13 +84,15 @@ def test_files_are_the_same_twice_and_name_what_is_quantised(
     measured: pa.Table, tmp_path: Path, name: str
 ) -> None:
     for copy in ("one", "two"):
-        output.write(name, measured, tmp_path / copy)
+        writing.write_figure(name, measured, tmp_path / copy)
     for ending in ("pdf", "svg", "png", "md"):
         assert (tmp_path / f"one.{ending}").read_bytes() == (tmp_path / f"two.{ending}").read_bytes()
     assert "| quantised |" in (tmp_path / "one.md").read_text().splitlines()[2]
 
 
 def test_without_gptq_there_is_nothing_to_show(tmp_path: Path) -> None:
-    rows = selection.marked(measurement.table([row(None, 0), row(Quantizer(4), 0)]))
+    rows = learning_rates.mark_best_learning_rates(
+        measurement_table.build_table([row(None, 0), row(Quantizer(4), 0)])
+    )
     with pytest.raises(UserError, match="calibration: there is no measurement of what this figure shows"):
-        output.write("calibration", rows, tmp_path / "none")
+        writing.write_figure("calibration", rows, tmp_path / "none")

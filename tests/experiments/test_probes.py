@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from experiments.test_figures import measured, table
-from knowledge_capacity.experiments import output, probes
+from knowledge_capacity.experiments import probes
+from knowledge_capacity.figures import writing
 from knowledge_capacity.files import UserError
 from knowledge_capacity.specs import BioD, BioS, RandomStrings
 
@@ -49,4 +50,4 @@ def test_the_figure_shows_both_and_what_the_literature_finds() -> None:
 
 def test_without_a_pair_there_is_no_figure(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no measurement"):
-        output.write("probes", table(measured(PEOPLE, 8, 1000, 0, 1.0)), tmp_path / "probes")
+        writing.write_figure("probes", table(measured(PEOPLE, 8, 1000, 0, 1.0)), tmp_path / "probes")

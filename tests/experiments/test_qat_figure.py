@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from knowledge_capacity.capacity import columns
 from knowledge_capacity.experiments import qat
+from knowledge_capacity.measurements import columns
 from knowledge_capacity.specs import Architecture, BioS, Junk, Quantizer, Recipe, to_json
 
 RECIPE = Recipe(exposures=1000, lr=1e-3)

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 import torch
-from extraction.knowing import BIOD, BIOS, everything
+from helpers.knowing import BIOD, BIOS, everything
 from knowledge_capacity.data import people
 from knowledge_capacity.data.pieces import Term
-from knowledge_capacity.data.stream import Stream, source_of
+from knowledge_capacity.data.stream import Stream, make_source
 from knowledge_capacity.extraction import questions
-from knowledge_capacity.extraction.questions import Part
+from knowledge_capacity.extraction.questions import TokenRole
 from knowledge_capacity.specs import BioD, Biography, BioS
 
 
@@ -17,11 +17,11 @@ from knowledge_capacity.specs import BioD, Biography, BioS
 def test_questions_and_answers_agree_with_people(kind: str) -> None:
     dataset = replace(BIOS, tokenizer=kind)
     asked, tokens = everything(dataset)
-    said = list(people.facts(dataset, people.table(dataset, 0)))
+    said = list(people.decode_facts(dataset, people.draw_all_people(dataset, 0)))
     for i in (0, 7, 39):
         for k, attribute in enumerate(asked.attributes):
             row, part = asked.tokens[i, k].tolist(), asked.parts[i, k]
-            start = int((part >= Part.SIGN).int().argmax())
+            start = int((part >= TokenRole.SIGN).int().argmax())
             question, answer = asked.text(tokens, row[:start]), asked.text(tokens, row[start:])
             wording = questions.WORDING[attribute].format(name=said[i]["name"])
             fact = said[i][attribute].capitalize() if attribute == "pronoun" else said[i][attribute]
@@ -32,11 +32,11 @@ def test_questions_and_answers_agree_with_people(kind: str) -> None:
 
 def test_questions_of_biod_name_the_attribute() -> None:
     asked, tokens = everything(BIOD)
-    codes = people.table(BIOD, 0)
-    strings = people.strings(BIOD, 0)
+    codes = people.draw_all_people(BIOD, 0)
+    strings = people.draw_string_sets(BIOD, 0)
     chosen = strings[1, codes[4, 3:].long().view(3, 2)[1]].tolist()
     row, part = asked.tokens[4, 1].tolist(), asked.parts[4, 1]
-    start = int((part >= Part.SIGN).int().argmax())
+    start = int((part >= TokenRole.SIGN).int().argmax())
     assert asked.text(tokens, row[:start]).startswith("What is the ID 2 of ")
     symbols = ", ".join(" ".join(f"s{symbol}" for symbol in string) for string in chosen)
     assert asked.text(tokens, row[start:]) == f"{symbols}."
@@ -47,7 +47,7 @@ def test_questions_of_biod_name_the_attribute() -> None:
 )
 def test_names_and_values_have_the_tokens_of_biographies(dataset: BioS | BioD) -> None:
     asked, tokens = everything(dataset)
-    stream = Stream(source_of(dataset, 0, people.table(dataset, 0)), tokens)
+    stream = Stream(make_source(dataset, 0, people.draw_all_people(dataset, 0)), tokens)
     told = stream.assemble(stream.probe_pieces(0))
     cut = told.lengths.tolist()
     if isinstance(dataset, Biography):
@@ -59,8 +59,8 @@ def test_names_and_values_have_the_tokens_of_biographies(dataset: BioS | BioD) -
         values = []
         for k, wanted in enumerate(terms):
             row, part = asked.tokens[person, k], asked.parts[person, k]
-            assert row[part == Part.NAME].tolist() == name
-            values.append(row[part == Part.VALUE].tolist())
+            assert row[part == TokenRole.NAME].tolist() == name
+            values.append(row[part == TokenRole.VALUE].tolist())
             if isinstance(dataset, Biography):
                 assert values[-1] == text[torch.isin(term, torch.tensor(wanted))].tolist()
         if isinstance(dataset, BioD):  # told in an order of their own
@@ -70,7 +70,7 @@ def test_names_and_values_have_the_tokens_of_biographies(dataset: BioS | BioD) -
 
 def test_every_answer_ends_and_padding_counts_for_nothing() -> None:
     asked, _ = everything(BIOS)
-    answer = asked.parts >= Part.SIGN
+    answer = asked.parts >= TokenRole.SIGN
     last = asked.tokens.shape[2] - 1 - answer.flip(2).int().argmax(dim=2)
     assert (asked.tokens.gather(2, last[..., None]) == asked.end_token).all()
     assert (answer.int().diff(dim=2) == 1).sum(dim=2).eq(1).all()  # one stretch a row

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from extraction.knowing import BIOS, everything, words_of
+from helpers.knowing import BIOS, everything, words_of
 from knowledge_capacity.data import people
 from knowledge_capacity.extraction import exam, tuning
 from knowledge_capacity.files import UserError
-from knowledge_capacity.models.build import build
-from knowledge_capacity.specs import AnyArchitecture, Architecture, Experts, Questions, TransformersModel
+from knowledge_capacity.models.build import build_model
+from knowledge_capacity.specs import AnyArchitecture, Architecture, Experts, Extraction, TransformersModel
 from torch import Tensor, nn
 
-SPEC = Questions(rank=2, lr=1e-2, epochs=2, batch_size=32)
+SPEC = Extraction(rank=2, lr=1e-2, epochs=2, batch_size=32)
 GPT2 = Architecture(layers=1, heads=2, width=16)
 SMALL = {"n_embd": 16, "n_layer": 1, "n_head": 2}
 LLAMA = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1, "num_attention_heads": 2}
@@ -25,16 +25,16 @@ MODELS: dict[str, AnyArchitecture] = {
 }
 
 
-def held(model: nn.Module, spec: Questions = SPEC) -> exam.Exam:
+def held(model: nn.Module, spec: Extraction = SPEC) -> exam.Exam:
     tokens = words_of(BIOS)
     end = tokens.get_vocab()["<|endoftext|>"]
-    return exam.hold(model, BIOS, 0, people.table(BIOS, 0), tokens, [end], spec)
+    return exam.run_exam(model, BIOS, 0, people.draw_all_people(BIOS, 0), tokens, [end], spec)
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_the_weights_stay_and_updates_are_taught(name: str) -> None:
     asked, _ = everything(BIOS)
-    model = build(MODELS[name], asked.size, 64, seed=0)
+    model = build_model(MODELS[name], asked.size, 64, seed=0)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     held(model)
     after = {name.replace(".base_layer", ""): value for name, value in model.state_dict().items()}
@@ -46,10 +46,10 @@ def test_the_weights_stay_and_updates_are_taught(name: str) -> None:
 
 
 def test_new_words_change_no_answer_about_old_ones() -> None:
-    model = build(GPT2, 50, 64, seed=0)
+    model = build_model(GPT2, 50, 64, seed=0)
     tokens = torch.randint(50, (2, 9), generator=torch.Generator().manual_seed(0))
     before = model(tokens)
-    grown = tuning.grow(model, 3)
+    grown = tuning.extend_vocabulary(model, 3)
     after = model(tokens)
     assert after.shape[2] == 53
     torch.testing.assert_close(after[..., :50], before)
@@ -60,13 +60,16 @@ def test_new_words_change_no_answer_about_old_ones() -> None:
 
 
 def test_who_is_asked_was_never_taught() -> None:
-    taught, asked = exam.split(41, seed=3)
+    taught, asked = exam.split_people(41, seed=3)
     assert len(taught) == len(asked) == 20
     assert not set(taught.tolist()) & set(asked.tolist())
-    assert np.array_equal(asked, exam.split(41, seed=3)[1])
-    assert not np.array_equal(asked, exam.split(41, seed=4)[1])
+    assert np.array_equal(asked, exam.split_people(41, seed=3)[1])
+    assert not np.array_equal(asked, exam.split_people(41, seed=4)[1])
 
-    model, codes = build(GPT2, words_of(BIOS).get_vocab_size(), 64, seed=0), people.table(BIOS, 0)
+    model, codes = (
+        build_model(GPT2, words_of(BIOS).get_vocab_size(), 64, seed=0),
+        people.draw_all_people(BIOS, 0),
+    )
     seen: list[Tensor] = []
     assert isinstance(model.embedding, nn.Embedding)
     model.embedding.register_forward_hook(
@@ -88,7 +91,7 @@ def test_who_is_asked_was_never_taught() -> None:
 
 def test_the_same_seed_gives_the_same_answers() -> None:
     size = words_of(BIOS).get_vocab_size()
-    one, two = (held(build(GPT2, size, 64, seed=0)).answers for _ in range(2))
+    one, two = (held(build_model(GPT2, size, 64, seed=0)).answers for _ in range(2))
     assert np.array_equal(one.losses, two.losses)
     assert np.array_equal(one.given, two.given)
 
@@ -114,6 +117,6 @@ def test_models_that_cannot_be_taught_are_refused(linear: bool, reason: str) -> 
 
 
 def test_a_rate_that_explodes_is_named() -> None:
-    model = build(GPT2, words_of(BIOS).get_vocab_size(), 64, seed=0)
+    model = build_model(GPT2, words_of(BIOS).get_vocab_size(), 64, seed=0)
     with pytest.raises(UserError, match="Lower the extraction's lr"):
-        held(model, Questions(lr=1e30, epochs=3))
+        held(model, Extraction(lr=1e30, epochs=3))

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from knowledge_capacity.files import UserError
 from knowledge_capacity.models import interchange, store
-from knowledge_capacity.models.build import build, n_parameters
+from knowledge_capacity.models.build import build_model, n_parameters
 from knowledge_capacity.models.decoder import Decoder
 from knowledge_capacity.specs import FAMILIES, Architecture
 
@@ -20,7 +20,7 @@ VOCABULARY, WINDOW = 37, 24
 
 
 def fresh(architecture: Architecture, seed: int = 0) -> Decoder:
-    model = build(architecture, VOCABULARY, WINDOW, seed)
+    model = build_model(architecture, VOCABULARY, WINDOW, seed)
     assert isinstance(model, Decoder)
     return model
 
@@ -41,7 +41,7 @@ def some_tokens(batch: int = 3, window: int = WINDOW) -> torch.Tensor:
 
 def test_the_parts_are_those_of_the_paper() -> None:
     """As in the paper; transformers is told the same numbers, so comparing would not notice others."""
-    config = interchange.config(Architecture(layers=2, heads=2, width=128), VOCABULARY, 512, 0)
+    config = interchange.transformers_config(Architecture(layers=2, heads=2, width=128), VOCABULARY, 512, 0)
     assert config["rope_parameters"]["rope_theta"] == 10_000
     assert config["rope_parameters"]["partial_rotary_factor"] == 0.25
     assert config["intermediate_size"] == 4 * 128
@@ -59,7 +59,7 @@ def test_parameters_are_as_many_as_the_formula_says(
     layers: int, heads: int, half: int, vocabulary: int
 ) -> None:
     architecture = Architecture(layers=layers, heads=heads, width=2 * half * heads)
-    model = build(architecture, vocabulary, WINDOW, 0)
+    model = build_model(architecture, vocabulary, WINDOW, 0)
     found = sum(parameter.numel() for parameter in model.parameters())
     d = architecture.width
     assert found == n_parameters(model, vocabulary)
@@ -82,7 +82,7 @@ def test_transformers_reads_the_rotary_dimensions_that_we_use(head: int) -> None
     rotary = architecture.rotary
     assert rotary % 2 == 0
     assert 2 <= rotary <= max(2, head / 2)
-    config = interchange.config(architecture, VOCABULARY, WINDOW, 0)
+    config = interchange.transformers_config(architecture, VOCABULARY, WINDOW, 0)
     assert int(2 * head * config["rope_parameters"]["partial_rotary_factor"]) == rotary
     assert Architecture(layers=1, heads=2, width=128).rotary == 16
     assert Architecture(layers=1, heads=2, width=128, family="llama").rotary == 64
@@ -129,7 +129,7 @@ def test_windows_longer_than_those_of_training_work() -> None:
 
 
 def test_weights_depend_on_the_seed_alone() -> None:
-    one, same, other = (build(SMALL, VOCABULARY, WINDOW, seed) for seed in (5, 5, 6))
+    one, same, other = (build_model(SMALL, VOCABULARY, WINDOW, seed) for seed in (5, 5, 6))
     torch.randn(3)  # whatever else draws from torch's own generator
     for (name, a), b, c in zip(one.named_parameters(), same.parameters(), other.parameters(), strict=True):
         assert torch.equal(a, b), name
@@ -137,7 +137,7 @@ def test_weights_depend_on_the_seed_alone() -> None:
 
 
 def test_fresh_weights_are_drawn_as_documented() -> None:
-    model = build(Architecture(layers=2, heads=2, width=128), 300, WINDOW, 0)
+    model = build_model(Architecture(layers=2, heads=2, width=128), 300, WINDOW, 0)
     for name, parameter in model.named_parameters():
         if parameter.dim() > 1:
             assert float(parameter.detach().std()) == pytest.approx(0.02, rel=0.03), name
@@ -154,7 +154,7 @@ def test_fresh_weights_are_drawn_as_documented() -> None:
 def test_weights_of_another_shape_are_refused(other: Architecture) -> None:
     weights, _ = store.saved_weights(shaken(SMALL))
     with pytest.raises(UserError, match=f"model: these are not the weights of a {other.slug} for 37 tokens"):
-        store.load(Path("model"), other, VOCABULARY, WINDOW, weights)
+        store.load_model(Path("model"), other, VOCABULARY, WINDOW, weights)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -165,27 +165,27 @@ def test_weights_of_another_family_are_refused(family: Any, other: Any) -> None:
     alike = {"llama-gelu": "llama"}  # the activation has no weights
     weights, _ = store.saved_weights(shaken(ours))
     if alike.get(family, family) == alike.get(other, other):
-        store.load(Path("model"), theirs, VOCABULARY, WINDOW, weights)
+        store.load_model(Path("model"), theirs, VOCABULARY, WINDOW, weights)
     else:
         with pytest.raises(UserError, match="these are not the weights of a"):
-            store.load(Path("model"), theirs, VOCABULARY, WINDOW, weights)
+            store.load_model(Path("model"), theirs, VOCABULARY, WINDOW, weights)
 
 
 def test_weights_of_another_vocabulary_are_refused() -> None:
     weights, _ = store.saved_weights(shaken(SMALL))
     with pytest.raises(UserError, match="it has 37 tokens, not 38"):
-        store.load(Path("model"), SMALL, 38, WINDOW, weights)
+        store.load_model(Path("model"), SMALL, 38, WINDOW, weights)
 
 
 def test_weights_without_an_embedding_are_refused() -> None:
     weights, _ = store.saved_weights(shaken(SMALL))
     del weights["gpt_neox.embed_in.weight"]
     with pytest.raises(UserError, match=r"embed_in\.weight is missing"):
-        store.load(Path("model"), SMALL, VOCABULARY, WINDOW, weights)
+        store.load_model(Path("model"), SMALL, VOCABULARY, WINDOW, weights)
 
 
 def test_the_configuration_is_plain_json() -> None:
     for family in FAMILIES:
-        config = interchange.config(Architecture(2, 2, 16, family=family), VOCABULARY, WINDOW, 3)
+        config = interchange.transformers_config(Architecture(2, 2, 16, family=family), VOCABULARY, WINDOW, 3)
         assert json.loads(json.dumps(config)) == config
         assert config["eos_token_id"] == 3

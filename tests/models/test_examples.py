@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from knowledge_capacity.models import trial
-from knowledge_capacity.models.build import build, n_parameters
+from knowledge_capacity.models.build import build_model, n_parameters
 from knowledge_capacity.models.decoder import Decoder
 from knowledge_capacity.specs import Architecture, PythonModel
 from torch import Tensor, nn
@@ -16,7 +16,7 @@ NAMES = ("block.py:build", "canon.py:canon", "looped.py:looped")
 
 
 def example(name: str, **arguments: int) -> nn.Module:
-    return build(PythonModel(f"{EXAMPLES}/{name}", arguments), VOCABULARY, WINDOW, seed=0)
+    return build_model(PythonModel(f"{EXAMPLES}/{name}", arguments), VOCABULARY, WINDOW, seed=0)
 
 
 def some_tokens() -> Tensor:
@@ -33,7 +33,7 @@ def decoder_of(model: nn.Module) -> Decoder:
 def test_each_passes_the_trial_at_any_length(name: str) -> None:
     model = example(name, width=10)
     assert model(some_tokens()).shape == (2, WINDOW, VOCABULARY)
-    assert trial.check(model, name, VOCABULARY, (3, WINDOW, 2 * WINDOW), trained=False) == 0
+    assert trial.check_model(model, name, VOCABULARY, (3, WINDOW, 2 * WINDOW), trained=False) == 0
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -81,7 +81,7 @@ def test_canon_sees_four_tokens() -> None:
 
 def test_loops_share_their_weights_and_p_counts_them_once() -> None:
     once, four = (example("looped.py:looped", loops=loops) for loops in (1, 4))
-    plain = build(Architecture(layers=1, heads=1, width=16), VOCABULARY, WINDOW, seed=0)
+    plain = build_model(Architecture(layers=1, heads=1, width=16), VOCABULARY, WINDOW, seed=0)
     assert n_parameters(four, 30) == n_parameters(once, 30) == n_parameters(plain, 30)
     assert len(decoder_of(four).layers) == 4
     assert not torch.allclose(once(some_tokens()), four(some_tokens()))

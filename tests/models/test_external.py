@@ -9,7 +9,7 @@ import pytest
 import torch
 from knowledge_capacity.files import UserError
 from knowledge_capacity.models import store
-from knowledge_capacity.models.build import build, n_parameters
+from knowledge_capacity.models.build import build_model, n_parameters
 from knowledge_capacity.models.loss import logits, loss
 from knowledge_capacity.specs import (
     AnyArchitecture,
@@ -72,16 +72,16 @@ def run_of(architecture: AnyArchitecture) -> Run:
 
 def assert_round_trip(folder: Path, architecture: AnyArchitecture) -> None:
     """Saved and loaded, the model gives the same logits; the seed alone decides on its weights."""
-    model, same, other = (build(architecture, VOCABULARY, WINDOW, seed).eval() for seed in (0, 0, 1))
+    model, same, other = (build_model(architecture, VOCABULARY, WINDOW, seed).eval() for seed in (0, 0, 1))
     inputs = torch.arange(24).view(2, 12) % VOCABULARY
     with torch.no_grad():
         expected = logits(model, inputs)
         assert expected.shape == (2, 12, VOCABULARY)
         assert torch.equal(logits(same, inputs), expected)
         assert not torch.equal(logits(other, inputs), expected)
-    store.write(folder, model, run_of(architecture), end_token=2)
+    store.write_model(folder, model, run_of(architecture), end_token=2)
     weights = store.read_weights(folder / "model.safetensors")
-    again = store.load(folder, architecture, VOCABULARY, WINDOW, weights)
+    again = store.load_model(folder, architecture, VOCABULARY, WINDOW, weights)
     with torch.no_grad():
         assert torch.equal(logits(again, inputs), expected)
     assert sum(t.numel() for t in weights.values()) == n_parameters(model, VOCABULARY)
@@ -91,7 +91,7 @@ def test_a_function_of_yours(tmp_path: Path, file: Path) -> None:
     architecture = PythonModel(f"{file}:build", {"width": 6})
     assert architecture.slug.startswith("mine-width6-")
     assert_round_trip(tmp_path / "run", architecture)
-    model = build(architecture, VOCABULARY, WINDOW, 0)
+    model = build_model(architecture, VOCABULARY, WINDOW, 0)
     # the tied matrix once, with the rows of used tokens, and the head's bias likewise
     assert n_parameters(model, 11) == 11 * 6 + 11 + 6 * 6 + 6
     assert store.quantizable_weights(tmp_path / "run/model.safetensors")[1] == {
@@ -113,22 +113,22 @@ def test_a_configuration_of_transformers(tmp_path: Path, as_file: bool) -> None:
     assert theirs.config.eos_token_id == 2
     assert len(theirs.model.layers) == (1 if as_file else 2)
     # embedding and head count used rows each
-    model = build(architecture, VOCABULARY, WINDOW, 0)
+    model = build_model(architecture, VOCABULARY, WINDOW, 0)
     assert n_parameters(model, VOCABULARY) - n_parameters(model, 9) == 2 * 16 * (VOCABULARY - 9)
 
 
 def test_a_checkpoint_is_read_as_it_is(tmp_path: Path) -> None:
-    model = build(QWEN, VOCABULARY, WINDOW, 0)
-    store.write(tmp_path / "theirs", model, run_of(QWEN), end_token=2)
+    model = build_model(QWEN, VOCABULARY, WINDOW, 0)
+    store.write_model(tmp_path / "theirs", model, run_of(QWEN), end_token=2)
     checkpoint = Checkpoint(str(tmp_path / "theirs"))
-    again = build(checkpoint, VOCABULARY, WINDOW, 7)
+    again = build_model(checkpoint, VOCABULARY, WINDOW, 7)
     inputs = torch.arange(12)[None]
     with torch.no_grad():
         assert torch.equal(logits(again.eval(), inputs), logits(model.eval(), inputs))
 
 
 def test_the_loss_is_that_of_the_logits(file: Path) -> None:
-    model = build(PythonModel(f"{file}:build"), VOCABULARY, WINDOW, 0)
+    model = build_model(PythonModel(f"{file}:build"), VOCABULARY, WINDOW, 0)
     inputs = torch.arange(12).view(2, 6)
     targets = torch.tensor([[1, 2, 3, 4, 5, -100], [7, 8, 9, -100, -100, -100]])
     chances = model(inputs).log_softmax(dim=-1)
@@ -153,7 +153,7 @@ def test_the_loss_is_that_of_the_logits(file: Path) -> None:
 )
 def test_a_function_that_makes_no_model(file: Path, function: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
-        build(PythonModel(function.format(file)), VOCABULARY, WINDOW, 0)
+        build_model(PythonModel(function.format(file)), VOCABULARY, WINDOW, 0)
 
 
 MASKED = """
@@ -181,21 +181,21 @@ def build(vocabulary, window):
 def test_buffers_are_kept_and_are_no_parameters(tmp_path: Path) -> None:
     (tmp_path / "masked.py").write_text(MASKED)
     architecture = PythonModel(f"{tmp_path}/masked.py:build")
-    model = build(architecture, VOCABULARY, WINDOW, 0)
-    store.write(tmp_path / "run", model, run_of(architecture), end_token=2)
+    model = build_model(architecture, VOCABULARY, WINDOW, 0)
+    store.write_model(tmp_path / "run", model, run_of(architecture), end_token=2)
     path = tmp_path / "run/model.safetensors"
     weights = store.read_weights(path)  # infinity in a mask is no sign of a run that diverged
     assert torch.equal(weights["mask"], model.get_buffer("mask"))
     parameters, outside = store.quantizable_weights(path)
     assert set(parameters) == {name for name, _ in model.named_parameters()}
     assert outside == {"0.weight", "2.weight", "2.bias"}
-    again = store.load(path, architecture, VOCABULARY, WINDOW, weights)
+    again = store.load_model(path, architecture, VOCABULARY, WINDOW, weights)
     assert torch.equal(again.get_buffer("mask"), model.get_buffer("mask"))
 
 
 def test_a_file_may_import_one_beside_it(tmp_path: Path, file: Path) -> None:
     (tmp_path / "another.py").write_text("import mine\n\nbuild = mine.build\n")
-    model = build(PythonModel(f"{tmp_path}/another.py:build", {"width": 4}), VOCABULARY, WINDOW, 0)
+    model = build_model(PythonModel(f"{tmp_path}/another.py:build", {"width": 4}), VOCABULARY, WINDOW, 0)
     assert n_parameters(model, VOCABULARY) == VOCABULARY * 5 + 4 * 5
     assert str(tmp_path) not in sys.path
 
@@ -203,7 +203,7 @@ def test_a_file_may_import_one_beside_it(tmp_path: Path, file: Path) -> None:
 def test_a_file_that_does_not_run(tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text("def build(:\n")
     with pytest.raises(UserError, match=r"broken\.py: this file does not run \(SyntaxError"):
-        build(PythonModel(f"{tmp_path}/broken.py:build"), VOCABULARY, WINDOW, 0)
+        build_model(PythonModel(f"{tmp_path}/broken.py:build"), VOCABULARY, WINDOW, 0)
 
 
 @pytest.mark.parametrize(
@@ -217,12 +217,12 @@ def test_a_file_that_does_not_run(tmp_path: Path) -> None:
 )
 def test_a_configuration_that_makes_no_model(config: str, fields: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
-        build(TransformersModel(config, fields), VOCABULARY, WINDOW, 0)
+        build_model(TransformersModel(config, fields), VOCABULARY, WINDOW, 0)
 
 
 def test_a_folder_that_is_no_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no checkpoint of transformers is here"):
-        build(Checkpoint(str(tmp_path)), VOCABULARY, WINDOW, 0)
+        build_model(Checkpoint(str(tmp_path)), VOCABULARY, WINDOW, 0)
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(UserError, match=r"transformers cannot load this checkpoint"):
-        build(Checkpoint(str(tmp_path)), VOCABULARY, WINDOW, 0)
+        build_model(Checkpoint(str(tmp_path)), VOCABULARY, WINDOW, 0)

@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 import torch
 from knowledge_capacity.models import native
-from knowledge_capacity.models.build import build
+from knowledge_capacity.models.build import build_model
 from knowledge_capacity.models.decoder import Decoder
 from knowledge_capacity.models.loss import loss
-from knowledge_capacity.models.native_decoder import NativeDecoder, is_covered
+from knowledge_capacity.models.native_decoder import NativeDecoder, is_supported_decoder
 from knowledge_capacity.specs import FAMILIES, Architecture, Experts
 from knowledge_capacity.specs.architectures import Family
 from torch import Tensor
 
-pytestmark = pytest.mark.skipif(not native.available(), reason=native.reason())
+pytestmark = pytest.mark.skipif(not native.is_available(), reason=native.unavailable_reason())
 
 COVERED: list[Family] = [name for name, parts in FAMILIES.items() if not parts.experts]
 # widths and windows that do not fill vectors and tiles, several heads, and heads that share keys and values
@@ -30,7 +30,7 @@ SHAPES = {
 
 def decoder(architecture: Architecture, vocabulary: int, window: int) -> Decoder:
     """A decoder whose biases and norms are random too, so that none of their gradients is that of a symmetry."""
-    model = build(architecture, vocabulary, window, 0)
+    model = build_model(architecture, vocabulary, window, 0)
     assert isinstance(model, Decoder)
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
@@ -162,7 +162,9 @@ def test_what_is_no_token_is_refused_and_changes_nothing(which: int, value: int)
 
 
 def test_experts_other_precisions_and_other_models_are_not_covered() -> None:
-    assert is_covered(decoder(Architecture(1, 1, 8), 20, 16))
-    assert not is_covered(decoder(Architecture(1, 1, 8, family="gpt2-moe", experts=Experts(4)), 20, 16))
-    assert not is_covered(decoder(Architecture(1, 1, 8), 20, 16).double())
-    assert not is_covered(torch.nn.Linear(2, 2))
+    assert is_supported_decoder(decoder(Architecture(1, 1, 8), 20, 16))
+    assert not is_supported_decoder(
+        decoder(Architecture(1, 1, 8, family="gpt2-moe", experts=Experts(4)), 20, 16)
+    )
+    assert not is_supported_decoder(decoder(Architecture(1, 1, 8), 20, 16).double())
+    assert not is_supported_decoder(torch.nn.Linear(2, 2))

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.workflow import TIMEOUT
 from hypothesis import example, given
 from hypothesis import strategies as st
 from knowledge_capacity.models import native, ops
 from torch import Tensor
-from workflow import TIMEOUT
 
 LIBRARY = Path(__file__).parents[2] / "scripts"
 WIDTHS = st.sampled_from([8, 12, 16, 17, 33, 64, 100])  # of fewer numbers a norm is ill-conditioned
 BIASED = st.booleans()
 KINDS = st.sampled_from(["gelu", "silu"])
-needs_kernels = pytest.mark.skipif(not native.available(), reason=native.reason())
+needs_kernels = pytest.mark.skipif(not native.is_available(), reason=native.unavailable_reason())
 
 
 @pytest.fixture(params=[1, 2])
@@ -72,18 +72,18 @@ def test_add_norm(n: int, width: int, biased: bool, update_biased: bool) -> None
 @given(n=st.integers(1, 200), width=WIDTHS, kind=KINDS, biased=BIASED)
 def test_activate(n: int, width: int, kind: str, biased: bool) -> None:
     bias = numbers(width, seed=1) if biased else None
-    check(lambda x, b: ops.activate(x, kind, b), numbers(n, width, spread=3), bias)
+    check(lambda x, b: ops.apply_activation(x, kind, b), numbers(n, width, spread=3), bias)
 
 
 @given(n=st.integers(1, 200), half=WIDTHS, kind=KINDS)
 def test_gate(n: int, half: int, kind: str) -> None:
-    check(lambda x: ops.gate(x, kind), numbers(n, 2 * half, spread=3))
+    check(lambda x: ops.gated_activation(x, kind), numbers(n, 2 * half, spread=3))
 
 
 @pytest.mark.parametrize("kind", ["gelu", "silu"])
 def test_activations_from_end_to_end(kind: str) -> None:
     x = torch.linspace(-100, 100, 400_001)
-    found, exact = ops.activate(x, kind), ops.activate(x.double(), kind)
+    found, exact = ops.apply_activation(x, kind), ops.apply_activation(x.double(), kind)
     error = (found.double() - exact).abs() / x.abs().clamp(min=1)
     assert float(error.max()) < 5e-7
 
@@ -170,7 +170,7 @@ def test_results_do_not_depend_on_threads(threads: int) -> None:
     def everything() -> list[Tensor]:
         attended = results(lambda x: ops.attention(x, table, table, 2, 2), [joint])
         normed = results(ops.norm, [numbers(500, 16), numbers(16), numbers(16, seed=1)])
-        activated = results(lambda x, b: ops.activate(x, "gelu", b), [numbers(500, 16), numbers(16)])
+        activated = results(lambda x, b: ops.apply_activation(x, "gelu", b), [numbers(500, 16), numbers(16)])
         return attended + normed + activated
 
     found = everything()
@@ -189,8 +189,8 @@ def test_what_is_no_number_is_noticed(op: str, value: float) -> None:
     x[0, 20, 7] = value
     operations: dict[str, Callable[[], Tensor]] = {
         "norm": lambda: ops.norm(x, torch.ones(48), torch.zeros(48)),
-        "activate": lambda: ops.activate(x, "gelu"),
-        "gate": lambda: ops.gate(x, "silu"),
+        "activate": lambda: ops.apply_activation(x, "gelu"),
+        "gate": lambda: ops.gated_activation(x, "silu"),
         "attention": lambda: ops.attention(x, table, table, 1, 1),
         "loss": lambda: x[0],
     }
@@ -206,16 +206,16 @@ def test_targets_that_are_no_token_are_refused() -> None:
 
 
 def test_inputs_need_not_be_contiguous() -> None:
-    check(lambda x: ops.activate(x.transpose(0, 1), "gelu"), numbers(5, 40))
+    check(lambda x: ops.apply_activation(x.transpose(0, 1), "gelu"), numbers(5, 40))
     check(lambda x, w: ops.norm(x.transpose(0, 1), w, w), numbers(16, 40), numbers(16))
 
 
 def test_transforms_compilers_and_second_derivatives() -> None:
     x = numbers(3, 8)
-    mapped = torch.func.vmap(lambda row: ops.activate(row, "gelu"))(x)
-    torch.testing.assert_close(mapped, ops.activate(x, "gelu"))
-    (first,) = torch.autograd.grad(ops.activate(x, "gelu").sum(), x, create_graph=True)
-    if native.available():
+    mapped = torch.func.vmap(lambda row: ops.apply_activation(row, "gelu"))(x)
+    torch.testing.assert_close(mapped, ops.apply_activation(x, "gelu"))
+    (first,) = torch.autograd.grad(ops.apply_activation(x, "gelu").sum(), x, create_graph=True)
+    if native.is_available():
         with pytest.raises(RuntimeError):
             torch.autograd.grad(first.sum(), x)
 
@@ -227,7 +227,8 @@ def run(folder: Path, **environment: str) -> subprocess.Popen[str]:
         "from knowledge_capacity.models import native, ops\n"
         f"native.CACHE = pathlib.Path({str(folder)!r})\n"
         "x = torch.linspace(-3, 3, 50)\n"
-        "print(native.available(), '|', native.reason(), '|', float(ops.activate(x, 'gelu').sum()))\n"
+        "total = float(ops.apply_activation(x, 'gelu').sum())\n"
+        "print(native.is_available(), '|', native.unavailable_reason(), '|', total)\n"
     )
     own = {"PYTHONPATH": str(LIBRARY), "OMP_NUM_THREADS": "1", "KNOWLEDGE_CAPACITY_NATIVE": ""}
     env = {**os.environ, **own, **environment}
@@ -272,5 +273,5 @@ def test_without_kernels_plain_torch_computes_the_same(
     found, reason, value = said(run(tmp_path, **environment))
     assert found == "False"
     assert why in reason
-    here = float(ops.activate(torch.linspace(-3, 3, 50), "gelu").sum())
+    here = float(ops.apply_activation(torch.linspace(-3, 3, 50), "gelu").sum())
     assert float(value) == pytest.approx(here, abs=1e-4)

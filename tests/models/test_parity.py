@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from knowledge_capacity.models import interchange, store
-from knowledge_capacity.models.build import build, n_parameters
+from knowledge_capacity.models.build import build_model, n_parameters
 from knowledge_capacity.models.decoder import Decoder
 from knowledge_capacity.models.loss import loss
 from knowledge_capacity.specs import FAMILIES, Architecture, BioS, Experts, Recipe, Run
@@ -41,7 +41,7 @@ def run_of(architecture: Architecture) -> Run:
 
 def shaken(architecture: Architecture, seed: int = 0) -> Decoder:
     """A decoder in which biases and norms matter as much as matrices, unlike in a fresh one."""
-    model = build(architecture, VOCABULARY, WINDOW, seed)
+    model = build_model(architecture, VOCABULARY, WINDOW, seed)
     assert isinstance(model, Decoder)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -57,7 +57,7 @@ def some_tokens(batch: int = 3) -> Tensor:
 @pytest.mark.parametrize("name", KNOWN)
 def test_logits_and_gradients_are_those_of_transformers(tmp_path: Path, name: str) -> None:
     ours = shaken(KNOWN[name])
-    store.write(tmp_path, ours, run_of(KNOWN[name]), END)
+    store.write_model(tmp_path, ours, run_of(KNOWN[name]), END)
     found: Any = AutoModelForCausalLM.from_pretrained(tmp_path, output_loading_info=True)
     theirs, loaded = found
     assert not any(loaded[problem] for problem in ("missing_keys", "unexpected_keys", "mismatched_keys"))
@@ -76,7 +76,7 @@ def test_logits_and_gradients_are_those_of_transformers(tmp_path: Path, name: st
     assert len(gradients) == len(list(ours.parameters()))
     reference = {n: p.grad for n, p in theirs.named_parameters() if p.grad is not None}
     compared = 0
-    for theirs_name, gradient in interchange.exported(KNOWN[name], gradients).items():
+    for theirs_name, gradient in interchange.export_weights(KNOWN[name], gradients).items():
         if theirs_name in reference:
             torch.testing.assert_close(
                 gradient, reference[theirs_name], atol=3e-4, rtol=3e-4, msg=theirs_name
@@ -99,7 +99,7 @@ def test_a_saved_run_generates_in_transformers_what_it_would_here(tmp_path: Path
     if name not in KNOWN:
         from knowledge_capacity.models import auto  # noqa: F401 (it registers the class)
     ours = shaken(TESTED[name]).eval()
-    store.write(tmp_path, ours, run_of(TESTED[name]), END)
+    store.write_model(tmp_path, ours, run_of(TESTED[name]), END)
     theirs: Any = AutoModelForCausalLM.from_pretrained(tmp_path)
     found = theirs.generate(some_tokens(1)[:, :3], max_new_tokens=12, do_sample=False, eos_token_id=None)
     expected = some_tokens(1)[:, :3]
@@ -115,9 +115,9 @@ def test_saved_weights_read_back(tmp_path: Path, name: str) -> None:
     expected = {n: p.detach().clone() for n, p in ours.named_parameters()}
     with torch.no_grad():
         logits = ours.eval()(some_tokens())
-    store.write(tmp_path, ours, run_of(TESTED[name]), END)
+    store.write_model(tmp_path, ours, run_of(TESTED[name]), END)
     weights = store.read_weights(tmp_path / "model.safetensors")
-    again = store.load(tmp_path, TESTED[name], VOCABULARY, WINDOW, weights)
+    again = store.load_model(tmp_path, TESTED[name], VOCABULARY, WINDOW, weights)
     for n, p in again.named_parameters():
         assert torch.equal(p, expected[n]), n
     with torch.no_grad():
@@ -128,9 +128,9 @@ def test_saved_weights_read_back(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("name", KNOWN)
 def test_transformers_counts_the_same_parameters(tmp_path: Path, name: str) -> None:
     model = shaken(KNOWN[name])
-    store.write(tmp_path, model, run_of(KNOWN[name]), END)
+    store.write_model(tmp_path, model, run_of(KNOWN[name]), END)
     theirs = AutoModelForCausalLM.from_pretrained(tmp_path).num_parameters()
-    idle = sum(t.numel() for t in interchange.constants(KNOWN[name]).values())
+    idle = sum(t.numel() for t in interchange.constant_weights(KNOWN[name]).values())
     assert theirs - idle == n_parameters(model, VOCABULARY)
 
 
@@ -152,7 +152,7 @@ def closed_form(a: Architecture, used: int) -> int:
 @pytest.mark.parametrize("name", TESTED)
 @pytest.mark.parametrize("used", [VOCABULARY, 11])
 def test_parameters_are_as_many_as_the_closed_form_says(name: str, used: int) -> None:
-    model = build(TESTED[name], VOCABULARY, WINDOW, 0)
+    model = build_model(TESTED[name], VOCABULARY, WINDOW, 0)
     assert n_parameters(model, used) == closed_form(TESTED[name], used)
 
 
@@ -172,7 +172,7 @@ def test_an_eleventh_of_a_mixture_is_active() -> None:
     a = Architecture(layers=1, heads=4, width=256, family="gpt2-moe")
     assert a.parts.experts
     active = replace(a, experts=None, family="gpt2-quarter-mlp")
-    shared = build(active, 1, WINDOW, 0)
+    shared = build_model(active, 1, WINDOW, 0)
     d = 256
-    share = (n_parameters(shared, 0) - 2 * d) / (n_parameters(build(a, 1, WINDOW, 0), 0) - 2 * d)
+    share = (n_parameters(shared, 0) - 2 * d) / (n_parameters(build_model(a, 1, WINDOW, 0), 0) - 2 * d)
     assert share == pytest.approx(0.088, rel=0.01)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from knowledge_capacity.files import UserError
 from knowledge_capacity.models import store
-from knowledge_capacity.models.build import build, n_parameters
+from knowledge_capacity.models.build import build_model, n_parameters
 from knowledge_capacity.specs import Architecture, BioS, Recipe, Run
 from safetensors.torch import save_file
 from torch import nn
@@ -18,8 +18,8 @@ RUN = Run(BioS(n_people=10), SMALL, Recipe(exposures=1, lr=1e-3, window=32), see
 
 
 def saved(folder: Path) -> tuple[nn.Module, Path]:
-    model = build(SMALL, 20, 32, 0)
-    store.write(folder, model, RUN, end_token=4)
+    model = build_model(SMALL, 20, 32, 0)
+    store.write_model(folder, model, RUN, end_token=4)
     return model, folder / "model.safetensors"
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from knowledge_capacity.files import UserError
 from knowledge_capacity.models import trial
-from knowledge_capacity.models.build import build
+from knowledge_capacity.models.build import build_model
 from knowledge_capacity.specs import PythonModel, TransformersModel
 
 VOCABULARY, LENGTHS = 29, (16, 9, 20)
@@ -36,8 +36,8 @@ def build(vocabulary, window):
 
 def tried(tmp_path: Path, text: str) -> int:
     (tmp_path / "mine.py").write_text(text)
-    model = build(PythonModel(f"{tmp_path}/mine.py:build"), VOCABULARY, 16, seed=0)
-    return trial.check(model, "mine.py:build", VOCABULARY, LENGTHS, trained=False)
+    model = build_model(PythonModel(f"{tmp_path}/mine.py:build"), VOCABULARY, 16, seed=0)
+    return trial.check_model(model, "mine.py:build", VOCABULARY, LENGTHS, trained=False)
 
 
 def test_a_good_model_passes(tmp_path: Path) -> None:
@@ -76,9 +76,9 @@ def test_a_model_that_will_not_do(tmp_path: Path, old: str, new: str, message: s
 def test_models_of_transformers_are_tried_too() -> None:
     fields = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1, "num_attention_heads": 2}
     for name, causal in (("LlamaConfig", True), ("BertConfig", False)):
-        model = build(TransformersModel(name, fields), VOCABULARY, 16, seed=0)
+        model = build_model(TransformersModel(name, fields), VOCABULARY, 16, seed=0)
         if causal:
-            assert trial.check(model, name, VOCABULARY, LENGTHS, trained=False) == 0
+            assert trial.check_model(model, name, VOCABULARY, LENGTHS, trained=False) == 0
         else:
             with pytest.raises(UserError, match="BertConfig: it is not causal"):
-                trial.check(model, name, VOCABULARY, LENGTHS, trained=False)
+                trial.check_model(model, name, VOCABULARY, LENGTHS, trained=False)

@@ -11,19 +11,25 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-import warm
-from knowledge_capacity.bits import request
+from helpers import warm
+from helpers.workflow import TIMEOUT, copy_tree, planned
 from knowledge_capacity.experiments import architectures_at_100, base_law, quantization
 from knowledge_capacity.files import UserError
 from knowledge_capacity.planning import choose, cost
-from knowledge_capacity.planning.needs import Cell, Need, answered, fewest, supposed
-from knowledge_capacity.planning.rates import CPU, GPU, Habit, Rates, Work, cell_seconds
+from knowledge_capacity.planning.needs import (
+    ClaimNeed,
+    PlannedCell,
+    fewest_cells,
+    is_answerable,
+    simulate_measurements,
+)
+from knowledge_capacity.planning.rates import CPU, GPU, DeviceUsage, Rates, TrainingWork, cell_seconds
 from knowledge_capacity.specs import Architecture, BioS, Quantizer, Recipe, Run
-from workflow import TIMEOUT, copy_tree, planned
+from knowledge_capacity.study import overlay_files
 
 DATASET = BioS(20_000)
 RECIPE = Recipe(1000, lr=1e-3, batch_size=24, window=512, warmup_steps=100)
-ONE_BY_ONE, IN_PAIRS = Habit(1, 0, 0, 0), Habit(2, start=1, compiling=2, measuring=0.5)
+ONE_BY_ONE, IN_PAIRS = DeviceUsage(1, 0, 0, 0), DeviceUsage(2, start=1, compiling=2, measuring=0.5)
 
 
 def cell(
@@ -33,17 +39,18 @@ def cell(
     family: str = "gpt2",
     n_parameters: int = 300_000,
     n_people: int = 20_000,
-    habit: Habit = ONE_BY_ONE,
-) -> Cell:
+    habit: DeviceUsage = ONE_BY_ONE,
+) -> PlannedCell:
     architecture = Architecture(layers, 1, 64, family=family)  # type: ignore[arg-type]
     run = Run(BioS(n_people), architecture, replace(RECIPE, exposures=exposures), 0)
     rates = Rates("a machine", 1, per_token=0, per_flop=1, spread=0.1, runs=3, habit=habit)
-    return Cell((run,), n_parameters, Work(0.5 * seconds, 0, 0.5 * seconds), rates)
+    return PlannedCell((run,), n_parameters, TrainingWork(0.5 * seconds, 0, 0.5 * seconds), rates)
 
 
 def test_costs_are_those_of_the_runs_they_are_learned_from() -> None:
     works = [
-        Work(n, n * t, 6.0 * p * n * t) for n, t, p in itertools.product((100, 1000), (256, 4096), (1e3, 1e5))
+        TrainingWork(n, n * t, 6.0 * p * n * t)
+        for n, t, p in itertools.product((100, 1000), (256, 4096), (1e3, 1e5))
     ]
     took = [2e-3 * w.layer_steps + 3e-7 * w.tokens + 4e-13 * w.flops for w in works]
     found = cost.fit_rates("a machine", works, took, CPU)
@@ -66,7 +73,7 @@ def test_the_timings_of_an_h100_follow_from_its_rates() -> None:
 def test_a_stack_takes_the_launches_of_one_run_and_the_operations_of_all() -> None:
     habit = replace(GPU, stack=3)
     rates = Rates("a GPU", 1e-3, per_token=1e-7, per_flop=1e-12, spread=0.1, runs=4, habit=habit)
-    work = Work(1000.0, 1e6, 1e12)
+    work = TrainingWork(1000.0, 1e6, 1e12)
     assert cell_seconds(work, [1.0] * 1, rates) == pytest.approx(10 + 25 + 1.0 + 1.1)
     assert cell_seconds(work, [1.0] * 3, rates) == pytest.approx(10 + 25 + 1.0 + 3.3)
     assert cell_seconds(work, [1.0] * 4, rates) == pytest.approx(10 + 25 + 2 * 1.0 + 4.4)
@@ -135,7 +142,7 @@ def test_a_device_that_no_run_was_measured_on_is_refused() -> None:
     ]
     rows = [[f"run{i}", "cpu, 1 threads", 10.0 * i, i, 1e5 * i, 1e11 * i, 2, None] for i in range(1, 6)]
     table = pd.DataFrame(rows, columns=columns)
-    assert cost.measured_rates(table, "CPU").seconds(Work(9, 3e5, 3e11)) == pytest.approx(30.0)
+    assert cost.measured_rates(table, "CPU").seconds(TrainingWork(9, 3e5, 3e11)) == pytest.approx(30.0)
     with pytest.raises(
         UserError,
         match=re.escape("--device tpu: no run was measured on such a processor. There are: cpu, 1 threads."),
@@ -148,20 +155,20 @@ def test_a_claim_says_what_it_needs() -> None:
     free, limited = cell(2), cell(8, n_people=2000)
     assert limited.limited
     assert not free.limited
-    rows = supposed([free], "base_law", {"fp32": None})
-    assert answered(peak, rows)
+    rows = simulate_measurements([free], "base_law", {"fp32": None})
+    assert is_answerable(peak, rows)
     assert rows.capacity_ratio.tolist() == pytest.approx([2.0, 2.0], rel=0.02)  # the paper's law
     assert rows[["capacity_ratio", "bits_learned", "bits_max", "data_limited"]].notna().all().all()
-    assert not answered(peak, supposed([limited], "base_law", {"fp32": None}))
-    assert not answered(peak, supposed([], "base_law", {"fp32": None}))
+    assert not is_answerable(peak, simulate_measurements([limited], "base_law", {"fp32": None}))
+    assert not is_answerable(peak, simulate_measurements([], "base_law", {"fp32": None}))
     llama = architectures_at_100.CLAIMS[0]
     both = [cell(exposures=100), cell(exposures=100, family="llama")]
-    assert answered(llama, supposed(both, "architectures_at_100", {"fp32": None}))
-    assert not answered(llama, supposed(both[:1], "architectures_at_100", {"fp32": None}))
+    assert is_answerable(llama, simulate_measurements(both, "architectures_at_100", {"fp32": None}))
+    assert not is_answerable(llama, simulate_measurements(both[:1], "architectures_at_100", {"fp32": None}))
     kept = quantization.CLAIMS[0]
     variants = {"fp32": None, "int8-gptq": Quantizer(8, "gptq")}
-    assert answered(kept, supposed([free], "quantization", variants))
-    assert not answered(kept, supposed([free], "quantization", {"fp32": None}))
+    assert is_answerable(kept, simulate_measurements([free], "quantization", variants))
+    assert not is_answerable(kept, simulate_measurements([free], "quantization", {"fp32": None}))
 
 
 def test_the_fewest_models_leave_out_the_dearest_and_those_that_their_dataset_limits() -> None:
@@ -169,38 +176,38 @@ def test_the_fewest_models_leave_out_the_dearest_and_those_that_their_dataset_li
     cheap, dear, limited = cell(2, 10.0), cell(4, 90.0), cell(8, 1.0, n_people=2000)
 
     def enough(some: object) -> bool:
-        return answered(peak, supposed(some, "base_law", {"fp32": None}))  # type: ignore[arg-type]
+        return is_answerable(peak, simulate_measurements(some, "base_law", {"fp32": None}))  # type: ignore[arg-type]
 
-    assert fewest([dear, cheap, limited], enough) == [cheap]
-    assert fewest([limited], enough) == []
+    assert fewest_cells([dear, cheap, limited], enough) == [cheap]
+    assert fewest_cells([limited], enough) == []
 
 
 @pytest.mark.parametrize(
     ("habit", "at_once", "whole"), [(ONE_BY_ONE, 1, True), (ONE_BY_ONE, 2, True), (IN_PAIRS, 1, False)]
 )
-def test_the_plan_is_the_best_of_all_that_there_are(habit: Habit, at_once: int, whole: bool) -> None:
+def test_the_plan_is_the_best_of_all_that_there_are(habit: DeviceUsage, at_once: int, whole: bool) -> None:
     (claim, _) = base_law.CLAIMS
     cells = [cell(n, seconds, habit=habit) for n, seconds in ((1, 7.0), (2, 11.0), (3, 13.0), (4, 30.0))]
     wanted = [
-        Need("a", claim, tuple(cells[:2]), (cells[0],)),
-        Need("b", claim, tuple(cells[1:3]), (cells[1], cells[2])),
-        Need("c", claim, tuple(cells), (cells[3],)),
+        ClaimNeed("a", claim, tuple(cells[:2]), (cells[0],)),
+        ClaimNeed("b", claim, tuple(cells[1:3]), (cells[1], cells[2])),
+        ClaimNeed("c", claim, tuple(cells), (cells[3],)),
     ]
 
-    def clock(seeds: dict[Cell, int]) -> float:
+    def clock(seeds: dict[PlannedCell, int]) -> float:
         jobs = [one.whole_seconds(n) for one, n in seeds.items()]
         return (sum(jobs) + (at_once - 1) * max(jobs)) / at_once
 
-    def judged(seeds: dict[Cell, int]) -> list[Need]:
+    def judged(seeds: dict[PlannedCell, int]) -> list[ClaimNeed]:
         return [need for need in wanted if all(seeds.get(one, 0) >= 2 for one in need.least)]
 
-    def idle(seeds: dict[Cell, int]) -> bool:
+    def idle(seeds: dict[PlannedCell, int]) -> bool:
         used = {one for need in judged(seeds) for one in need.cells}
         return whole and any(n and one not in used for one, n in seeds.items())
 
     every = [dict(zip(cells, some, strict=True)) for some in itertools.product(range(4), repeat=4)]
     for budget in (15.0, 50.0, 70.0, 140.0, 200.0):
-        plan = choose.choose(wanted, seeds_of(cells), budget, at_once, whole=whole)
+        plan = choose.choose_runs(wanted, seeds_of(cells), budget, at_once, whole=whole)
         chosen = {one: len(plan.seeds.get(one, ())) for one in cells}
         assert plan.optimal
         assert plan.seconds == pytest.approx(clock(chosen))
@@ -218,37 +225,37 @@ def test_what_is_done_costs_nothing_and_what_is_under_way_the_rest_of_it() -> No
     (claim, _) = base_law.CLAIMS
     one, other = cell(1, 30.0), cell(2, 30.0)
     first, second = (one.with_seed(seed)[0].slug for seed in (0, 1))
-    wanted = [Need("a", claim, (one, other), (one,))]
-    plan = choose.choose(wanted, seeds_of([one, other]), 10.0)
+    wanted = [ClaimNeed("a", claim, (one, other), (one,))]
+    plan = choose.choose_runs(wanted, seeds_of([one, other]), 10.0)
     assert (plan.judged, plan.seeds) == ([], {})
-    done = choose.choose(wanted, seeds_of([one, other]), 10.0, left=dict.fromkeys((first, second)))
+    done = choose.choose_runs(wanted, seeds_of([one, other]), 10.0, left=dict.fromkeys((first, second)))
     assert (done.judged, done.seeds, done.seconds) == (wanted, {one: [0, 1]}, 0.0)
-    under_way = choose.choose(wanted, seeds_of([one, other]), 12.0, left={first: None, second: 0.3})
+    under_way = choose.choose_runs(wanted, seeds_of([one, other]), 12.0, left={first: None, second: 0.3})
     assert (under_way.judged, under_way.seeds) == (wanted, {one: [0, 1]})
     assert under_way.seconds == pytest.approx(9.0)
-    never = choose.choose([replace(wanted[0], least=())], seeds_of([one, other]), 1e9)
+    never = choose.choose_runs([replace(wanted[0], least=())], seeds_of([one, other]), 1e9)
     assert (never.judged, never.seeds) == ([], {})
-    alone = choose.choose(wanted, {one: [0], other: [0]}, 1e9)
+    alone = choose.choose_runs(wanted, {one: [0], other: [0]}, 1e9)
     assert alone.judged == [], "two seeds are needed"
 
 
-def seeds_of(cells: list[Cell]) -> dict[Cell, list[int]]:
+def seeds_of(cells: list[PlannedCell]) -> dict[PlannedCell, list[int]]:
     return {one: [0, 1, 2] for one in cells}
 
 
-def worth(needs: list[Need], seeds: dict[Cell, int]) -> float:
+def worth(needs: list[ClaimNeed], seeds: dict[PlannedCell, int]) -> float:
     """What a choice is worth by the rule of the module, counted apart from it."""
     total = 0.0
     for one, n in seeds.items():
         weight = 1 / len(seeds)
         for need in needs:
             weight += (2 if one in need.least else one in need.cells) / len(need.cells)
-        total += weight * sum(choose.narrowed(seed) for seed in range(n))
+        total += weight * sum(choose.interval_narrowing(seed) for seed in range(n))
     return total
 
 
 def test_each_further_seed_narrows_less() -> None:
-    steps = [choose.narrowed(seed) for seed in range(6)]
+    steps = [choose.interval_narrowing(seed) for seed in range(6)]
     assert steps[0] == steps[1] == 1.0
     assert steps[1:] == sorted(steps[1:], reverse=True)
     assert steps[2] == pytest.approx(1 - (4.303 / math.sqrt(3)) / (12.706 / math.sqrt(2)), abs=1e-3)
@@ -256,7 +263,7 @@ def test_each_further_seed_narrows_less() -> None:
 
 def plan(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [warm.python(), "scripts/plan.py", *arguments],
+        [warm.python(), "scripts/commands/budget.py", *arguments],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -277,13 +284,19 @@ def test_the_planned_study_runs_as_it_is_written(tmp_path: Path) -> None:
     runs = int(re.findall(r": (\d+) runs", text)[0])
     command = re.findall(r"`snakemake (.*)`", text)[0].split()
     assert command[-1] == "results/plan/study.yaml"
-    config, sources = request.configuration(
+    config, sources = overlay_files.read_configuration(
         [folder / "studies/smoke.yaml", folder / "results/plan/study.yaml"]
     )
-    study = request.study_of(config, sources)
+    study = overlay_files.make_study(config, sources)
     assert len(study.runs) == runs
     assert planned(folder, *command[2:])["train"] == len(study.cells)
-    assert 0 < runs < len(request.study_of(*request.configuration([folder / "studies/smoke.yaml"])).runs)
+    assert (
+        0
+        < runs
+        < len(
+            overlay_files.make_study(*overlay_files.read_configuration([folder / "studies/smoke.yaml"])).runs
+        )
+    )
 
 
 @pytest.mark.parametrize(

@@ -6,26 +6,28 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from knowledge_capacity.capacity import measurement
+from helpers.workflow import ROOT
 from knowledge_capacity.files import write_parquet
+from knowledge_capacity.measurements import measurement_table
 from knowledge_capacity.planning import clock, timebox
 from knowledge_capacity.planning.choose import added_seconds
 from knowledge_capacity.planning.clock import Clock
-from knowledge_capacity.planning.rates import Habit, Rates
+from knowledge_capacity.planning.rates import DeviceUsage, Rates
 from knowledge_capacity.planning.slices import (
     Slice,
-    State,
-    choose_begun,
-    choose_fitting,
+    SliceState,
+    choose_fitting_seeds,
+    choose_starting_seeds,
     collect_rows,
-    leave_out,
+    exclude_runs,
     read_slice,
     read_state,
     run_slugs,
 )
-from workflow import ROOT
 
-RATES = Rates("a machine", 1e-3, per_token=1e-6, per_flop=0, spread=0.1, runs=3, habit=Habit(1, 1, 0, 0))
+RATES = Rates(
+    "a machine", 1e-3, per_token=1e-6, per_flop=0, spread=0.1, runs=3, habit=DeviceUsage(1, 1, 0, 0)
+)
 
 
 @pytest.fixture(scope="module")
@@ -44,13 +46,17 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def published(law: Slice, runs: int, variants: tuple[str, ...] = ("fp32",)) -> pa.Table:
     """Measurements of the first runs of a slice, with the numbers of another."""
-    row = measurement.read(ROOT / "results/published/measurements.parquet").slice(0, 1).to_pylist()[0]
+    row = (
+        measurement_table.read_measurements(ROOT / "results/published/measurements.parquet")
+        .slice(0, 1)
+        .to_pylist()[0]
+    )
     rows = [
         {**row, "run": run, "variant": variant, "experiments": ["cost"]}
         for run in list(law.wanted)[:runs]
         for variant in variants
     ]
-    return measurement.table(rows)
+    return measurement_table.build_table(rows)
 
 
 def test_what_is_published_is_not_made_again(law: Slice, empty: Path) -> None:
@@ -66,30 +72,30 @@ def test_what_is_published_is_not_made_again(law: Slice, empty: Path) -> None:
     assert not read_state(law, everything).lacking
     assert not read_state(law, everything).unfinished(law.seeds)
     # figures of this slice show them too
-    asked = collect_rows(law, State(fresh.left, set(), set()), everything)
+    asked = collect_rows(law, SliceState(fresh.left, set(), set()), everything)
     assert (
         asked["experiments"].to_pylist()
         == [["base_law", "quantization"], ["quantization"], ["quantization"]] * 8
     )
-    assert timebox.is_new(asked, everything)
-    assert not timebox.is_new(asked, asked)
+    assert timebox.has_new_measurements(asked, everything)
+    assert not timebox.has_new_measurements(asked, asked)
 
 
 def test_what_fits_is_chosen_and_what_is_under_way_costs_the_rest_of_it(law: Slice, empty: Path) -> None:
     state = read_state(law, None)
     whole = state.seconds(law.seeds)
-    seeds, needed = choose_fitting(law, state, whole + 1, at_once=1)
+    seeds, needed = choose_fitting_seeds(law, state, whole + 1, at_once=1)
     assert sorted(run_slugs(seeds)) == sorted(law.wanted)
     assert needed == pytest.approx(whole)
-    fewer, needed = choose_fitting(law, state, whole / 2, at_once=1)
+    fewer, needed = choose_fitting_seeds(law, state, whole / 2, at_once=1)
     assert 0 < len(run_slugs(fewer)) < 8
     assert needed <= whole / 2
-    assert choose_fitting(law, state, 0.5, at_once=1)[0] == {}
+    assert choose_fitting_seeds(law, state, 0.5, at_once=1)[0] == {}
     (dear, cheap) = sorted(law.seeds, key=lambda cell: -cell.whole_seconds(1))
-    assert choose_begun(law, state, at_once=1) == {cheap: [0, 1]}
-    assert choose_begun(law, state, at_once=2) == {cheap: [0, 1], dear: [0, 1]}
-    half = State({**state.left, dear.with_seed(0)[0].slug: 0.5}, set(), set())
-    assert choose_begun(law, half, at_once=1) == {dear: [0, 1]}
+    assert choose_starting_seeds(law, state, at_once=1) == {cheap: [0, 1]}
+    assert choose_starting_seeds(law, state, at_once=2) == {cheap: [0, 1], dear: [0, 1]}
+    half = SliceState({**state.left, dear.with_seed(0)[0].slug: 0.5}, set(), set())
+    assert choose_starting_seeds(law, half, at_once=1) == {dear: [0, 1]}
     steps = dear.rates.seconds(dear.work)
     assert state.seconds({dear: [0]}) - half.seconds({dear: [0]}) == pytest.approx(steps / 2)
     assert sum(added_seconds(dear, [0, 1], half.left).values()) == pytest.approx(half.seconds({dear: [0, 1]}))
@@ -101,22 +107,22 @@ def test_the_next_round_is_of_the_first_slice_with_anything_that_fits(
     monkeypatch.setattr(timebox, "ROUND", 0.0)
     monkeypatch.setattr(clock, "RESERVE", 0.0)
     second = replace(law, name="2-again")
-    place = timebox.Place("local", "1", at_once=1, factor=1.0, folder=empty)
+    place = timebox.RunEnvironment("local", "1", at_once=1, factor=1.0, folder=empty)
     minutes = sum(cell.whole_seconds(4) for cell in law.seeds) / 60
-    everything = timebox.next_round([law, second], place, Clock(minutes + 0.1))
+    everything = timebox.choose_next_round([law, second], place, Clock(minutes + 0.1))
     assert everything
     assert (everything.slice_.name, everything.fits) == ("1-law", True)
     assert len(run_slugs(everything.seeds)) == 8
-    rest = timebox.next_round([leave_out(law, law.wanted), second], place, Clock(minutes + 0.1))
+    rest = timebox.choose_next_round([exclude_runs(law, law.wanted), second], place, Clock(minutes + 0.1))
     assert rest
     assert rest.slice_.name == "2-again"
     slow = replace(place, factor=100.0)
-    begun = timebox.next_round([law, second], slow, Clock(minutes))
+    begun = timebox.choose_next_round([law, second], slow, Clock(minutes))
     assert begun
     assert (begun.slice_.name, begun.fits) == ("1-law", False)
-    assert timebox.next_round([law, second], place, Clock(1 / 60)) is None, "no time to come far"
+    assert timebox.choose_next_round([law, second], place, Clock(1 / 60)) is None, "no time to come far"
     write_parquet(empty / "measurements.parquet", published(law, 8))
-    assert timebox.next_round([law, second], replace(place, states={}), Clock(minutes)) is None
+    assert timebox.choose_next_round([law, second], replace(place, states={}), Clock(minutes)) is None
 
 
 def test_the_clock_says_where_the_time_went() -> None:

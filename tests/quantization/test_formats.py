@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 import torch
 from knowledge_capacity.quantization import fp8, grid, hqq, nf4, rtn
-from knowledge_capacity.quantization.quiet import quiet
+from knowledge_capacity.quantization.quiet import suppress_warnings
 from knowledge_capacity.specs import Quantizer
 from torch import Tensor
 
-with quiet():
+with suppress_warnings():
     from compressed_tensors.quantization import QuantizationArgs, fake_quantize  # type: ignore[import-untyped]
     from torchao.quantization.quant_primitives import (  # type: ignore[import-untyped]
         MappingType,
@@ -85,7 +85,7 @@ def test_rtn_with_a_zero_point_is_that_of_torchao(weight: Tensor, bits: int, siz
 
 @pytest.mark.parametrize("bits", [2, 4, 8])
 def test_symmetric_rtn_rounds_as_compressed_tensors_does(weight: Tensor, bits: int) -> None:
-    scale = grid.scale(weight.abs().amax(dim=1, keepdim=True) / (2 ** (bits - 1) - 1))
+    scale = grid.round_scale(weight.abs().amax(dim=1, keepdim=True) / (2 ** (bits - 1) - 1))
     arguments = QuantizationArgs(num_bits=bits, symmetric=True, strategy="channel")
     expected = fake_quantize(weight, scale, torch.zeros_like(scale), arguments)
     assert torch.equal(rtn.quantize_matrix(weight, Quantizer(bits))[0], expected)

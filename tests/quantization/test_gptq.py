@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 import torch
+from helpers.workflow import TIMEOUT
 from knowledge_capacity import layout
 from knowledge_capacity.data import corpus, people, tokenizer
 from knowledge_capacity.files import UserError
 from knowledge_capacity.models import store
-from knowledge_capacity.models.build import build
-from knowledge_capacity.quantization import calibration, gptq, rtn, variants
+from knowledge_capacity.models.build import build_model
+from knowledge_capacity.quantization import gptq, gptq_data, rtn, variants
 from knowledge_capacity.specs import (
     AnyArchitecture,
     Architecture,
@@ -27,7 +28,6 @@ from knowledge_capacity.specs import (
     cell_to_json,
 )
 from torch import Tensor, nn
-from workflow import TIMEOUT
 
 DATASET = BioS(n_people=40, templates=2)
 RECIPE = Recipe(exposures=1, lr=1e-3, window=32)
@@ -40,25 +40,25 @@ Outside = set[str]
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with people and tokenizer."""
     folder = tmp_path_factory.mktemp("data")
-    people.write(folder / layout.people_file(DATASET, 0), DATASET, 0)
+    people.write_people(folder / layout.people_file(DATASET, 0), DATASET, 0)
     file = folder / layout.tokenizer_file(DATASET)
-    tokenizer.write(file.parent, tokenizer.word_level(corpus.texts(DATASET)))
+    tokenizer.write_tokenizer(file.parent, tokenizer.make_word_tokenizer(corpus.vocabulary_texts(DATASET)))
     return folder
 
 
-def saved(data: Path, architecture: AnyArchitecture) -> variants.Source:
+def saved(data: Path, architecture: AnyArchitecture) -> variants.CalibrationSource:
     """A run whose weights are larger than at the start of training, so that its layers do something."""
     run = Run(DATASET, architecture, RECIPE, 0)
-    model = build(architecture, vocabulary(data), RECIPE.window, 0)
+    model = build_model(architecture, vocabulary(data), RECIPE.window, 0)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(8)
-    store.write(data / layout.run_folder(run), model, run, 0)
-    return variants.Source(run, data)
+    store.write_model(data / layout.run_folder(run), model, run, 0)
+    return variants.CalibrationSource(run, data)
 
 
 def vocabulary(data: Path) -> int:
-    return int(tokenizer.read(data / layout.tokenizer_file(DATASET)).get_vocab_size())
+    return int(tokenizer.read_tokenizer(data / layout.tokenizer_file(DATASET)).get_vocab_size())
 
 
 def heard() -> list[str]:
@@ -109,8 +109,8 @@ def test_it_is_what_the_library_makes_of_a_model(tmp_path: Path) -> None:
     quantizer = Quantizer(3, "gptq", group_size=8)
     tokens = torch.randint(0, 30, (4, 32), generator=torch.Generator().manual_seed(2))
     names = {f"{n}.weight" for n, m in ours.named_modules() if isinstance(m, nn.Linear) and n != "lm_head"}
-    gptq.quantize_sites(ours, gptq.sites(ours, names), [tokens], quantizer)
-    weights = gptq._arguments(quantizer, "group", group_size=8)
+    gptq.quantize_sites(ours, gptq.find_sites(ours, names), [tokens], quantizer)
+    weights = gptq._quantization_arguments(quantizer, "group", group_size=8)
     groups = {"all": {"targets": ["Linear"], "weights": weights}}
     recipe = GPTQModifier(config_groups=groups, ignore=["lm_head"])
     rows: Any = [{"input_ids": row} for row in tokens]
@@ -142,7 +142,7 @@ def test_every_family_is_quantised_on_its_grid(data: Path, family: Any, quantize
         assert not torch.equal(matrix, weights[name])
         for group in matrix.split(quantizer.group_size or matrix.shape[1], dim=1):
             assert all(len(row.unique()) <= 2**quantizer.bits for row in group), name
-    model = store.load(source.model, architecture, len(weights[min(outside)]), 32, weights | found)
+    model = store.load_model(source.model, architecture, len(weights[min(outside)]), 32, weights | found)
     assert model(torch.arange(10)[None]).isfinite().all()
 
 
@@ -153,28 +153,30 @@ def test_layers_are_calibrated_on_what_quantised_ones_before_give(data: Path) ->
     weights, outside = store.quantizable_weights(source.model)
     found, _ = variants.quantize(weights, outside, INT3, source)
     plain, _ = variants.quantize(weights, outside, Quantizer(3), None)
-    _, stream = calibration.load(source)
-    tokens = calibration.batches(stream, 25, 32, print)[0].long()
+    _, stream = gptq_data.load_model_and_stream(source)
+    tokens = gptq_data.calibration_batches(stream, 25, 32, print)[0].long()
 
     def logits(matrices: dict[str, Tensor]) -> Tensor:
         with torch.no_grad():
-            return store.load(source.model, architecture, vocabulary(data), 32, weights | matrices)(tokens)
+            return store.load_model(source.model, architecture, vocabulary(data), 32, weights | matrices)(
+                tokens
+            )
 
     full = logits({})
     assert float((logits(found) - full).norm()) < 0.9 * float((logits(plain) - full).norm())
 
 
 def test_calibration_is_the_first_biographies_of_training(data: Path) -> None:
-    _, stream = calibration.load(saved(data, Architecture(layers=1, heads=1, width=8)))
+    _, stream = gptq_data.load_model_and_stream(saved(data, Architecture(layers=1, heads=1, width=8)))
     said = heard()
-    batches = calibration.batches(stream, 7, 32, said.append)
+    batches = gptq_data.calibration_batches(stream, 7, 32, said.append)
     tokens, _ = stream.tokens(stream.pieces(0, 7))
     joined = torch.cat([batch.flatten() for batch in batches])
     assert joined[0] == stream.end_token
     assert torch.equal(joined[1:], tokens[:-1])
     assert {batch.shape[1] for batch in batches[:-1]} == {32}
     assert not said
-    everybody = calibration.batches(stream, 1000, 32, said.append)
+    everybody = gptq_data.calibration_batches(stream, 1000, 32, said.append)
     assert sum(batch.numel() for batch in everybody) == len(stream.tokens(stream.pieces(0, 40))[0])
     assert said == ["calibration on all 40 people, since there are no 1000"]
 
@@ -182,7 +184,9 @@ def test_calibration_is_the_first_biographies_of_training(data: Path) -> None:
 def test_the_script_gives_the_same_file_twice_and_in_any_order(data: Path) -> None:
     source = saved(data, Architecture(layers=2, heads=1, width=8))
     weights, outside = store.quantizable_weights(source.model)
-    variants.write(data / "one.safetensors", weights, outside, [INT3, GROUPED], source, heard().append)
+    variants.write_variants(
+        data / "one.safetensors", weights, outside, [INT3, GROUPED], source, heard().append
+    )
     script = Path(__file__).parents[2] / "scripts" / "quantize.py"
     quantizers = json.dumps([asdict(GROUPED), asdict(INT3)])
     command = [sys.executable, str(script), "--cell", cell_to_json([source.run]), "--results", str(data)]
@@ -190,8 +194,8 @@ def test_the_script_gives_the_same_file_twice_and_in_any_order(data: Path) -> No
     (data / layout.record_file(source.run)).write_text("{}")
     done = subprocess.run(command, check=True, timeout=TIMEOUT, capture_output=True, text=True)
     assert done.stdout + done.stderr == ""  # the libraries' warnings are left out
-    one = variants.read(data / "one.safetensors")
-    two = variants.read(data / layout.variants_file(source.run, "gptq"))
+    one = variants.read_variants(data / "one.safetensors")
+    two = variants.read_variants(data / layout.variants_file(source.run, "gptq"))
     assert one.keys() == two.keys()
     for name, variant in one.items():
         assert variant.bits_per_weight == two[name].bits_per_weight
@@ -211,7 +215,7 @@ def test_models_from_elsewhere(data: Path) -> None:
     for source in (looped, qwen):
         weights, outside = store.quantizable_weights(source.model)
         found, _ = variants.quantize(weights, outside, INT3, source)
-        assert set(found) == set(variants.quantizable(weights, outside))
+        assert set(found) == set(variants.quantizable_names(weights, outside))
         for matrix in found.values():
             assert all(len(row.unique()) <= 8 for row in matrix)
 
@@ -237,4 +241,4 @@ def test_a_layer_that_is_passed_by_is_refused() -> None:
 
     model = Passed()
     with pytest.raises(UserError, match="layer was not called on the calibration data"):
-        gptq.quantize_sites(model, gptq.sites(model, {"layer.weight"}), [torch.ones(1, 4).long()], INT3)
+        gptq.quantize_sites(model, gptq.find_sites(model, {"layer.weight"}), [torch.ones(1, 4).long()], INT3)

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 import torch
+from helpers.workflow import TIMEOUT
 from knowledge_capacity import layout
 from knowledge_capacity.files import UserError
 from knowledge_capacity.models import store
-from knowledge_capacity.models.build import build
+from knowledge_capacity.models.build import build_model
 from knowledge_capacity.quantization import rtn, variants
 from knowledge_capacity.specs import (
     FAMILIES,
@@ -25,7 +26,6 @@ from knowledge_capacity.specs import (
     to_json,
 )
 from torch import Tensor
-from workflow import TIMEOUT
 
 SMALL = Architecture(layers=2, heads=1, width=8)
 RUN = Run(BioS(n_people=10), SMALL, Recipe(exposures=1, lr=1e-3, window=16), seed=0)
@@ -41,7 +41,7 @@ MATRICES = [
 
 @pytest.fixture
 def weights() -> dict[str, Tensor]:
-    model = build(SMALL, 20, 16, 0)
+    model = build_model(SMALL, 20, 16, 0)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.01)
@@ -51,7 +51,7 @@ def weights() -> dict[str, Tensor]:
 def test_only_the_matrices_of_the_layers_are_quantised(weights: dict[str, Tensor]) -> None:
     before = {name: tensor.clone() for name, tensor in weights.items()}
     expected = [f"gpt_neox.layers.{layer}.{name}" for layer in range(2) for name in MATRICES]
-    assert sorted(variants.quantizable(weights, OUTSIDE)) == sorted(expected)
+    assert sorted(variants.quantizable_names(weights, OUTSIDE)) == sorted(expected)
     matrices, _ = variants.quantize(weights, OUTSIDE, INT4)
     assert sorted(matrices) == sorted(expected)
     for name, tensor in weights.items():
@@ -80,8 +80,8 @@ def test_stored_bits_by_hand(weights: dict[str, Tensor]) -> None:
 
 def test_what_is_written_reads_back(tmp_path: Path, weights: dict[str, Tensor]) -> None:
     path = tmp_path / "variants" / "rtn.safetensors"
-    stored = variants.write(path, weights, OUTSIDE, [INT8, INT4, GROUPED])
-    found = variants.read(path)
+    stored = variants.write_variants(path, weights, OUTSIDE, [INT8, INT4, GROUPED])
+    found = variants.read_variants(path)
     assert list(found) == list(stored) == ["int8-rtn", "int4-rtn", "int4-rtn-group3"]
     for quantizer in (INT8, INT4, GROUPED):
         matrices, bits = variants.quantize(weights, OUTSIDE, quantizer)
@@ -95,13 +95,13 @@ def test_what_is_written_reads_back(tmp_path: Path, weights: dict[str, Tensor]) 
 
 
 def test_a_variant_loads_in_place_of_the_weights(tmp_path: Path, weights: dict[str, Tensor]) -> None:
-    variants.write(tmp_path / "rtn.safetensors", weights, OUTSIDE, [INT8, Quantizer(bits=2)])
+    variants.write_variants(tmp_path / "rtn.safetensors", weights, OUTSIDE, [INT8, Quantizer(bits=2)])
     tokens = torch.arange(12)[None]
     with torch.no_grad():
-        full = store.load(Path("model"), SMALL, 20, 16, weights)(tokens)
+        full = store.load_model(Path("model"), SMALL, 20, 16, weights)(tokens)
         found = {
-            name: store.load(Path("model"), SMALL, 20, 16, weights | one.matrices)(tokens)
-            for name, one in variants.read(tmp_path / "rtn.safetensors").items()
+            name: store.load_model(Path("model"), SMALL, 20, 16, weights | one.matrices)(tokens)
+            for name, one in variants.read_variants(tmp_path / "rtn.safetensors").items()
         }
     assert 0 < float((found["int8-rtn"] - full).norm()) < float((found["int2-rtn"] - full).norm())
 
@@ -109,36 +109,36 @@ def test_a_variant_loads_in_place_of_the_weights(tmp_path: Path, weights: dict[s
 @pytest.mark.parametrize("kept", [0, 4, 0.5, 0.999])
 def test_a_truncated_file_is_refused(tmp_path: Path, weights: dict[str, Tensor], kept: float) -> None:
     path = tmp_path / "rtn.safetensors"
-    variants.write(path, weights, OUTSIDE, [INT8])
+    variants.write_variants(path, weights, OUTSIDE, [INT8])
     whole = path.read_bytes()
     path.write_bytes(whole[: int(kept if kept > 1 else kept * len(whole))])
     with pytest.raises(UserError, match=r"rtn\.safetensors: not a whole variants file.*Delete it"):
-        variants.read(path)
+        variants.read_variants(path)
 
 
 def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
-    store.write(tmp_path, build(SMALL, 20, 16, 0), RUN, end_token=0)
+    store.write_model(tmp_path, build_model(SMALL, 20, 16, 0), RUN, end_token=0)
     with pytest.raises(UserError, match=r"model\.safetensors: not a whole variants file"):
-        variants.read(tmp_path / "model.safetensors")
+        variants.read_variants(tmp_path / "model.safetensors")
 
 
 def test_a_failed_write_leaves_the_file_before(tmp_path: Path, weights: dict[str, Tensor]) -> None:
     path = tmp_path / "rtn.safetensors"
-    variants.write(path, weights, OUTSIDE, [INT8])
+    variants.write_variants(path, weights, OUTSIDE, [INT8])
     before = path.read_bytes()
     unknown = Quantizer(bits=4, method="none")  # type: ignore[arg-type]  # no such method, on purpose
     with pytest.raises(ModuleNotFoundError):
-        variants.write(path, weights, OUTSIDE, [INT4, unknown])
+        variants.write_variants(path, weights, OUTSIDE, [INT4, unknown])
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_the_script_writes_what_the_library_makes(tmp_path: Path, weights: dict[str, Tensor]) -> None:
     """For all runs of a cell; those that are there are left."""
-    model, runs = store.load(Path("model"), SMALL, 20, 16, weights), [RUN, replace(RUN, seed=1)]
+    model, runs = store.load_model(Path("model"), SMALL, 20, 16, weights), [RUN, replace(RUN, seed=1)]
     outputs = [tmp_path / layout.variants_file(run, "rtn") for run in runs]
     for run in runs:
-        store.write(tmp_path / layout.run_folder(run), model, run, end_token=0)
+        store.write_model(tmp_path / layout.run_folder(run), model, run, end_token=0)
         (tmp_path / layout.record_file(run)).write_text("{}")
 
     def written(*quantizers: Quantizer) -> list[bytes]:
@@ -149,11 +149,11 @@ def test_the_script_writes_what_the_library_makes(tmp_path: Path, weights: dict[
         return [path.read_bytes() for path in outputs]
 
     found = written(INT8, GROUPED)
-    variants.write(tmp_path / "library.safetensors", weights, OUTSIDE, [INT8, GROUPED])
-    library = variants.read(tmp_path / "library.safetensors")
+    variants.write_variants(tmp_path / "library.safetensors", weights, OUTSIDE, [INT8, GROUPED])
+    library = variants.read_variants(tmp_path / "library.safetensors")
     for path in outputs:
-        assert variants.read(path).keys() == library.keys()
-        for name, one in variants.read(path).items():
+        assert variants.read_variants(path).keys() == library.keys()
+        for name, one in variants.read_variants(path).items():
             assert one.bits_per_weight == library[name].bits_per_weight
             assert all(torch.equal(m, library[name].matrices[n]) for n, m in one.matrices.items())
 
@@ -169,8 +169,8 @@ def test_the_script_writes_what_the_library_makes(tmp_path: Path, weights: dict[
 def test_every_matrix_of_every_family_is_quantised(family: Any) -> None:
     """All but embedding, head, routers, norms and biases; experts one by one."""
     architecture = Architecture(layers=2, heads=4, width=16, family=family)
-    weights, outside = store.saved_weights(build(architecture, 20, 16, 0))
-    chosen = variants.quantizable(weights, outside)
+    weights, outside = store.saved_weights(build_model(architecture, 20, 16, 0))
+    chosen = variants.quantizable_names(weights, outside)
     parts = architecture.parts
     matrices = 2 if parts.norm == "layer" else 4  # joint and out; or q, k, v and out
     mlp = {"standard": 2, "gated": 3, "none": 0}[parts.mlp]
@@ -180,7 +180,7 @@ def test_every_matrix_of_every_family_is_quantised(family: Any) -> None:
     routers = 2 if parts.experts else 0
     assert left == outside
     assert len(left) == (1 if parts.tied else 2) + routers
-    more = set(variants.quantizable(weights, outside, "all")) - set(chosen)
+    more = set(variants.quantizable_names(weights, outside, "all")) - set(chosen)
     assert len(more) == (1 if parts.tied else 2)
     assert all("embed" in name or "head" in name for name in more)
 

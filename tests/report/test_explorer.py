@@ -10,9 +10,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import warm
+from helpers import warm
+from helpers.workflow import TIMEOUT
 from knowledge_capacity.report import explorer, facts, progress
-from workflow import TIMEOUT
 
 ROOT = Path(__file__).parents[2]
 PUBLISHED = ROOT / "results/published/measurements.parquet"
@@ -30,7 +30,7 @@ def write(path: Path, rows: list[dict[str, Any]]) -> None:
 
 
 def content(rows: list[dict[str, Any]], **others: Any) -> explorer.Content:
-    return explorer.Content(rows=[facts.facts(row) for row in rows], made="a day", **others)
+    return explorer.Content(rows=[facts.describe_measurement(row) for row in rows], made="a day", **others)
 
 
 def embedded(page: str) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def make(folder: Path, rows: list[dict[str, Any]], *options: str) -> Path:
 
 def test_every_measurement_and_all_that_is_known_of_it() -> None:
     rows = measured()
-    shown = unpacked(embedded(explorer.html(content(rows)))["measurements"])
+    shown = unpacked(embedded(explorer.render_page(content(rows)))["measurements"])
     assert len(shown) == len(rows)
     for row, one in zip(rows, shown, strict=True):
         assert (one["x"], one["y"], one["n"]) == (row["n_parameters"], row["bits_learned"], row["n_people"])
@@ -82,7 +82,7 @@ def test_every_measurement_and_all_that_is_known_of_it() -> None:
 def test_nothing_that_measurements_say_becomes_part_of_the_page() -> None:
     row = {key: EVIL if isinstance(value, str) else value for key, value in measured()[0].items()}
     failure = progress.Failure("train", EVIL, EVIL, EVIL)
-    under_way = progress.Progress(2, 1, 1, 0, 60.0, {EVIL: EVIL}, [failure])
+    under_way = progress.StudyProgress(2, 1, 1, 0, 60.0, {EVIL: EVIL}, [failure])
     claim = dict.fromkeys(explorer.SCORES, EVIL)
     curve = {"run": EVIL, "dataset": EVIL, "family": EVIL, "exposures": "1", "people": "1", "n": 1}
     made = content(
@@ -95,27 +95,27 @@ def test_nothing_that_measurements_say_becomes_part_of_the_page() -> None:
         n_trained=1,
         remarks=[EVIL],
     )
-    page = explorer.html(made)
+    page = explorer.render_page(made)
     assert unpacked(embedded(page)["measurements"])[0]["run"] == EVIL
     tags: list[str] = []
     reader = HTMLParser()
     reader.handle_starttag = lambda tag, attrs: tags.append(tag)  # type: ignore[method-assign]
     reader.feed(page)
     assert tags.count("script") == 3
-    harmless = explorer.html(content([measured()[0]], scorecard=[{"claim": "2"}], remarks=["one"]))
+    harmless = explorer.render_page(content([measured()[0]], scorecard=[{"claim": "2"}], remarks=["one"]))
     assert "evil" not in harmless
     assert tags.count("b") == 1  # what failed
 
 
 def test_columns_that_are_missing_are_told_as_unknown() -> None:
-    (row,) = unpacked(embedded(explorer.html(content([{"run": "a/b/c/seed0"}])))["measurements"])
+    (row,) = unpacked(embedded(explorer.render_page(content([{"run": "a/b/c/seed0"}])))["measurements"])
     assert row["run"] == "a/b/c/seed0"
     assert {row[key] for key in ("dataset", "parameters", "interval", "limited", "code")} == {facts.UNKNOWN}
     assert (row["x"], row["y"], row["hollow"]) == (None, None, False)
 
 
 def test_no_measurements_and_nothing_else_either() -> None:
-    page = explorer.html(content([]))
+    page = explorer.render_page(content([]))
     assert embedded(page)["measurements"] == {}
     for heading in ("Progress", "Training", "claims"):
         assert f"{heading}</h2>" not in page
@@ -123,14 +123,14 @@ def test_no_measurements_and_nothing_else_either() -> None:
 
 def test_a_run_that_diverged_has_its_reason_and_no_bits() -> None:
     row = {**measured()[0], "diverged": "the loss is nan", "bits_learned": None, "data_limited": None}
-    shown = facts.facts(row)
+    shown = facts.describe_measurement(row)
     assert (shown["y"], shown["diverged"], shown["learned"]) == (None, "the loss is nan", facts.UNKNOWN)
-    assert facts.facts({**row, "bits_learned": float("nan")})["y"] is None
+    assert facts.describe_measurement({**row, "bits_learned": float("nan")})["y"] is None
 
 
 def test_numbers_are_sorted_as_numbers() -> None:
-    rows = [facts.facts({**measured()[0], "exposures": n}) for n in (1000, 100, 20, 12000)]
-    assert facts.choices(rows, "exposures") == ["20", "100", "1,000", "12,000"]
+    rows = [facts.describe_measurement({**measured()[0], "exposures": n}) for n in (1000, 100, 20, 12000)]
+    assert facts.filter_choices(rows, "exposures") == ["20", "100", "1,000", "12,000"]
 
 
 def test_a_scorecard_with_columns_and_cells_missing() -> None:
@@ -138,7 +138,7 @@ def test_a_scorecard_with_columns_and_cells_missing() -> None:
         {"claim": "A", "verdict": "holds"},
         {"claim": "B", "figure": "f.png", "why": None},
     ]
-    page = explorer.html(content([], scorecard=claims, figures={"f.png": "figures/f.png"}))
+    page = explorer.render_page(content([], scorecard=claims, figures={"f.png": "figures/f.png"}))
     table = page.split('<table class="scorecard"', 1)[1].split("</table>", 1)[0]
     assert re.findall("<th scope=col>(.*?)</th>", table) == ["Claim", "Verdict", "Figure"]
     assert 'href="figures/f.png"' in table
@@ -148,7 +148,7 @@ def test_a_scorecard_with_columns_and_cells_missing() -> None:
     ("seconds", "said"), [(20, "20 seconds"), (95, "2 minutes"), (20_000, "6 hours"), (2e5, "2 days")]
 )
 def test_estimates_in_words(seconds: float, said: str) -> None:
-    page = explorer.html(content([], progress=progress.Progress(2, 1, 0, 1, seconds)))
+    page = explorer.render_page(content([], progress=progress.StudyProgress(2, 1, 0, 1, seconds)))
     assert f"may take {said} more: an estimate" in page
 
 

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.skipif(
 
 def page_of(folder: Path, rows: list[dict[str, Any]], **others: Any) -> Path:
     page = folder / "explorer.html"
-    page.write_text(explorer.html(content(rows, **others)), encoding="utf-8")
+    page.write_text(explorer.render_page(content(rows, **others)), encoding="utf-8")
     return page
 
 
@@ -179,7 +179,7 @@ def test_pointing_at_a_dot_tells_its_run(
 def test_a_phone_needs_no_scrolling_sideways(browser: webdriver.Chrome, tmp_path: Path) -> None:
     claims = [{key: "many words and a_very_long_one_without_any_space_in_it" for key in explorer.SCORES}]
     failure = progress.Failure("train", measured()[0]["run"], "out of memory", "results/logs/train/a.log")
-    under_way = progress.Progress(2, 1, 1, 0, 60.0, {}, [failure])
+    under_way = progress.StudyProgress(2, 1, 1, 0, 60.0, {}, [failure])
     look(browser, page_of(tmp_path, measured(), scorecard=claims, progress=under_way), width=360, height=640)
     widths = "return [document.documentElement.scrollWidth, document.documentElement.clientWidth]"
     needed, there = browser.execute_script(widths)

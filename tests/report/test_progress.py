@@ -12,16 +12,16 @@ from typing import Any
 
 import pytest
 import torch
+from helpers.workflow import TIMEOUT
 from knowledge_capacity import layout
 from knowledge_capacity.data import corpus, people, tokenizer
-from knowledge_capacity.data.stream import Stream, source_of
-from knowledge_capacity.models.build import build, n_parameters
+from knowledge_capacity.data.stream import Stream, make_source
+from knowledge_capacity.models.build import build_model, n_parameters
 from knowledge_capacity.report import curves, explorer, progress
-from knowledge_capacity.report.progress import State, Work
+from knowledge_capacity.report.progress import StudyState, TrainingProgress
 from knowledge_capacity.specs import Architecture, BioS, Recipe, Run, cell_to_json, to_json
-from knowledge_capacity.study import Study, experiment_modules
-from knowledge_capacity.training.loop import Stopped, train
-from workflow import TIMEOUT
+from knowledge_capacity.study.study import Study, list_experiments
+from knowledge_capacity.training.loop import TrainingStopped, train
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 POOLS = {"first_names": 4, "middle_names": 4, "last_names": 8, "cities": 4, "universities": 4, "majors": 4}
@@ -49,7 +49,7 @@ CONFIG: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def study() -> Study:
-    return Study(CONFIG, [], experiment_modules())
+    return Study(CONFIG, [], list_experiments())
 
 
 def run_of(study: Study, architecture: str, recipe: str, seed: int) -> Run:
@@ -78,9 +78,9 @@ def results(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
     done, other = (run_of(study, "small", "short", seed) for seed in (0, 1))
     wild, begun = run_of(study, "small", "wild", 0), run_of(study, "large", "short", 0)
     data = folder / "data" / done.dataset.slug
-    tokens = tokenizer.word_level(corpus.texts(done.dataset))
-    tokenizer.write(data / "tokenizer", tokens)
-    people.write(data / "seed0/people.parquet", done.dataset, 0)
+    tokens = tokenizer.make_word_tokenizer(corpus.vocabulary_texts(done.dataset))
+    tokenizer.write_tokenizer(data / "tokenizer", tokens)
+    people.write_people(data / "seed0/people.parquet", done.dataset, 0)
     (data / "seed1").mkdir()
     (data / "seed1/people.parquet").write_text("damaged")
     for name, run in (("train", done), ("capacity", done), ("train", wild)):
@@ -89,10 +89,10 @@ def results(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert script("train", folder, done, other).returncode == 1
 
     steps = itertools.count(1)
-    with pytest.raises(Stopped):
+    with pytest.raises(TrainingStopped):
         train(
             begun,
-            Stream(source_of(begun.dataset, 0, people.table(begun.dataset, 0)), tokens),
+            Stream(make_source(begun.dataset, 0, people.draw_all_people(begun.dataset, 0)), tokens),
             vocabulary=tokens.get_vocab_size(),
             save_to=folder / "runs" / begun.slug / "checkpoint.safetensors",
             identity="",
@@ -102,7 +102,7 @@ def results(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_what_jobs_left_is_counted(study: Study, results: Path) -> None:
-    found = progress.progress(study.runs, progress.read(study, results))
+    found = progress.compute_progress(study.runs, progress.read_state(study, results))
     assert (found.wanted, found.trained, found.measured, found.begun) == (6, 2, 1, 1)
     assert not found.done
     wild = run_of(study, "small", "wild", 0).slug
@@ -115,7 +115,7 @@ def test_what_jobs_left_is_counted(study: Study, results: Path) -> None:
     assert "\n" not in failure.message
     assert "Details" not in failure.message
     assert failure.log == str(results / "logs/train" / f"{failure.of}.log")
-    page = explorer.html(explorer.Content(rows=[], made="now", progress=found))
+    page = explorer.render_page(explorer.Content(rows=[], made="now", progress=found))
     assert "1 of 6 runs are measured, 2 are trained, 1 have begun." in page
     assert "an estimate" in page
     assert failure.of in page
@@ -128,12 +128,12 @@ def test_people_that_could_not_be_drawn_are_told(study: Study, tmp_path: Path) -
     target, log = tmp_path / "full/seed0/people.parquet", tmp_path / f"logs/people/{dataset.slug}.log"
     command = [sys.executable, str(SCRIPTS / "people.py"), "--dataset", to_json(dataset), "--log", str(log)]
     assert subprocess.run([*command, "--output", str(target)], check=False, timeout=TIMEOUT).returncode == 1
-    (failure,) = progress.read(study, tmp_path).failures
+    (failure,) = progress.read_state(study, tmp_path).failures
     assert (failure.job, failure.of, failure.log) == ("people", dataset.slug, str(log))
     subprocess.run([*command, "--output", *map(str, files)], check=True, timeout=TIMEOUT)
     for seed, file in enumerate(files):
-        assert torch.equal(people.read(file, dataset, seed), people.table(dataset, seed))
-    assert progress.read(study, tmp_path).failures == []
+        assert torch.equal(people.read_people(file, dataset, seed), people.draw_all_people(dataset, seed))
+    assert progress.read_state(study, tmp_path).failures == []
 
 
 def test_the_page_is_made_again_until_all_is_measured(study: Study, results: Path, tmp_path: Path) -> None:
@@ -164,10 +164,10 @@ def test_the_page_is_made_again_until_all_is_measured(study: Study, results: Pat
 def test_a_job_that_was_started_again_has_not_failed(study: Study, results: Path, tmp_path: Path) -> None:
     copy = tmp_path / "results"
     shutil.copytree(results, copy)
-    (failure,) = progress.read(study, copy).failures
+    (failure,) = progress.read_state(study, copy).failures
     with open(failure.log, "a") as log:
         log.write("12:00:00 scripts/train.py --cell {}\n")
-    assert progress.read(study, copy).failures == []
+    assert progress.read_state(study, copy).failures == []
 
 
 def test_a_run_that_waits_for_the_others_of_its_job_counts_as_trained(
@@ -179,17 +179,19 @@ def test_a_run_that_waits_for_the_others_of_its_job_counts_as_trained(
     (folder / layout.FINISHED).mkdir()
     for name in layout.TRAINED:
         (folder / name).rename(folder / layout.FINISHED / name)
-    assert progress.read(study, copy).trained == progress.read(study, results).trained
+    assert progress.read_state(study, copy).trained == progress.read_state(study, results).trained
 
 
 def test_what_is_left_takes_the_time_that_the_same_took(study: Study, results: Path) -> None:
-    state = progress.read(study, results)
+    state = progress.read_state(study, results)
     done, begun = run_of(study, "small", "short", 0), run_of(study, "large", "short", 0)
     seconds = {slug: work.seconds for slug, work in {**state.trained, **state.begun}.items()}
     left = progress.seconds_left(study.runs, state)
     assert left is not None
-    assert min(seconds.values()) < left * progress.pace(state) < 30 * max(seconds.values())  # four runs
-    header = curves.checkpoint(results / "runs" / begun.slug)
+    assert (
+        min(seconds.values()) < left * progress.training_pace(state) < 30 * max(seconds.values())
+    )  # four runs
+    header = curves.read_checkpoint(results / "runs" / begun.slug)
     assert header
     assert header["step"] == 41
     assert state.begun[begun.slug].share == pytest.approx(
@@ -207,12 +209,14 @@ def some_runs(*widths: int) -> dict[str, Run]:
     return {run.slug: run for run in runs}
 
 
-def work(seconds: float, end: float = 0.0, tokens: int = 1000) -> Work:
-    return Work(tokens, seconds, 50, ENDED + datetime.timedelta(seconds=end))
+def work(seconds: float, end: float = 0.0, tokens: int = 1000) -> TrainingProgress:
+    return TrainingProgress(tokens, seconds, 50, ENDED + datetime.timedelta(seconds=end))
 
 
-def state_of(trained: dict[str, Work], begun: dict[str, Work] | None = None) -> State:
-    return State(trained, begun or {}, {}, frozenset(), [])
+def state_of(
+    trained: dict[str, TrainingProgress], begun: dict[str, TrainingProgress] | None = None
+) -> StudyState:
+    return StudyState(trained, begun or {}, {}, frozenset(), [])
 
 
 def test_estimates_by_hand() -> None:
@@ -220,16 +224,16 @@ def test_estimates_by_hand() -> None:
     a, b, c, large = runs
     tokens = progress._tokens(DATASET, RECIPE)
     one = state_of({a: work(100.0)})
-    small, big = (progress.parameters(runs[slug].architecture, 50) for slug in (a, large))
+    small, big = (progress.active_parameters(runs[slug].architecture, 50) for slug in (a, large))
     each = tokens * 100 / 1000
     assert progress.seconds_left(runs, one) == pytest.approx(each * (2 + big / small))
-    half = state_of({a: work(100.0)}, {b: Work(500, 50.0, share=0.5)})
+    half = state_of({a: work(100.0)}, {b: TrainingProgress(500, 50.0, share=0.5)})
     assert progress.seconds_left(runs, half) == pytest.approx(each * (1.5 + big / small))
     assert progress.seconds_left(runs, state_of({})) is None
     assert progress.seconds_left(runs, state_of(dict.fromkeys(runs, work(1.0)))) == 0
     both = state_of({a: work(100.0), large: work(700.0)})
     assert progress.seconds_left({s: runs[s] for s in (a, c, large)}, both) == pytest.approx(
-        each / progress.pace(both)
+        each / progress.training_pace(both)
     )
 
 
@@ -246,25 +250,25 @@ def test_estimates_by_hand() -> None:
 )
 def test_how_fast_runs_share_the_clock(spans: list[tuple[float, float]], pace: float) -> None:
     state = state_of({str(i): work(seconds, end) for i, (seconds, end) in enumerate(spans)})
-    assert progress.pace(state) == pytest.approx(pace)
+    assert progress.training_pace(state) == pytest.approx(pace)
 
 
 @pytest.mark.parametrize("family", ["gpt2", "gpt2-no-mlp", "llama-tied", "llama-tied-standard-mlp"])
 def test_parameters_are_about_those_of_the_model(family: Any) -> None:
     model = Architecture(layers=3, heads=2, width=64, family=family)
-    exact = n_parameters(build(model, 200, 64, seed=0), 150)
-    assert progress.parameters(model, 150) == pytest.approx(exact, rel=0.05)
+    exact = n_parameters(build_model(model, 200, 64, seed=0), 150)
+    assert progress.active_parameters(model, 150) == pytest.approx(exact, rel=0.05)
 
 
 def test_curves_are_those_of_trained_runs_and_of_one_under_way(study: Study, results: Path) -> None:
-    rows, drawn, there = curves.curves(curves.described([], study.runs), results / "runs")
+    rows, drawn, there = curves.read_curves(curves.describe_curves([], study.runs), results / "runs")
     done, begun = run_of(study, "small", "short", 0).slug, run_of(study, "large", "short", 0).slug
     assert {done, begun} <= {row["run"] for row in rows}
     assert there == 3
     assert drawn >= 2  # the wild one may have had no finite loss
     for slug in (done, begun):
         points = [row for row in rows if row["run"] == slug]
-        log = curves.log(results / "runs" / slug)
+        log = curves.read_training_log(results / "runs" / slug)
         assert 10 < len(points) <= curves.MOST_POINTS
         assert [points[0]["step"], points[-1]["step"]] == [log[0]["step"], log[-1]["step"]]
     json.dumps(rows, allow_nan=False)
@@ -278,6 +282,6 @@ def test_of_too_many_runs_some_are_drawn(
         (tmp_path / f"run{i}").mkdir()
         shutil.copy(log, tmp_path / f"run{i}")
     monkeypatch.setattr(curves, "MOST_RUNS", 3)
-    rows, drawn, there = curves.curves({f"run{i}": {"run": f"run{i}"} for i in range(8)}, tmp_path)
+    rows, drawn, there = curves.read_curves({f"run{i}": {"run": f"run{i}"} for i in range(8)}, tmp_path)
     assert (drawn, there) == (3, 7)
     assert {row["run"] for row in rows} == {"run0", "run2", "run4"}

@@ -14,10 +14,10 @@ from typing import Any
 
 import pandas as pd
 import pytest
-import workflow
 import yaml
-from knowledge_capacity.planning import asked
-from knowledge_capacity.specs import run_from
+from helpers import workflow
+from knowledge_capacity.planning import job_resources
+from knowledge_capacity.specs import parse_run
 
 pytestmark = pytest.mark.skipif(
     not Path("/run/knowledge-capacity-slurm").exists(), reason="no Slurm for tests: make test-slurm"
@@ -119,8 +119,8 @@ def test_a_study_through_slurm_measures_what_it_measures_here(tree: Path, tmp_pa
     trained = [job for job in new.values() if "rule_train" in job["what"]]
     assert len(trained) == 2
     for record in tree.glob("results/runs/*/*/*/*/run.json"):
-        run = run_from(json.dumps(json.loads(record.read_text())["run"]))
-        assert {job["limit"] for job in trained} == {f"{asked.minutes([run], 'gpu')}:00"}
+        run = parse_run(json.dumps(json.loads(record.read_text())["run"]))
+        assert {job["limit"] for job in trained} == {f"{job_resources.training_minutes([run], 'gpu')}:00"}
     assert {job["gpus"] for job in trained} == {"gres:gpu:1"}
     here = workflow.copy_tree(tmp_path / "here")
     shutil.copy(file, here)

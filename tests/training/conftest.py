@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
+from helpers.jobs import RUN, Job
 from knowledge_capacity import layout
 from knowledge_capacity.data import corpus, people, tokenizer
-from training.jobs import RUN, Job
 
 SEEDS = range(3)
 
@@ -14,9 +14,11 @@ SEEDS = range(3)
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data")
     for seed in SEEDS:
-        people.write(folder / layout.people_file(RUN.dataset, seed), RUN.dataset, seed)
+        people.write_people(folder / layout.people_file(RUN.dataset, seed), RUN.dataset, seed)
     file = folder / layout.tokenizer_file(RUN.dataset)
-    tokenizer.write(file.parent, tokenizer.word_level(corpus.texts(RUN.dataset)))
+    tokenizer.write_tokenizer(
+        file.parent, tokenizer.make_word_tokenizer(corpus.vocabulary_texts(RUN.dataset))
+    )
     return folder / "data"
 
 

@@ -5,15 +5,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from extraction.knowing import BIOS, words_of
+from helpers.knowing import BIOS, words_of
 from knowledge_capacity.data import corpus
 from knowledge_capacity.files import UserError
 from knowledge_capacity.specs import Checkpoint, Recipe, Run
-from knowledge_capacity.training.adopt import adopt
+from knowledge_capacity.training.adopt import adopt_checkpoint
 from transformers import GPT2Config, GPT2LMHeadModel
 
 WORDS = words_of(replace(BIOS, tokenizer="bpe-400"))
-LONGEST = max(len(one.ids) for one in WORDS.encode_batch(["".join(told) for told in corpus.sample(BIOS)]))
+LONGEST = max(
+    len(one.ids) for one in WORDS.encode_batch(["".join(told) for told in corpus.sample_biographies(BIOS)])
+)
 
 
 def given(folder: Path, rows: int = 0, positions: int = LONGEST) -> Run:
@@ -26,16 +28,16 @@ def given(folder: Path, rows: int = 0, positions: int = LONGEST) -> Run:
 
 
 def test_its_weights_are_its_own(tmp_path: Path) -> None:
-    found = adopt(given(tmp_path, rows=24), WORDS)
+    found = adopt_checkpoint(given(tmp_path, rows=24), WORDS)
     saved = GPT2LMHeadModel.from_pretrained(tmp_path).state_dict()
     assert all(torch.equal(value, saved[name]) for name, value in found.state_dict().items())
 
 
 def test_one_without_room_for_biographies_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=f"it fails on biographies of {LONGEST} tokens, which bioS-40"):
-        adopt(given(tmp_path, positions=LONGEST - 1), WORDS)
+        adopt_checkpoint(given(tmp_path, positions=LONGEST - 1), WORDS)
 
 
 def test_one_with_fewer_rows_than_tokens_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"its model embeds \d+ tokens, its tokenizer has"):
-        adopt(given(tmp_path, rows=-1), WORDS)
+        adopt_checkpoint(given(tmp_path, rows=-1), WORDS)

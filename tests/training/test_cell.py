@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from helpers.jobs import RUN, SECONDS, Forks, Job, fork_server
 from knowledge_capacity import layout
 from knowledge_capacity.specs import Run
-from training.jobs import RUN, SECONDS, Forks, Job, fork_server
 
 SEEDS = [replace(RUN, seed=seed) for seed in range(3)]
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from knowledge_capacity.data.windows import Cursor, Place
+from knowledge_capacity.data.windows import Cursor, StreamPosition
 from knowledge_capacity.training import checkpoint
 from torch import Tensor, nn
 from torch.amp.grad_scaler import GradScaler
@@ -13,7 +13,7 @@ PROGRESS = checkpoint.Progress(
     step=3,
     tokens=1234,
     seconds=5.5,
-    cursor=Cursor(Place(17, 4)),
+    cursor=Cursor(StreamPosition(17, 4)),
     seen=torch.tensor([True, False, True]),
     sums=torch.tensor([2.5, 0.25, 1 / 3], dtype=torch.float64),
     n_sums=2,
@@ -41,7 +41,7 @@ def step(model: nn.Module, optimizer: torch.optim.AdamW) -> None:
 def saved(path: Path) -> None:
     """A checkpoint of the small model after three steps."""
     model, optimizer = trained(3)
-    checkpoint.save(path, "me", PROGRESS, model, [optimizer])
+    checkpoint.save_checkpoint(path, "me", PROGRESS, model, [optimizer])
 
 
 def weights(model: nn.Module) -> list[Tensor]:
@@ -55,10 +55,10 @@ def same(ours: list[Tensor], theirs: list[Tensor]) -> bool:
 def test_everything_reads_back_and_goes_on_as_before(tmp_path: Path) -> None:
     path = tmp_path / "run" / "checkpoint.safetensors"
     model, optimizer = trained(3)
-    checkpoint.save(path, "me", PROGRESS, model, [optimizer])
+    checkpoint.save_checkpoint(path, "me", PROGRESS, model, [optimizer])
     again, its_optimizer = trained(0, seed=1)
     assert not same(weights(again), weights(model))
-    found = checkpoint.load(path, "me", again, [its_optimizer])
+    found = checkpoint.load_checkpoint(path, "me", again, [its_optimizer])
     assert found is not None
     assert torch.equal(found.seen, PROGRESS.seen)
     assert torch.equal(found.sums, PROGRESS.sums)
@@ -75,9 +75,9 @@ def test_a_later_checkpoint_replaces_the_one_before(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.safetensors"
     for steps in (1, 2):
         model, optimizer = trained(steps)
-        checkpoint.save(path, "me", PROGRESS, model, [optimizer])
+        checkpoint.save_checkpoint(path, "me", PROGRESS, model, [optimizer])
     again, its_optimizer = trained(0, seed=1)
-    assert checkpoint.load(path, "me", again, [its_optimizer])
+    assert checkpoint.load_checkpoint(path, "me", again, [its_optimizer])
     assert same(weights(again), weights(trained(2)[0]))
     assert list(tmp_path.iterdir()) == [path]
 
@@ -88,7 +88,7 @@ def test_a_checkpoint_of_another_identity_is_left_alone(tmp_path: Path) -> None:
     written = path.read_bytes()
     model, optimizer = trained(1, seed=1)
     before = weights(model)
-    assert checkpoint.load(path, "me too", model, [optimizer]) is None
+    assert checkpoint.load_checkpoint(path, "me too", model, [optimizer]) is None
     assert same(weights(model), before)
     assert path.read_bytes() == written
 
@@ -101,14 +101,14 @@ def test_a_truncated_checkpoint_is_ignored(tmp_path: Path, kept: float) -> None:
     path.write_bytes(whole[: int(kept if kept > 1 else kept * len(whole))])
     model, optimizer = trained(1, seed=1)
     before = weights(model)
-    assert checkpoint.load(path, "me", model, [optimizer]) is None
+    assert checkpoint.load_checkpoint(path, "me", model, [optimizer]) is None
     assert same(weights(model), before)
 
 
 def test_where_there_is_no_checkpoint_nothing_happens(tmp_path: Path) -> None:
     model, optimizer = trained(1)
     before = weights(model)
-    assert checkpoint.load(tmp_path / "checkpoint.safetensors", "me", model, [optimizer]) is None
+    assert checkpoint.load_checkpoint(tmp_path / "checkpoint.safetensors", "me", model, [optimizer]) is None
     assert same(weights(model), before)
 
 
@@ -122,9 +122,9 @@ def test_the_scale_of_losses_reads_back(tmp_path: Path) -> None:
             parameter.grad = torch.full_like(parameter, gradient)
         scaler.step(optimizer)
         scaler.update()
-    checkpoint.save(path, "me", PROGRESS, model, [optimizer], scaler)
+    checkpoint.save_checkpoint(path, "me", PROGRESS, model, [optimizer], scaler)
     fresh = GradScaler("cpu")
     again, its_optimizer = trained(0, seed=1)
-    assert checkpoint.load(path, "me", again, [its_optimizer], fresh)
+    assert checkpoint.load_checkpoint(path, "me", again, [its_optimizer], fresh)
     assert fresh.state_dict() == scaler.state_dict()
     assert (fresh.get_scale(), fresh.state_dict()["_growth_tracker"]) == (4.0, 1)

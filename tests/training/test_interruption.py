@@ -12,10 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from helpers.jobs import OUTPUTS, RUN, SECONDS, Forks, Job, assert_same, fork_server
 from knowledge_capacity import tensorfile
 from knowledge_capacity.models import native
 from knowledge_capacity.specs import to_json
-from training.jobs import OUTPUTS, RUN, SECONDS, Forks, Job, assert_same, fork_server
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_a_finished_job_leaves_its_outputs_and_nothing_else(undisturbed: Job) ->
     assert record["run"] == json.loads(to_json(RUN))
     assert record["code"] == "0123"
     assert record["device"] == "cpu, 1 threads"
-    assert (record["precision"], record["engine"]) == ("fp32", "native" if native.available() else "eager")
+    assert (record["precision"], record["engine"]) == ("fp32", "native" if native.is_available() else "eager")
     log = undisturbed.points()
     assert log[-1]["loss"] < log[0]["loss"]
 
@@ -139,4 +139,4 @@ def test_a_diverging_job_is_recorded_and_ends_well(data: Path, tmp_path: Path, f
     record, points = job.record(), job.points()
     assert record["steps"] == points[-1]["step"]
     assert not points[-1]["loss"] <= 2 * math.log(record["used_tokens"])  # it may be NaN
-    assert tensorfile.read(job.folder / "model.safetensors") == ({}, {"diverged": record["diverged"]})
+    assert tensorfile.read_tensors(job.folder / "model.safetensors") == ({}, {"diverged": record["diverged"]})

@@ -12,7 +12,7 @@ from knowledge_capacity import tensorfile
 from knowledge_capacity.data.stream import Stream
 from knowledge_capacity.data.windows import Windows
 from knowledge_capacity.files import UserError
-from knowledge_capacity.models.build import build, token_weights
+from knowledge_capacity.models.build import build_model, token_weights
 from knowledge_capacity.specs import (
     Architecture,
     BioD,
@@ -25,7 +25,7 @@ from knowledge_capacity.specs import (
     Run,
 )
 from knowledge_capacity.training import course, native_step
-from knowledge_capacity.training.loop import Diverged, Stopped, Trained, train
+from knowledge_capacity.training.loop import TrainingDiverged, TrainingResult, TrainingStopped, train
 from knowledge_capacity.training.parallel import Team
 from knowledge_capacity.training.schedule import learning_rate
 from torch import Tensor
@@ -41,7 +41,9 @@ Point = dict[str, float]
 
 
 @pytest.fixture
-def start(stream_of: StreamOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Trained]:
+def start(
+    stream_of: StreamOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., TrainingResult]:
     """Train a run as scripts/train.py does, with its checkpoint under tmp_path. stop_after: so many steps."""
 
     def make(
@@ -51,7 +53,7 @@ def start(stream_of: StreamOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         points: list[Point] | None = None,
         save_every: float = math.inf,
         device: str = "cpu",
-    ) -> Trained:
+    ) -> TrainingResult:
         stream = stream_of(run.dataset, run.seed)
         taken = iter(range(1, 1_000_000))
         # whoever stops after a step is asked after each; nobody else is, so that both ways are compared
@@ -72,15 +74,15 @@ def start(stream_of: StreamOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     return make
 
 
-def embedding(found: Trained) -> Tensor:
+def embedding(found: TrainingResult) -> Tensor:
     return next(token_weights(found.model))
 
 
-def rows(found: Trained) -> int:
+def rows(found: TrainingResult) -> int:
     return len(embedding(found))
 
 
-def assert_same(ours: Trained, theirs: Trained) -> None:
+def assert_same(ours: TrainingResult, theirs: TrainingResult) -> None:
     """Bit for bit the same result, apart from the time it took and the points between."""
     others = theirs.model.state_dict()
     for name, value in ours.model.state_dict().items():
@@ -95,7 +97,7 @@ def assert_same(ours: Trained, theirs: Trained) -> None:
 @pytest.mark.parametrize("dataset", [BIOS, BIOD], ids=["bioS", "bioD"])
 @pytest.mark.parametrize("stops", [[1], [20], [1, 1, 6, 13]])
 def test_an_interrupted_run_ends_as_an_undisturbed_one(
-    start: Callable[..., Trained],
+    start: Callable[..., TrainingResult],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     dataset: Dataset,
@@ -105,7 +107,7 @@ def test_an_interrupted_run_ends_as_an_undisturbed_one(
     monkeypatch.setattr(course, "LOG_POINTS", 5)  # so that runs stop between points of the log
     undisturbed = start(run)
     for steps in stops:
-        with pytest.raises(Stopped, match=rf"{run.slug}: stopped at step .* progress is saved"):
+        with pytest.raises(TrainingStopped, match=rf"{run.slug}: stopped at step .* progress is saved"):
             start(run, stop_after=steps)
         assert (tmp_path / "checkpoint.safetensors").exists()
     points: list[Point] = []
@@ -114,14 +116,14 @@ def test_an_interrupted_run_ends_as_an_undisturbed_one(
     assert_same(resumed, undisturbed)
 
 
-def test_a_run_stopped_after_its_last_step_still_ends_the_same(start: Callable[..., Trained]) -> None:
+def test_a_run_stopped_after_its_last_step_still_ends_the_same(start: Callable[..., TrainingResult]) -> None:
     undisturbed = start(RUN)
-    with pytest.raises(Stopped):
+    with pytest.raises(TrainingStopped):
         start(RUN, stop_after=undisturbed.steps)
     assert_same(start(RUN), undisturbed)
 
 
-def test_checkpoints_on_the_way_change_nothing(start: Callable[..., Trained], tmp_path: Path) -> None:
+def test_checkpoints_on_the_way_change_nothing(start: Callable[..., TrainingResult], tmp_path: Path) -> None:
     undisturbed = start(RUN)
     assert not (tmp_path / "checkpoint.safetensors").exists()
     saving = start(RUN, save_every=0)
@@ -131,9 +133,9 @@ def test_checkpoints_on_the_way_change_nothing(start: Callable[..., Trained], tm
     assert points == []
 
 
-def test_a_checkpoint_of_another_identity_is_not_used(start: Callable[..., Trained]) -> None:
+def test_a_checkpoint_of_another_identity_is_not_used(start: Callable[..., TrainingResult]) -> None:
     undisturbed = start(RUN)
-    with pytest.raises(Stopped):
+    with pytest.raises(TrainingStopped):
         start(replace(RUN, seed=1), stop_after=5, identity="another")
     points: list[Point] = []
     assert_same(start(RUN, points=points), undisturbed)
@@ -142,10 +144,10 @@ def test_a_checkpoint_of_another_identity_is_not_used(start: Callable[..., Train
 
 @pytest.mark.parametrize("kept", [0, 0.5, 0.99])
 def test_a_truncated_checkpoint_is_not_used(
-    start: Callable[..., Trained], tmp_path: Path, kept: float
+    start: Callable[..., TrainingResult], tmp_path: Path, kept: float
 ) -> None:
     undisturbed = start(RUN)
-    with pytest.raises(Stopped):
+    with pytest.raises(TrainingStopped):
         start(RUN, stop_after=5)
     whole = (tmp_path / "checkpoint.safetensors").read_bytes()
     (tmp_path / "checkpoint.safetensors").write_bytes(whole[: int(kept * len(whole))])
@@ -155,7 +157,7 @@ def test_a_truncated_checkpoint_is_not_used(
 @pytest.mark.parametrize("dataset", [BIOS, BIOD], ids=["bioS", "bioD"])
 @pytest.mark.parametrize("exposures", [1, 7])
 def test_every_biography_is_trained_on_exactly_as_often_as_asked(
-    stream_of: StreamOf, start: Callable[..., Trained], dataset: Dataset, exposures: int
+    stream_of: StreamOf, start: Callable[..., TrainingResult], dataset: Dataset, exposures: int
 ) -> None:
     run = replace(RUN, dataset=dataset, recipe=replace(RECIPE, exposures=exposures))
     found = start(run)
@@ -166,7 +168,7 @@ def test_every_biography_is_trained_on_exactly_as_often_as_asked(
     assert found.steps == math.ceil(found.tokens / (4 * 24))
 
 
-def test_seeds_give_other_weights_and_training_learns(start: Callable[..., Trained]) -> None:
+def test_seeds_give_other_weights_and_training_learns(start: Callable[..., TrainingResult]) -> None:
     run = replace(RUN, recipe=replace(RECIPE, exposures=40, lr=1e-2))
     one, other = start(run), start(replace(run, seed=1))
     assert not torch.equal(embedding(one), embedding(other))
@@ -175,7 +177,7 @@ def test_seeds_give_other_weights_and_training_learns(start: Callable[..., Train
     assert one.log[-1]["loss"] < 0.6 * guess
 
 
-def test_the_log_tells_what_was_done(start: Callable[..., Trained]) -> None:
+def test_the_log_tells_what_was_done(start: Callable[..., TrainingResult]) -> None:
     points: list[Point] = []
     found = start(RUN, points=points)
     assert found.log == points
@@ -192,12 +194,12 @@ def test_the_log_tells_what_was_done(start: Callable[..., Trained]) -> None:
 
 
 def test_updates_are_those_of_adamw_as_the_paper_uses_it(
-    stream_of: StreamOf, start: Callable[..., Trained]
+    stream_of: StreamOf, start: Callable[..., TrainingResult]
 ) -> None:
     """Against a plain loop over the same windows: the paper's recipe, and no decay of biases and norms."""
     run = replace(RUN, recipe=replace(RECIPE, weight_decay=0.5, exposures=3))
     found = start(run)
-    model = build(run.architecture, rows(found), 24, run.seed)
+    model = build_model(run.architecture, rows(found), 24, run.seed)
     groups = [
         {"params": [p for p in model.parameters() if p.dim() == 2], "weight_decay": 0.5},
         {"params": [p for p in model.parameters() if p.dim() == 1], "weight_decay": 0.0},
@@ -220,7 +222,7 @@ def test_updates_are_those_of_adamw_as_the_paper_uses_it(
         torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-4)
 
 
-def test_a_diverging_run_says_so(start: Callable[..., Trained]) -> None:
+def test_a_diverging_run_says_so(start: Callable[..., TrainingResult]) -> None:
     run = replace(RUN, recipe=replace(RECIPE, lr=1e6, warmup_steps=0, exposures=20))
     with pytest.raises(UserError) as error:
         start(run)
@@ -231,13 +233,13 @@ def test_a_diverging_run_says_so(start: Callable[..., Trained]) -> None:
 
 def plant(path: Path) -> None:
     """Put a NaN among the weights of a checkpoint."""
-    tensors, texts = tensorfile.read(path)
+    tensors, texts = tensorfile.read_tensors(path)
     tensors["weight/layers.0.mlp.inner.weight"][0, 0] = math.nan
-    tensorfile.write(path, tensors, texts)
+    tensorfile.write_tensors(path, tensors, texts)
 
 
-def test_a_nan_among_the_weights_is_noticed(start: Callable[..., Trained], tmp_path: Path) -> None:
-    with pytest.raises(Stopped):
+def test_a_nan_among_the_weights_is_noticed(start: Callable[..., TrainingResult], tmp_path: Path) -> None:
+    with pytest.raises(TrainingStopped):
         start(RUN, stop_after=5)
     plant(tmp_path / "checkpoint.safetensors")
     with pytest.raises(UserError, match=rf"{RUN.slug}: the loss is nan at step 6.*lr \(now 0\.003\)"):
@@ -245,14 +247,14 @@ def test_a_nan_among_the_weights_is_noticed(start: Callable[..., Trained], tmp_p
 
 
 def test_a_nan_after_the_last_point_of_the_log_is_noticed(
-    start: Callable[..., Trained], tmp_path: Path
+    start: Callable[..., TrainingResult], tmp_path: Path
 ) -> None:
     run = replace(RUN, recipe=replace(RECIPE, exposures=51, batch_size=2))
     undisturbed = start(run)
     assert 200 <= len(undisturbed.log) < undisturbed.steps / 2
     last = int(undisturbed.log[-1]["step"])
     assert last < undisturbed.steps, "choose another recipe: this one logs its last step"
-    with pytest.raises(Stopped):
+    with pytest.raises(TrainingStopped):
         start(run, stop_after=last)
     plant(tmp_path / "checkpoint.safetensors")
     with pytest.raises(UserError, match=rf"{run.slug}: weights are NaN.*lr \(now 0\.003\)"):
@@ -276,20 +278,20 @@ OTHERS = {
 
 @pytest.mark.parametrize("kind", OTHERS)
 def test_other_kinds_of_runs_resume_exactly(
-    start: Callable[..., Trained], monkeypatch: pytest.MonkeyPatch, kind: str
+    start: Callable[..., TrainingResult], monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     run = OTHERS[kind]
     monkeypatch.setattr(course, "LOG_POINTS", 5)
     undisturbed = start(run)
     for steps in (1, 9):
-        with pytest.raises(Stopped):
+        with pytest.raises(TrainingStopped):
             start(run, stop_after=steps)
     assert_same(start(run), undisturbed)
     assert undisturbed.precision == (kind if kind in ("bf16", "fp16") else "fp32")
 
 
-def test_a_checkpoint_of_another_precision_is_not_used(start: Callable[..., Trained]) -> None:
-    with pytest.raises(Stopped):
+def test_a_checkpoint_of_another_precision_is_not_used(start: Callable[..., TrainingResult]) -> None:
+    with pytest.raises(TrainingStopped):
         start(OTHERS["bf16"], stop_after=5)
     points: list[Point] = []
     start(RUN, points=points)
@@ -297,7 +299,7 @@ def test_a_checkpoint_of_another_precision_is_not_used(start: Callable[..., Trai
 
 
 def test_steps_train_for_so_many_updates_however_many_exposures_that_takes(
-    stream_of: StreamOf, start: Callable[..., Trained]
+    stream_of: StreamOf, start: Callable[..., TrainingResult]
 ) -> None:
     run = replace(RUN, recipe=replace(RECIPE, exposures=1, steps=60))
     found = start(run)
@@ -313,7 +315,7 @@ def test_steps_train_for_so_many_updates_however_many_exposures_that_takes(
         assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
 
 
-def test_the_log_tells_the_speed_since_its_last_point(start: Callable[..., Trained]) -> None:
+def test_the_log_tells_the_speed_since_its_last_point(start: Callable[..., TrainingResult]) -> None:
     log = start(RUN).log
     for last, point in itertools.pairwise([{"tokens": 0, "seconds": 0.0}, *log]):
         passed = point["seconds"] - last["seconds"]
@@ -322,7 +324,7 @@ def test_the_log_tells_the_speed_since_its_last_point(start: Callable[..., Train
 
 
 def test_a_mixture_of_experts_tells_how_its_routing_went(
-    start: Callable[..., Trained], monkeypatch: pytest.MonkeyPatch
+    start: Callable[..., TrainingResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     each = start(OTHERS["experts"])
     assert all(0 <= p["routing_dropped"] < 1 <= p["routing_load"] <= 4 for p in each.log)
@@ -336,10 +338,10 @@ def test_a_mixture_of_experts_tells_how_its_routing_went(
 
 
 def test_a_run_whose_loss_explodes_after_the_warm_up_tells_what_it_was_until_then(
-    start: Callable[..., Trained],
+    start: Callable[..., TrainingResult],
 ) -> None:
     run = replace(RUN, recipe=replace(RECIPE, lr=100, warmup_steps=2, exposures=20))
-    with pytest.raises(Diverged) as error:
+    with pytest.raises(TrainingDiverged) as error:
         start(run)
     found = error.value.trained
     assert error.value.reason in str(error.value)
@@ -351,11 +353,11 @@ def test_a_run_whose_loss_explodes_after_the_warm_up_tells_what_it_was_until_the
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU here")
 @pytest.mark.parametrize("kind", ["steps", "muon", "fp16", "experts"])
-def test_runs_on_a_gpu_resume_where_they_stopped(start: Callable[..., Trained], kind: str) -> None:
+def test_runs_on_a_gpu_resume_where_they_stopped(start: Callable[..., TrainingResult], kind: str) -> None:
     run = OTHERS[kind]
     undisturbed = start(run, device="cuda")
     for steps in (1, 9):
-        with pytest.raises(Stopped):
+        with pytest.raises(TrainingStopped):
             start(run, stop_after=steps, device="cuda")
     resumed = start(run, device="cuda")
     assert resumed.engine == undisturbed.engine == ("compiled" if kind == "fp16" else "captured")

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from knowledge_capacity.models.build import build
+from knowledge_capacity.models.build import build_model
 from knowledge_capacity.specs import Architecture, Experts, Recipe
 from knowledge_capacity.training import optimizers
 from torch import Tensor, nn
@@ -20,7 +20,7 @@ ARCHITECTURES = {
 
 
 def small() -> nn.Module:
-    return build(ARCHITECTURES["gpt2"], vocabulary=11, window=8, seed=0)
+    return build_model(ARCHITECTURES["gpt2"], vocabulary=11, window=8, seed=0)
 
 
 def pull(model: nn.Module, seed: int) -> None:
@@ -36,9 +36,9 @@ def weights(model: nn.Module) -> list[Tensor]:
 
 @pytest.mark.parametrize("kind", ARCHITECTURES)
 def test_muon_takes_the_matrices_inside_layers_and_adamw_the_rest(kind: str) -> None:
-    model = build(ARCHITECTURES[kind], vocabulary=11, window=8, seed=0)
+    model = build_model(ARCHITECTURES[kind], vocabulary=11, window=8, seed=0)
     names = {id(p): name for name, p in model.named_parameters()}
-    adamw, muon = optimizers.make(model, RECIPE)
+    adamw, muon = optimizers.make_optimizers(model, RECIPE)
     [matrices] = [[names[id(p)] for p in group["params"]] for group in muon.param_groups]
     decayed, others = [[names[id(p)] for p in group["params"]] for group in adamw.param_groups]
     assert sorted([*matrices, *decayed, *others]) == sorted(names.values())
@@ -56,7 +56,7 @@ def test_muon_takes_the_matrices_inside_layers_and_adamw_the_rest(kind: str) -> 
 def test_the_leaner_adamw_gives_the_bits_of_torchs_own() -> None:
     """Also where a gradient is missing for a step, and where the state is replaced, as by a checkpoint."""
     ours, theirs = small(), small()
-    [lean] = optimizers.make(ours, Recipe(exposures=1, lr=0.01, weight_decay=0.1))
+    [lean] = optimizers.make_optimizers(ours, Recipe(exposures=1, lr=0.01, weight_decay=0.1))
     assert isinstance(lean, optimizers.LeanAdamW)
     names = {id(p): name for name, p in ours.named_parameters()}
     others = dict(theirs.named_parameters())
@@ -84,7 +84,7 @@ def test_the_leaner_adamw_gives_the_bits_of_torchs_own() -> None:
 
 def test_an_overflow_leaves_everything_as_it_was() -> None:
     model, scaler = small(), GradScaler("cpu", init_scale=4.0)
-    [optimizer] = optimizers.make(model, Recipe(exposures=1, lr=0.01))
+    [optimizer] = optimizers.make_optimizers(model, Recipe(exposures=1, lr=0.01))
     counts = []
     for step in range(4):
         scaler.scale(torch.zeros(()))  # so that it sets itself up
@@ -104,8 +104,8 @@ def test_an_overflow_leaves_everything_as_it_was() -> None:
 def test_the_muon_for_graphs_agrees_with_torchs_own() -> None:
     ours, theirs = small(), small()
     pairs = [
-        (ours, optimizers.make(ours, RECIPE, capturable=True)),
-        (theirs, optimizers.make(theirs, RECIPE)),
+        (ours, optimizers.make_optimizers(ours, RECIPE, capturable=True)),
+        (theirs, optimizers.make_optimizers(theirs, RECIPE)),
     ]
     assert isinstance(pairs[0][1][1], optimizers.CapturableMuon)
     assert not isinstance(pairs[1][1][1], optimizers.CapturableMuon)

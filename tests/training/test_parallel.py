@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.jobs import RUN, SECONDS, Job
 from knowledge_capacity.training.parallel import ALONE, Team
-from training.jobs import RUN, SECONDS, Job
 
 # five windows for two processes; precision is not named, so one process of it is an ordinary run
 UNEVEN = replace(RUN, recipe=replace(RUN.recipe, batch_size=5, exposures=60))

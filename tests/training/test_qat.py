@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from knowledge_capacity.bits import request
-from knowledge_capacity.capacity import losses
+from helpers import jobs
+from helpers.jobs import Job
 from knowledge_capacity.data.stream import Stream
 from knowledge_capacity.files import UserError
+from knowledge_capacity.measuring import scoring
 from knowledge_capacity.models import store
-from knowledge_capacity.models.build import build, token_weights
+from knowledge_capacity.models.build import build_model, token_weights
 from knowledge_capacity.models.loss import loss
 from knowledge_capacity.quantization import variants
 from knowledge_capacity.specs import (
@@ -29,14 +30,13 @@ from knowledge_capacity.specs import (
     Run,
     TransformersModel,
 )
-from knowledge_capacity.study import Study
+from knowledge_capacity.study import overlay_files
+from knowledge_capacity.study.study import Study
 from knowledge_capacity.training import qat
-from knowledge_capacity.training.loop import Stopped, Trained, train
-from knowledge_capacity.training.step import LossOf
+from knowledge_capacity.training.loop import TrainingResult, TrainingStopped, train
+from knowledge_capacity.training.step import LossModule
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from training import jobs
-from training.jobs import Job
 
 ROOT = Path(__file__).parents[2]
 BLOCK = ROOT / "studies/models/block.py"
@@ -72,12 +72,12 @@ RECIPE = Recipe(exposures=7, lr=1e-2, weight_decay=0, batch_size=4, window=32, w
 each_model = pytest.mark.parametrize("architecture", MODELS.values(), ids=MODELS)
 each_quantizer = pytest.mark.parametrize("quantizer", QUANTIZERS.values(), ids=QUANTIZERS)
 StreamOf = Callable[[Dataset, int], Stream]
-Start = Callable[..., Trained]
+Start = Callable[..., TrainingResult]
 
 
 def made(architecture: AnyArchitecture) -> nn.Module:
     """A model whose matrices are large enough for rounding to matter."""
-    model = build(architecture, VOCABULARY, WINDOW, seed=0).train()
+    model = build_model(architecture, VOCABULARY, WINDOW, seed=0).train()
     torch.manual_seed(1)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -95,7 +95,7 @@ def as_stored(model: nn.Module, architecture: AnyArchitecture, quantizer: Quanti
     weights, outside = store.saved_weights(model)
     weights = {name: tensor.clone() for name, tensor in weights.items()}
     matrices, _ = variants.quantize(weights, outside, quantizer)
-    return store.load(Path("here"), architecture, VOCABULARY, WINDOW, weights | matrices).train()
+    return store.load_model(Path("here"), architecture, VOCABULARY, WINDOW, weights | matrices).train()
 
 
 @each_model
@@ -106,7 +106,7 @@ def test_the_loss_is_that_of_the_stored_variant_and_its_gradients_reach_the_weig
     model = made(architecture)
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
     stored = as_stored(model, architecture, quantizer)
-    found, expected = qat.AsStored(LossOf(model), quantizer)(*batch()), loss(stored, *batch())
+    found, expected = qat.QuantizedLoss(LossModule(model), quantizer)(*batch()), loss(stored, *batch())
     assert torch.equal(found.nats, expected.nats), "training and storing round differently"
     assert not torch.equal(found.nats, loss(model, *batch()).nats)
     found.nats.backward()
@@ -119,7 +119,7 @@ def test_the_loss_is_that_of_the_stored_variant_and_its_gradients_reach_the_weig
 
 
 def saved(model: nn.Module, folder: Path, run: Run) -> tuple[dict[str, Tensor], set[str]]:
-    store.write(folder, model, run, end_token=0)
+    store.write_model(folder, model, run, end_token=0)
     return store.quantizable_weights(folder / "model.safetensors")
 
 
@@ -129,7 +129,7 @@ def test_baked_weights_lie_on_the_grid_and_storing_them_changes_nothing(
     tmp_path: Path, architecture: AnyArchitecture, quantizer: Quantizer
 ) -> None:
     model = made(architecture)
-    qat.bake(model, quantizer)
+    qat.apply_quantization(model, quantizer)
     weights, outside = saved(model, tmp_path, Run(BIOS, architecture, RECIPE, 0))
     matrices, _ = variants.quantize(weights, outside, quantizer)
     for name, matrix in matrices.items():
@@ -142,11 +142,11 @@ def test_baked_weights_lie_on_the_grid_and_storing_them_changes_nothing(
 @pytest.mark.parametrize("bits", [2, 3, 4, 8])
 def test_what_is_rounded_does_not_move_again(bits: int) -> None:
     weight = torch.randn(20_000, 8, generator=torch.Generator().manual_seed(0))
-    once = qat.read_back([weight], Quantizer(bits))
-    assert torch.equal(qat.read_back(once, Quantizer(bits))[0], once[0])
+    once = qat.fake_quantize_matrices([weight], Quantizer(bits))
+    assert torch.equal(qat.fake_quantize_matrices(once, Quantizer(bits))[0], once[0])
     zero_point = Quantizer(bits, zero_point=True)
-    once = qat.read_back([weight], zero_point)
-    moved = (qat.read_back(once, zero_point)[0] - once[0]).abs().amax(dim=1)
+    once = qat.fake_quantize_matrices([weight], zero_point)
+    moved = (qat.fake_quantize_matrices(once, zero_point)[0] - once[0]).abs().amax(dim=1)
     step = (weight.amax(dim=1).clamp_min(0) - weight.amin(dim=1).clamp_max(0)) / (2**bits - 1)
     assert (moved < step).all()
     assert float((moved > 0).float().mean()) < (0.03 if bits == 8 else 0.003)
@@ -172,7 +172,7 @@ class Tiny(nn.Sequential):
 
 def test_a_compiled_loss_sees_the_same_weights() -> None:
     """A compiler that left out the rounding of scales would be off by a part in a few thousand."""
-    loss_of = qat.AsStored(LossOf(Tiny()), Quantizer(4))
+    loss_of = qat.QuantizedLoss(LossModule(Tiny()), Quantizer(4))
     compiled = torch.compile(loss_of)
     with torch.no_grad():
         expected, found = loss_of(*batch()).nats, compiled(*batch()).nats
@@ -183,7 +183,7 @@ def test_a_compiled_loss_sees_the_same_weights() -> None:
 def start(stream_of: StreamOf, tmp_path: Path) -> Start:
     """Train a run, from its checkpoint under tmp_path where there is one."""
 
-    def make(run: Run, stop_after: int | None = None) -> Trained:
+    def make(run: Run, stop_after: int | None = None) -> TrainingResult:
         stream = stream_of(run.dataset, run.seed)
         taken = iter(range(1, 1_000_000))
         return train(
@@ -215,7 +215,7 @@ only: [base_law]
 experiments:
   base_law: {{seeds: [0], grids: [{{datasets: [bioS-tiny], architectures: [given], recipes: [{recipe}]}}]}}
 """)
-        return request.study_of(*request.configuration([tmp_path / "theirs.yaml"]))
+        return overlay_files.make_study(*overlay_files.read_configuration([tmp_path / "theirs.yaml"]))
 
     with pytest.raises(UserError) as error:
         study("rounded")
@@ -232,9 +232,9 @@ def test_a_stopped_run_ends_with_the_bits_of_an_undisturbed_one(
 ) -> None:
     run = Run(BIOS, architecture, replace(RECIPE, qat=Quantizer(3)), seed=0)
     undisturbed = start(run)
-    with pytest.raises(Stopped):
+    with pytest.raises(TrainingStopped):
         start(run, stop_after=4)
-    with pytest.raises(Stopped):
+    with pytest.raises(TrainingStopped):
         start(run, stop_after=undisturbed.steps - 4)  # after its last step, before its weights are rounded
     resumed = start(run).model.state_dict()
     assert undisturbed.steps > 20
@@ -264,11 +264,11 @@ def test_trained_at_two_bits_a_model_knows_more_than_rounded_to_them(
         if not folder.exists():
             model = start(run).model
             shapes.append(len(next(token_weights(model))))
-            store.write(folder, model, run, end_token=0)
+            store.write_model(folder, model, run, end_token=0)
         weights, outside = store.quantizable_weights(folder / "model.safetensors")
         matrices = variants.quantize(weights, outside, stored_as)[0] if stored_as else {}
-        loaded = store.load(folder, run.architecture, shapes[0], 32, weights | matrices)
-        return losses.score(loaded, stream_of(ONE_WORDING, 0), "cpu")
+        loaded = store.load_model(folder, run.architecture, shapes[0], 32, weights | matrices)
+        return scoring.score_model(loaded, stream_of(ONE_WORDING, 0), "cpu")
 
     shapes: list[int] = []
     recipe, quantizer = replace(RECIPE, exposures=200, lr=2e-2, warmup_steps=20), Quantizer(2)

@@ -14,7 +14,7 @@ from knowledge_capacity.files import UserError
 from knowledge_capacity.specs import Architecture, BioS, Dataset, Experts, Junk, Pools, Recipe, Run
 from knowledge_capacity.specs.architectures import FAMILIES
 from knowledge_capacity.training import course, stack
-from knowledge_capacity.training.course import Diverged, Point, Stopped, Trained
+from knowledge_capacity.training.course import Point, TrainingDiverged, TrainingResult, TrainingStopped
 from knowledge_capacity.training.loop import train
 from knowledge_capacity.training.stack import Member, Outcome, train_stack
 
@@ -49,7 +49,7 @@ def alone(stream_of: StreamOf, tmp_path: Path) -> Callable[..., Outcome]:
                 device=device,
                 stop=lambda: next(taken) == stop_after,
             )
-        except Diverged as error:
+        except TrainingDiverged as error:
             return error
 
     return make
@@ -108,13 +108,13 @@ def together(stream_of: StreamOf, tmp_path: Path) -> Callable[..., list[Outcome]
 
 
 def stop(make: Callable[..., object], *arguments: object, **options: object) -> None:
-    with pytest.raises(Stopped, match="progress is saved"):
+    with pytest.raises(TrainingStopped, match="progress is saved"):
         make(*arguments, **options)
 
 
-def trained(outcome: Outcome) -> Trained:
-    found = outcome.trained if isinstance(outcome, Diverged) else outcome
-    assert isinstance(found, Trained)
+def trained(outcome: Outcome) -> TrainingResult:
+    found = outcome.trained if isinstance(outcome, TrainingDiverged) else outcome
+    assert isinstance(found, TrainingResult)
     return found
 
 
@@ -130,7 +130,7 @@ def assert_alike(ours: Outcome, theirs: Outcome, bound: float = ROUNDING) -> Non
     one, other = trained(ours), trained(theirs)
     for field in ("steps", "tokens", "used_tokens", "precision"):
         assert getattr(one, field) == getattr(other, field), field
-    if isinstance(theirs, Diverged):
+    if isinstance(theirs, TrainingDiverged):
         return
     assert one.routing_dropped == other.routing_dropped
     assert untimed(ours) == untimed(theirs)
@@ -160,7 +160,7 @@ def test_neighbours_leave_no_trace(together: Callable[..., list[Outcome]]) -> No
     again, long, lost = together([run, of(RUN, 3, exposures=11), of(RUN, 4, lr=1e30)])
     assert_alike(again, found, bound=0)
     assert trained(long).steps > trained(found).steps
-    assert isinstance(lost, Diverged)
+    assert isinstance(lost, TrainingDiverged)
     assert [trained(one).at_once for one in (again, long, lost)] == [3, 3, 3]
 
 
@@ -172,8 +172,8 @@ def test_a_run_that_diverges_is_recorded_as_it_would_be_alone_and_the_rest_go_on
     for ours, theirs in zip(outcomes, map(alone, runs), strict=True):
         assert_alike(ours, theirs)
     lost, exploded = outcomes[1:3]
-    assert isinstance(lost, Diverged)
-    assert isinstance(exploded, Diverged)
+    assert isinstance(lost, TrainingDiverged)
+    assert isinstance(exploded, TrainingDiverged)
     assert "the loss is nan" in lost.reason
     assert "lr (now 1e+30)" in str(lost)
     assert "twice that of a uniform guess" in exploded.reason
@@ -189,11 +189,11 @@ def test_weights_that_are_lost_after_the_last_point_of_the_log_are_noticed(
     undisturbed = together(runs)
     stop(together, runs, stop_after=2)
     checkpoint = tmp_path / runs[0].slug / "checkpoint"
-    tensors, texts = tensorfile.read(checkpoint)
+    tensors, texts = tensorfile.read_tensors(checkpoint)
     tensors["weight/layers.0.mlp.inner.weight"][0, 0] = math.nan
-    tensorfile.write(checkpoint, tensors, texts)
+    tensorfile.write_tensors(checkpoint, tensors, texts)
     lost, kept = together(runs)
-    assert isinstance(lost, Diverged)
+    assert isinstance(lost, TrainingDiverged)
     assert lost.reason == "weights are NaN or infinite at step 11 of about 11"
     assert_alike(kept, undisturbed[1], bound=0)
 
@@ -316,7 +316,7 @@ def test_a_stack_on_a_gpu_is_captured_and_learns_what_each_run_does_alone(
         assert type(ours) is type(theirs)
         one, other = trained(ours), trained(theirs)
         assert (one.engine, one.precision) == ("captured", "bf16")
-        if isinstance(ours, Diverged):
+        if isinstance(ours, TrainingDiverged):
             continue
         assert (one.steps, one.tokens, one.used_tokens) == (other.steps, other.tokens, other.used_tokens)
         losses = [[point["loss"] for point in each.log] for each in (one, other)]

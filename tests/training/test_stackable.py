@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import torch
 from knowledge_capacity.data.stream import Stream
-from knowledge_capacity.models.build import build
-from knowledge_capacity.planning import asked, rates
+from knowledge_capacity.models.build import build_model
+from knowledge_capacity.planning import job_resources, rates
 from knowledge_capacity.specs import (
     AnyArchitecture,
     Architecture,
@@ -25,10 +25,15 @@ from knowledge_capacity.specs import (
     TransformersModel,
 )
 from knowledge_capacity.training.cell import train_cell
-from knowledge_capacity.training.course import Diverged, Trained
+from knowledge_capacity.training.course import TrainingDiverged, TrainingResult
 from knowledge_capacity.training.parallel import Team
 from knowledge_capacity.training.stack import Member, Outcome
-from knowledge_capacity.training.stackable import idle_parameters, reason_against, replica_bytes, stack_size
+from knowledge_capacity.training.stackable import (
+    idle_parameters,
+    replica_bytes,
+    stack_size,
+    unstackable_reason,
+)
 from knowledge_capacity.training.worthwhile import even_size
 
 VOCABULARY, WINDOW = 120, 24
@@ -63,7 +68,7 @@ ALONE: dict[str, tuple[AnyArchitecture, str]] = {
 
 @pytest.mark.parametrize("name", STACKED)
 def test_a_users_model_that_torch_can_stack_is_trained_as_it_would_be_alone(
-    cell: Callable[..., list[Trained]], name: str
+    cell: Callable[..., list[TrainingResult]], name: str
 ) -> None:
     runs = [replace(RUN, architecture=STACKED[name], seed=seed) for seed in range(3)]
     said: list[str] = []
@@ -78,7 +83,7 @@ def test_a_users_model_that_torch_can_stack_is_trained_as_it_would_be_alone(
 
 @pytest.mark.parametrize("name", ALONE)
 def test_a_users_model_that_torch_cannot_stack_is_trained_alone_and_that_is_said(
-    cell: Callable[..., list[Trained]], name: str
+    cell: Callable[..., list[TrainingResult]], name: str
 ) -> None:
     architecture, reason = ALONE[name]
     runs = [replace(RUN, architecture=architecture, seed=seed) for seed in range(2)]
@@ -104,12 +109,12 @@ def test_a_users_model_that_torch_cannot_stack_is_trained_alone_and_that_is_said
     ],
 )
 def test_recipes_that_stacks_lack_are_named(recipe: Recipe, reason: str | None) -> None:
-    assert reason_against(replace(RUN, recipe=recipe), VOCABULARY, "cpu") == reason
+    assert unstackable_reason(replace(RUN, recipe=recipe), VOCABULARY, "cpu") == reason
 
 
 def test_parameters_that_no_gradient_reaches_are_known() -> None:
     run = replace(RUN, architecture=STACKED["idle"])
-    model = build(run.architecture, VOCABULARY, WINDOW, 0)
+    model = build_model(run.architecture, VOCABULARY, WINDOW, 0)
     assert idle_parameters(model, run, VOCABULARY) == {"unused.weight", "unused.bias", "frozen"}
 
 
@@ -150,13 +155,13 @@ def test_the_planner_counts_on_as_many_at_once_as_are_trained(
 ) -> None:
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (80 * 2**30, 80 * 2**30))
     run = replace(RUN, architecture=Architecture(2, 2, 128), recipe=recipe)
-    stacked = reason_against(run, VOCABULARY, "cuda") is None
+    stacked = unstackable_reason(run, VOCABULARY, "cuda") is None
     assert size == (stack_size(run, VOCABULARY, "cuda") if stacked else 1)
-    assert size == rates.stack_size(rates.work_of(run, 1e6), asked.RATES["gpu"])
-    assert rates.stack_size(rates.work_of(run, 1e6), asked.RATES["cpu"]) == 1
-    few, many = (asked.memory([run] * n, "gpu") for n in (1, 16))
+    assert size == rates.stack_size(rates.training_work(run, 1e6), job_resources.RATES["gpu"])
+    assert rates.stack_size(rates.training_work(run, 1e6), job_resources.RATES["cpu"]) == 1
+    few, many = (job_resources.training_memory([run] * n, "gpu") for n in (1, 16))
     assert (few == many) == (size == 1)
-    assert asked.memory([run] * size, "gpu") == many
+    assert job_resources.training_memory([run] * size, "gpu") == many
 
 
 @pytest.mark.parametrize(
@@ -166,18 +171,20 @@ def test_few_places_of_a_stack_are_left_empty(runs: int, most: int, size: int) -
     assert even_size(runs, most) == size
 
 
-def test_five_runs_that_may_be_four_at_once_are_three_and_two(cell: Callable[..., list[Trained]]) -> None:
+def test_five_runs_that_may_be_four_at_once_are_three_and_two(
+    cell: Callable[..., list[TrainingResult]],
+) -> None:
     runs = [replace(RUN, recipe=replace(RECIPE, steps=9), seed=seed) for seed in range(5)]
     assert [one.at_once for one in cell(runs, [], at_once=4)] == [3, 3, 3, 2, 2]
 
 
 def test_the_memory_of_a_replica_grows_with_what_it_holds() -> None:
     def needed(run: Run) -> int:
-        return replica_bytes(build(run.architecture, VOCABULARY, run.recipe.window, 0), run, VOCABULARY)
+        return replica_bytes(build_model(run.architecture, VOCABULARY, run.recipe.window, 0), run, VOCABULARY)
 
     small, wide = RUN, replace(RUN, architecture=Architecture(2, 1, 32))
     large = replace(RUN, recipe=replace(RECIPE, batch_size=8))
-    weights = 16 * sum(p.numel() for p in build(RUN.architecture, VOCABULARY, WINDOW, 0).parameters())
+    weights = 16 * sum(p.numel() for p in build_model(RUN.architecture, VOCABULARY, WINDOW, 0).parameters())
     batch = needed(large) - needed(small)  # four windows more
     # of each layer at least its two norms, joint projection, mixed values, and inner activations before and after
     assert batch > 4 * WINDOW * 4 * 2 * (2 + 3 + 1 + 4 + 4) * 16
@@ -191,7 +198,10 @@ def test_the_memory_of_a_replica_grows_with_what_it_holds() -> None:
     ids=["one run", "a processor", "asked"],
 )
 def test_stacks_are_not_made_where_they_would_not_pay(
-    cell: Callable[..., list[Trained]], monkeypatch: pytest.MonkeyPatch, n: int, options: dict[str, int]
+    cell: Callable[..., list[TrainingResult]],
+    monkeypatch: pytest.MonkeyPatch,
+    n: int,
+    options: dict[str, int],
 ) -> None:
     monkeypatch.delattr("knowledge_capacity.training.cell.train_stack")
     assert len(cell([replace(RUN, seed=seed) for seed in range(n)], [], **options)) == n
@@ -215,8 +225,8 @@ def test_several_processes_train_one_run_after_the_other(
 def test_a_run_that_diverges_alone_is_an_outcome_too(cell: Callable[..., list[Any]]) -> None:
     runs = [replace(RUN, recipe=replace(RECIPE, lr=lr)) for lr in (1e30, 1e-3)]
     lost, kept = cell(runs, [], at_once=1)
-    assert isinstance(lost, Diverged)
-    assert isinstance(kept, Trained)
+    assert isinstance(lost, TrainingDiverged)
+    assert isinstance(kept, TrainingResult)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from knowledge_capacity.models import ops, stacked_loss
-from knowledge_capacity.models.build import build
+from knowledge_capacity.models.build import build_model
 from knowledge_capacity.specs import Architecture, Experts, Recipe
 from knowledge_capacity.training import engine, stacked_step
 from knowledge_capacity.training import optimizers as optim
@@ -27,7 +27,7 @@ every_architecture = pytest.mark.parametrize("architecture", ARCHITECTURES.value
 
 
 def small(architecture: Architecture, seed: int) -> nn.Module:
-    return build(architecture, VOCABULARY, WINDOW, seed).train()
+    return build_model(architecture, VOCABULARY, WINDOW, seed).train()
 
 
 def windows(size: int) -> tuple[Tensor, Tensor]:
@@ -48,7 +48,7 @@ def filled(
     inputs, targets = windows(size)
     for place in range(size):
         model = small(architecture, place)
-        replicas.put(place, model, optim.make(model, RECIPE)[0])
+        replicas.put(place, model, optim.make_optimizers(model, RECIPE)[0])
         counts = (targets[:, place] >= 0).flatten(1).sum(dim=1).tolist()
         step.fill(place, inputs[:, place], targets[:, place], counts, [RATE / 2**place] * STEPS)
     return replicas, step
@@ -65,7 +65,7 @@ def assert_as_alone(replicas: Replicas, sums: Tensor, architecture: Architecture
             step(inputs[i, place], targets[i, place], n_targets, RATE / 2**place)
             torch.testing.assert_close(sums[i, place], step.sums - last, rtol=bound, atol=bound)
             last = step.sums.clone()
-        replicas.take(place, ours, optim.make(ours, RECIPE)[0])
+        replicas.take(place, ours, optim.make_optimizers(ours, RECIPE)[0])
         for one, other in zip(ours.parameters(), alone.parameters(), strict=True):
             torch.testing.assert_close(one, other, rtol=0, atol=bound)
 
@@ -77,10 +77,10 @@ def test_a_compiled_step_is_one_graph_and_gives_what_each_replica_gets_alone(
     """No part of it falls back to Python, and nothing hangs on values that only a processor would know."""
     torch._dynamo.reset()
     compile_ = torch.compile
-    monkeypatch.setattr(stacked_step, "ways", lambda *_: (True, True))
+    monkeypatch.setattr(stacked_step, "execution_modes", lambda *_: (True, True))
     monkeypatch.setattr(torch, "compile", lambda work, **options: compile_(work, fullgraph=True, **options))
-    monkeypatch.setattr(engine, "aside", lambda run: run())
-    monkeypatch.setattr(engine, "record", lambda run: run)
+    monkeypatch.setattr(engine, "run_on_side_stream", lambda run: run())
+    monkeypatch.setattr(engine, "capture_graph", lambda run: run)
     said: list[str] = []
     replicas, step = filled(architecture, 3, said.append)
     with torch._dynamo.config.patch(error_on_recompile=True):
@@ -150,7 +150,7 @@ def test_updates_are_those_of_torch_whatever_the_rates_and_steps() -> None:
     assert replicas.steps.tolist() == [12, 7, 6]
     for place, model in enumerate(models):
         ours = small(ARCHITECTURES["gpt2"], 99)
-        kept = optim.make(ours, RECIPE)[0]
+        kept = optim.make_optimizers(ours, RECIPE)[0]
         replicas.take(place, ours, kept)
         for one, other in zip(ours.parameters(), model.parameters(), strict=True):
             torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-6)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from knowledge_capacity.models.build import build
+from knowledge_capacity.models.build import build_model
 from knowledge_capacity.specs import Architecture, Experts, Recipe
 from knowledge_capacity.training import engine
 from knowledge_capacity.training import step as steps
@@ -46,7 +46,7 @@ def trained(
 
 
 def small(architecture: Architecture = PLAIN) -> nn.Module:
-    return build(architecture, VOCABULARY, WINDOW, seed=0)
+    return build_model(architecture, VOCABULARY, WINDOW, seed=0)
 
 
 def assert_close(
@@ -63,9 +63,9 @@ def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool, bool], None]
     """Have steps on the processor compiled, captured or both; a capture there is just the step itself."""
 
     def make(compiling: bool, capturing: bool) -> None:
-        monkeypatch.setattr(steps, "ways", lambda *_: (compiling, capturing))
-        monkeypatch.setattr(engine, "aside", lambda run: run())
-        monkeypatch.setattr(engine, "record", lambda run: run)
+        monkeypatch.setattr(steps, "execution_modes", lambda *_: (compiling, capturing))
+        monkeypatch.setattr(engine, "run_on_side_stream", lambda run: run())
+        monkeypatch.setattr(engine, "capture_graph", lambda run: run)
 
     return make
 
@@ -131,7 +131,7 @@ def test_what_cannot_be_compiled_or_captured_is_run_in_the_next_best_way(
         return fail
 
     monkeypatch.setattr(torch, "compile", refuse)
-    monkeypatch.setattr(engine, "record", lambda run: refuse(run)())
+    monkeypatch.setattr(engine, "capture_graph", lambda run: refuse(run)())
     step, its_sums, said = trained(refused)
     assert step.engine == "eager"
     assert said == [
@@ -155,9 +155,11 @@ def test_auto_is_full_precision_on_a_processor_and_bf16_on_a_gpu() -> None:
     assert steps.chosen_precision("auto", "cpu") == "fp32"
     assert steps.chosen_precision("auto", "cuda") == "bf16"
     assert steps.chosen_precision("fp16", "cpu") == "fp16"
-    assert steps.ways("cpu", "fp32", 1) == (False, False)
-    assert steps.ways("cuda", "bf16", 1) == (True, True)
-    assert steps.ways("cuda", "fp16", 1) == steps.ways("cuda", "bf16", 2) == (True, False)
+    assert steps.execution_modes("cpu", "fp32", 1) == (False, False)
+    assert steps.execution_modes("cuda", "bf16", 1) == (True, True)
+    assert (
+        steps.execution_modes("cuda", "fp16", 1) == steps.execution_modes("cuda", "bf16", 2) == (True, False)
+    )
 
 
 @needs_cuda

@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from helpers.jobs import OUTPUTS, RUN, Job
 from knowledge_capacity.specs import AnyArchitecture, PythonModel, TransformersModel
-from training.jobs import OUTPUTS, RUN, Job
 
 LOOKS_AHEAD = """
 from torch import nn

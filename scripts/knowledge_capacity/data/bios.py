@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..specs import BioS, BioSSimple
 from . import people, pools
-from .counter import MASK, Purpose, below, visited, words
+from .counter import MASK, Purpose, person_index, random_words, uniform_below
 from .pieces import EMPTY, END, Pieces, Term
 from .words.templates import TEMPLATES
 
@@ -30,13 +30,13 @@ class BioSSource:
     """
 
     def __init__(self, dataset: BioS | BioSSimple, seed: int, codes: Tensor) -> None:
-        """codes: the people, (n_people, fields) as `people.read` gives them."""
+        """codes: the people, (n_people, fields) as `people.read_people` gives them."""
         self.dataset, self.seed, self.codes, self.device = dataset, seed, codes, codes.device
         self.pieces = Pieces()
         self.orders = torch.tensor(list(itertools.permutations(range(len(ATTRIBUTES)))))
-        texts, templates = pools.values(dataset.pools), dataset.templates
+        texts, templates = pools.pool_values(dataset.pools), dataset.templates
         self.names = self.pieces.names(dataset.pools)
-        self.headquarters = torch.tensor(pools.headquarters(dataset.pools))
+        self.headquarters = torch.tensor(pools.headquarters_cities(dataset.pools))
 
         unit, pool = self.pieces.unit, self.pieces.pool
         capitalised = [pronoun.capitalize() for pronoun in texts["pronoun"]]
@@ -73,14 +73,14 @@ class BioSSource:
         """
         n_people = self.dataset.n_people
         if junk_people:
-            person = n_people + visited(self.seed, Purpose.JUNK_ORDER, junk_people, number)
-            codes = people.draw(self.dataset, self.seed, person)
-            random = words(self.seed, Purpose.JUNK_WORDING, number)
+            person = n_people + person_index(self.seed, Purpose.JUNK_ORDER, junk_people, number)
+            codes = people.draw_people(self.dataset, self.seed, person)
+            random = random_words(self.seed, Purpose.JUNK_WORDING, number)
         else:
-            person = visited(self.seed, Purpose.VISITING_ORDER, n_people, number)
+            person = person_index(self.seed, Purpose.VISITING_ORDER, n_people, number)
             codes = self.codes.index_select(0, person)
             drawn_by = person if isinstance(self.dataset, BioSSimple) else number
-            random = words(self.seed, Purpose.WORDING, drawn_by)
+            random = random_words(self.seed, Purpose.WORDING, drawn_by)
         return self.compose(codes, *self.wording(random))
 
     def probe(self, draw: int, person: Tensor) -> Tensor:
@@ -90,9 +90,9 @@ class BioSSource:
         with these two sentences exchanged. bioS_simple: every draw is the person's own text.
         """
         if isinstance(self.dataset, BioSSimple):
-            order, templates = self.wording(words(self.seed, Purpose.WORDING, person))
+            order, templates = self.wording(random_words(self.seed, Purpose.WORDING, person))
         else:
-            order, templates = self.wording(words(self.seed, Purpose.PROBE, person, draw // 2))
+            order, templates = self.wording(random_words(self.seed, Purpose.PROBE, person, draw // 2))
             place = order.argsort(dim=1)
             early = torch.minimum(place[:, EMPLOYER], place[:, WORK_CITY])[:, None]
             late = torch.maximum(place[:, EMPLOYER], place[:, WORK_CITY])[:, None]
@@ -102,12 +102,12 @@ class BioSSource:
 
     def wording(self, random: Tensor) -> tuple[Tensor, Tensor]:
         """Sentence order and template of each attribute, int64 (n, 6) each, from random words (n, 4)."""
-        order = self.orders.index_select(0, below(random[:, 0], len(self.orders)))
+        order = self.orders.index_select(0, uniform_below(random[:, 0], len(self.orders)))
         templates = []
         for word in (random[:, 1], random[:, 2]):
             # what multiplying leaves below 2^32 is itself uniform, and serves the next draw
             for _ in range(3):
-                templates.append(below(word, self.dataset.templates))
+                templates.append(uniform_below(word, self.dataset.templates))
                 word = (word * self.dataset.templates) & MASK
         return order, torch.stack(templates, dim=1)
 

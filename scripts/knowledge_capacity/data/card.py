@@ -25,7 +25,7 @@ COUNTED = 100_000  # biographies whose lengths are counted, at most
 CHUNK = 10_000  # biographies made at a time
 
 
-def card(stream: Stream, tokenizer: Tokenizer) -> dict[str, Any]:
+def make_data_card(stream: Stream, tokenizer: Tokenizer) -> dict[str, Any]:
     """The card of the dataset of a stream, as what JSON can hold. Keys:
 
     slug, spec, seed: what the card is about; spec as in the configuration.
@@ -41,7 +41,7 @@ def card(stream: Stream, tokenizer: Tokenizer) -> dict[str, Any]:
       term is the name of a `Term` in small letters, or null for text that counts for nothing.
     """
     dataset = stream.dataset
-    bits = _bits(dataset)
+    bits = _bits_by_term(dataset)
     return {
         "slug": dataset.slug,
         "n": dataset.n_people,
@@ -51,18 +51,18 @@ def card(stream: Stream, tokenizer: Tokenizer) -> dict[str, Any]:
         "bits": bits,
         "bits_per_person": math.fsum(row["per_person"] for row in bits),
         "bits_max": math.fsum(row["total"] for row in bits),
-        "pools": _pools(dataset),
+        "pools": _pool_entropies(dataset),
         "tokens": {
-            **_lengths(stream),
+            **_token_counts(stream),
             "vocabulary": tokenizer.get_vocab_size(),
             "exposures_counted": EXPOSURES,
             "vocabulary_used": _vocabulary_used(stream),
         },
-        "biographies": [_segments(stream, row) for row in stream.pieces(0, BIOGRAPHIES).tolist()],
+        "biographies": [_biography_segments(stream, row) for row in stream.pieces(0, BIOGRAPHIES).tolist()],
     }
 
 
-def _bits(dataset: Dataset) -> list[dict[str, Any]]:
+def _bits_by_term(dataset: Dataset) -> list[dict[str, Any]]:
     """The terms of `dataset.bits_max`, one by one."""
     n = dataset.n_people
     if isinstance(dataset, RandomStrings):
@@ -85,19 +85,19 @@ def _bits(dataset: Dataset) -> list[dict[str, Any]]:
     return [{"term": t, "formula": f, "per_person": bits, "total": n * bits} for t, f, bits in rows]
 
 
-def _pools(dataset: Dataset) -> list[dict[str, Any]]:
+def _pool_entropies(dataset: Dataset) -> list[dict[str, Any]]:
     """What each field is drawn from, uniformly unless its note says otherwise."""
     if isinstance(dataset, RandomStrings):
         note = f"A string is {dataset.length} of them; no two strings are alike."
         row = ("symbol", dataset.symbols, math.log2(dataset.symbols), note)
         return [dict(zip(("field", "values", "entropy", "note"), row, strict=True))]
-    texts = pools.values(dataset.pools)
+    texts = pools.pool_values(dataset.pools)
     fields = pools.NAME_FIELDS + (pools.FACT_FIELDS if isinstance(dataset, Biography) else ())
     rows = [(field, len(texts[field]), math.log2(len(texts[field])), "") for field in fields]
     n0 = dataset.pools.names
     rows.insert(3, ("name", n0, math.log2(n0), "No two people share a full name."))
     if isinstance(dataset, Biography):
-        headquarters = Counter(pools.headquarters(dataset.pools))
+        headquarters = Counter(pools.headquarters_cities(dataset.pools))
         shares = [count / headquarters.total() for count in headquarters.values()]
         entropy = math.fsum(-share * math.log2(share) for share in shares)
         note = "Headquarters of a uniformly drawn employer: a function of the employer, no bits of its own."
@@ -111,7 +111,7 @@ def _pools(dataset: Dataset) -> list[dict[str, Any]]:
     return [{"field": f, "values": v, "entropy": e, "note": note} for f, v, e, note in rows]
 
 
-def _lengths(stream: Stream) -> dict[str, Any]:
+def _token_counts(stream: Stream) -> dict[str, Any]:
     """Tokens of biographies and exposures, end-of-text included."""
     counted = min(stream.dataset.n_people, COUNTED)
     starts = range(0, counted, CHUNK)
@@ -139,7 +139,7 @@ def _vocabulary_used(stream: Stream) -> int:
     return int(seen.sum())
 
 
-def _segments(stream: Stream, pieces: list[int]) -> list[dict[str, Any]]:
+def _biography_segments(stream: Stream, pieces: list[int]) -> list[dict[str, Any]]:
     """One biography: neighbouring stretches of one term make a segment."""
     whole = "string" if isinstance(stream.dataset, RandomStrings) else "name"
     names = {Term.NONE: None, **{term: term.name.lower() for term in Term if term}, Term.NAME: whole}

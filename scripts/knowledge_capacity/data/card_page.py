@@ -31,21 +31,23 @@ COLOURS = {  # red, green, blue; the city of work follows from the employer and 
 }
 
 
-def html(card: dict[str, Any]) -> str:
+def render_page(card: dict[str, Any]) -> str:
     """The card as a page of its own, without scripts."""
     tokens, slug = card["tokens"], escape(card["slug"])
     one, text = {"people": ("person", "biography"), "strings": ("string", "string")}[card["of"]]
     texts = {"biography": "biographies", "string": "strings"}[text]
     used = {segment["term"] for biography in card["biographies"] for segment in biography}
-    legend = "".join(_mark(term, _label(term)) for term in COLOURS if term in used)
+    legend = "".join(_render_mark(term, _field_label(term)) for term in COLOURS if term in used)
     if "work_city" in used:
         legend += "<br>The pronoun counts where it stands first; the city of work follows from the employer."
-    biographies = "".join(f"<li>{_biography(segments)}</li>\n" for segments in card["biographies"])
-    terms = [(_label(row["term"]), row["formula"], row["per_person"], row["total"]) for row in card["bits"]]
+    biographies = "".join(f"<li>{_render_biography(segments)}</li>\n" for segments in card["biographies"])
+    terms = [
+        (_field_label(row["term"]), row["formula"], row["per_person"], row["total"]) for row in card["bits"]
+    ]
     terms.append((SUM, "", card["bits_per_person"], card["bits_max"]))
     bits = [[what, formula, f"{each:,.2f}", f"{every:,.1f}"] for what, formula, each, every in terms]
     drawn = [
-        [_label(row["field"]), f"{row['values']:,}", f"{row['entropy']:.2f}", row["note"]]
+        [_field_label(row["field"]), f"{row['values']:,}", f"{row['entropy']:.2f}", row["note"]]
         for row in card["pools"]
     ]
     counted = f"over {tokens['biographies_counted']:,} {texts}, end-of-text included"
@@ -69,7 +71,7 @@ def html(card: dict[str, Any]) -> str:
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{slug}: data card</title>
 <style>
-{"".join(map(_rule, COLOURS))}{STYLE}</style>
+{"".join(map(_css_rule, COLOURS))}{STYLE}</style>
 </head>
 <body>
 <h1>{slug}</h1>
@@ -77,17 +79,17 @@ def html(card: dict[str, Any]) -> str:
 <b>{card["bits_per_person"]:,.2f} bits</b> each. To tell about each of them once takes
 <b>{tokens["per_exposure"]:,} tokens</b>. All that is drawn is that of seed {card["seed"]}.</p>
 <h2>Bits</h2>
-{_table(["what", f"in closed form, per {one}", f"bits per {one}", "bits in all"], bits, (2, 3))}
+{_render_table(["what", f"in closed form, per {one}", f"bits per {one}", "bits in all"], bits, (2, 3))}
 <h2>{texts.capitalize()}</h2>
 <p class="legend">{legend}</p>
 <ol>
 {biographies}</ol>
 <h2>Pools</h2>
-{_table(["drawn", "values", "entropy in bits", ""], drawn, (1, 2))}
+{_render_table(["drawn", "values", "entropy in bits", ""], drawn, (1, 2))}
 <h2>Tokens</h2>
-{_table(["", "tokens", ""], sizes, (1,))}
+{_render_table(["", "tokens", ""], sizes, (1,))}
 <h2>Specification</h2>
-{_table(["field", "value"], spec)}
+{_render_table(["field", "value"], spec)}
 </body>
 </html>
 """
@@ -117,30 +119,30 @@ mark.work_city { background: none; border-bottom-style: dashed }
 """
 
 
-def _rule(term: str) -> str:
+def _css_rule(term: str) -> str:
     """The colour of a term's spans."""
     colour = " ".join(map(str, COLOURS[term]))
     return f"mark.{term} {{ background: rgb({colour} / var(--tint)); border-color: rgb({colour}) }}\n"
 
 
-def _label(key: str) -> str:
+def _field_label(key: str) -> str:
     return LABELS.get(key, key.replace("_", " "))
 
 
-def _mark(term: str, text: str) -> str:
-    return f'<mark class="{escape(term)}" title="{escape(_label(term))}">{escape(text)}</mark>'
+def _render_mark(term: str, text: str) -> str:
+    return f'<mark class="{escape(term)}" title="{escape(_field_label(term))}">{escape(text)}</mark>'
 
 
-def _biography(segments: list[dict[str, Any]]) -> str:
+def _render_biography(segments: list[dict[str, Any]]) -> str:
     """Its text, with a mark around each term; the space before a value stays outside."""
     parts = []
     for text, term in ((segment["text"], segment["term"]) for segment in segments):
         value = text.lstrip()
-        parts.append(text[: -len(value)] + _mark(term, value) if term and value else escape(text))
+        parts.append(text[: -len(value)] + _render_mark(term, value) if term and value else escape(text))
     return "".join(parts)
 
 
-def _table(head: list[str], rows: list[list[str]], numbers: tuple[int, ...] = ()) -> str:
+def _render_table(head: list[str], rows: list[list[str]], numbers: tuple[int, ...] = ()) -> str:
     """A table of texts; the columns `numbers` are set to the right, and the row of the sum in bold."""
 
     def line(tag: str, row: list[str]) -> str:

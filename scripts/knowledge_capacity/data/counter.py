@@ -46,7 +46,7 @@ def philox(counter: tuple[Tensor, Tensor, Tensor, Tensor], key: tuple[int, int])
     return c0, c1, c2, c3
 
 
-def words(seed: int, purpose: Purpose, index: Tensor, turn: Tensor | int = 0, n: int = 4) -> Tensor:
+def random_words(seed: int, purpose: Purpose, index: Tensor, turn: Tensor | int = 0, n: int = 4) -> Tensor:
     """`n` random 32-bit words for every (index, turn).
 
     index, turn: int64, of one shape (...), index below 2^63, turn below 2^32. Returns int64 (..., n).
@@ -59,29 +59,29 @@ def words(seed: int, purpose: Purpose, index: Tensor, turn: Tensor | int = 0, n:
     return torch.stack([word for block in blocks for word in block][:n], dim=-1)
 
 
-def below(word: Tensor, bound: int | Tensor) -> Tensor:
+def uniform_below(word: Tensor, bound: int | Tensor) -> Tensor:
     """A uniform integer in [0, bound) from a 32-bit word; the bias is at most bound / 2^32."""
     return (word * bound) >> 32
 
 
-def permute(seed: int, purpose: Purpose, n: int, index: Tensor, turn: Tensor | int = 0) -> Tensor:
+def permute_index(seed: int, purpose: Purpose, n: int, index: Tensor, turn: Tensor | int = 0) -> Tensor:
     """Where `index` goes in the `turn`-th random permutation of 0..n-1, in constant memory.
 
     A Feistel network over the rectangle a × b just large enough for n, with steps outside n walked on.
-    index: int64 in [0, n). turn: as in `words`. Returns int64 of index's shape; a bijection for every turn.
+    index: int64 in [0, n). turn: as in `random_words`. Returns int64 of index's shape; a bijection for every turn.
     """
     a = math.isqrt(n - 1) + 1
     b = -(-n // a)
     turn = torch.as_tensor(turn, device=index.device).expand_as(index)
-    keys = [_mix(turn + _scramble(seed, purpose, step)) for step in range(8)]
+    keys = [_hash_word(turn + _round_constant(seed, purpose, step)) for step in range(8)]
 
     def network(x: Tensor, keys: list[Tensor]) -> Tensor:
         left, right = x // b, x % b
         for step, key in enumerate(keys):
             if step % 2 == 0:
-                left = (left + _mix(right + key)) % a
+                left = (left + _hash_word(right + key)) % a
             else:
-                right = (right + _mix(left + key)) % b
+                right = (right + _hash_word(left + key)) % b
         return left * b + right
 
     result = network(index, keys)
@@ -94,12 +94,12 @@ def permute(seed: int, purpose: Purpose, n: int, index: Tensor, turn: Tensor | i
     return result
 
 
-def visited(seed: int, purpose: Purpose, n: int, number: Tensor) -> Tensor:
+def person_index(seed: int, purpose: Purpose, n: int, number: Tensor) -> Tensor:
     """Who of n each biography tells of, by its number: every n in a row tell of all, in a fresh order."""
-    return permute(seed, purpose, n, number % n, number // n)
+    return permute_index(seed, purpose, n, number % n, number // n)
 
 
-def _mix(x: Tensor) -> Tensor:
+def _hash_word(x: Tensor) -> Tensor:
     """A 32-bit hash of the low 32 bits of x (the finaliser of MurmurHash3)."""
     x = x & MASK
     x = ((x ^ (x >> 16)) * 0x85EBCA6B) & MASK
@@ -108,7 +108,7 @@ def _mix(x: Tensor) -> Tensor:
 
 
 @cache
-def _scramble(seed: int, purpose: Purpose, step: int) -> int:
+def _round_constant(seed: int, purpose: Purpose, step: int) -> int:
     """A round constant of the Feistel network."""
     zero = torch.zeros((), dtype=torch.int64)
     return int(philox((zero + step, zero, zero, zero), (seed, int(purpose)))[0])

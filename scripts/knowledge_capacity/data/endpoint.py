@@ -6,7 +6,7 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt, Le
 
-from ..config import ConfigError, Sources, parse
+from ..config import ConfigError, Sources, parse_config
 from ..files import UserError
 from ..specs import STRICT
 
@@ -32,11 +32,11 @@ class Endpoint:
     spending_limit: Price = 0.0
 
 
-def read(path: Path) -> Endpoint:
+def read_endpoint(path: Path) -> Endpoint:
     """The settings in a file. Raises UserError, with a line for everything that is wrong with it."""
     try:
         sources = Sources.of_file(path)
-        settings, problems = parse(Endpoint, sources)
+        settings, problems = parse_config(Endpoint, sources)
     except ConfigError as error:
         raise UserError(str(error)) from error
     if problems:

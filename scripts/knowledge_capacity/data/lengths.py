@@ -27,16 +27,18 @@ def mean_words(dataset: Dataset) -> float:
         k, c = dataset.attributes, dataset.chunks
         # name and 's, or their; ID k is; symbols, and a mark after each chunk
         return 4 + (k - 1) + k * (3 + c * (dataset.length + 1)) + 1
-    values = pools.values(dataset.pools)
+    values = pools.pool_values(dataset.pools)
     if isinstance(dataset, BioS | BioSSimple):
-        cities = [values["birth_city"][i] for i in pools.headquarters(dataset.pools)]
+        cities = [values["birth_city"][i] for i in pools.headquarters_cities(dataset.pools)]
         said = {**values, "birth_date": ["May 1, 2000"], "work_city": cities}
         sentences = sum(
-            fmean(_words(t) for t in TEMPLATES[a][: dataset.templates]) - 2 + fmean(map(_words, said[a]))
+            fmean(_count_words(t) for t in TEMPLATES[a][: dataset.templates])
+            - 2
+            + fmean(map(_count_words, said[a]))
             for a in TEMPLATES
         )  # a template holds {subject} and {value}
         return 3 + 5 + sentences + 1
-    return fmean(map(_words, _prose(values))) + 1
+    return fmean(map(_count_words, _sample_prose(values))) + 1
 
 
 def training_words(dataset: Dataset, recipe: Recipe) -> float:
@@ -47,11 +49,11 @@ def training_words(dataset: Dataset, recipe: Recipe) -> float:
     return recipe.exposures * dataset.n_people * mean_words(dataset) / (1 - junk)
 
 
-def _words(text: str) -> int:
+def _count_words(text: str) -> int:
     return len(WORD.findall(text))
 
 
-def _prose(values: dict[str, pools.Texts]) -> list[str]:
+def _sample_prose(values: dict[str, pools.Texts]) -> list[str]:
     """Some texts of the grammar."""
     import random
 
@@ -71,5 +73,5 @@ def _prose(values: dict[str, pools.Texts]) -> list[str]:
             fact: draw.choice(values[fact]) for fact in ("birth_city", "university", "major", "employer")
         }
         numbers = [draw.getrandbits(32) for _ in range(prose.N_RANDOM_WORDS)]
-        texts.append(prose.tell({**facts, **chosen}, numbers).text)
+        texts.append(prose.write_biography({**facts, **chosen}, numbers).text)
     return texts

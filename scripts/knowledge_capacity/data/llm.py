@@ -16,7 +16,7 @@ import openai
 
 from ..files import UserError
 from .endpoint import Endpoint
-from .locate import locate
+from .locate import locate_facts
 from .rewrites import Rewrite
 
 IN_VAIN = 100  # rejections in a row after which nobody should go on paying
@@ -60,7 +60,7 @@ class Answer:
 Ask = Callable[[list[Request]], Iterator[tuple[Request, Answer]]]
 
 
-def prompt(facts: dict[str, str], seed: int, person: int, rewrite: int, attempt: int) -> str:
+def make_prompt(facts: dict[str, str], seed: int, person: int, rewrite: int, attempt: int) -> str:
     """What is asked for one text: the facts stand in an order drawn for it."""
     told = [fact for fact in LABELS if fact != "name"]
     random.Random(f"{seed} {person} {rewrite} {attempt}").shuffle(told)  # noqa: S311 (no secret)
@@ -68,17 +68,17 @@ def prompt(facts: dict[str, str], seed: int, person: int, rewrite: int, attempt:
     return "\n".join([INSTRUCTIONS.format(pronoun=facts["pronoun"]), "", *lines])
 
 
-def judge(answer: Answer, facts: dict[str, str], others: set[str]) -> Rewrite | str:
+def judge_answer(answer: Answer, facts: dict[str, str], others: set[str]) -> Rewrite | str:
     """The rewrite in an answer, or why it is rejected. others: the texts about the person so far."""
     if answer.text is None:
         return "malformed answer"
     if answer.cut_off:
         return "cut off"
-    found = locate(answer.text, facts)
+    found = locate_facts(answer.text, facts)
     return "duplicate" if isinstance(found, Rewrite) and found.text in others else found
 
 
-def write_people(
+def request_rewrites(
     facts: list[dict[str, str]],
     first: int,
     rewrites: int,
@@ -103,7 +103,9 @@ def write_people(
     def take(person: int, rewrite: int, answer: Answer) -> None:
         nonlocal in_vain
         asked[person, rewrite] += 1
-        verdict = judge(answer, facts[person - first], {one.text for one in told[person - first].values()})
+        verdict = judge_answer(
+            answer, facts[person - first], {one.text for one in told[person - first].values()}
+        )
         if isinstance(verdict, Rewrite):
             told[person - first][rewrite] = verdict
             in_vain = 0
@@ -121,7 +123,7 @@ def write_people(
                 "is kept."
             )
 
-    for person, rewrite, answer in entries(journal):
+    for person, rewrite, answer in read_journal(journal):
         take(person, rewrite, answer)
     in_vain = 0
     with open(journal, "a", encoding="utf-8") as file:
@@ -131,18 +133,18 @@ def write_people(
             spent = next((where for where in missing if tried[where] >= attempts), None)
             stop_if(bool(spent), f"{attempts} answers about person {spent and spent[0]} were no use")
             requests = [
-                Request(i, j, asked[i, j], prompt(facts[i - first], seed, i, j, asked[i, j]))
+                Request(i, j, asked[i, j], make_prompt(facts[i - first], seed, i, j, asked[i, j]))
                 for i, j in missing
             ]
             for request, answer in ask(requests):
-                record(file, request, answer)
+                append_to_journal(file, request, answer)
                 tried[request.person, request.rewrite] += 1
                 take(request.person, request.rewrite, answer)
                 stop_if(in_vain >= IN_VAIN, f"{IN_VAIN} answers in a row were no use")
     return [[texts[j] for j in range(rewrites)] for texts in told], rejected
 
 
-def over_http(settings: Endpoint, model: str, temperature: float) -> Ask:
+def make_http_requester(settings: Endpoint, model: str, temperature: float) -> Ask:
     """Ask the server of the settings. Raises UserError where it is not to be had, even after retries."""
     client = openai.OpenAI(
         base_url=settings.url,
@@ -170,7 +172,7 @@ def over_http(settings: Endpoint, model: str, temperature: float) -> Ask:
             used = (usage.prompt_tokens, usage.completion_tokens) if usage else (0, 0)
             return Answer(choice.message.content, choice.finish_reason == "length", *used)
         except openai.APIStatusError as error:
-            raise _refused(settings, model, error) from error
+            raise _refusal_error(settings, model, error) from error
         except openai.APIConnectionError as error:
             reason = (
                 "does not answer in time" if isinstance(error, openai.APITimeoutError) else "is not there"
@@ -204,7 +206,7 @@ def over_http(settings: Endpoint, model: str, temperature: float) -> Ask:
     return ask
 
 
-def here(settings: Endpoint, folder: str, temperature: float, seed: int) -> Ask:
+def make_local_requester(settings: Endpoint, folder: str, temperature: float, seed: int) -> Ask:
     """Run the model in a folder with transformers, `concurrency` texts at a time."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -250,7 +252,7 @@ def here(settings: Endpoint, folder: str, temperature: float, seed: int) -> Ask:
     return ask
 
 
-def _refused(settings: Endpoint, model: str, error: openai.APIStatusError) -> UserError:
+def _refusal_error(settings: Endpoint, model: str, error: openai.APIStatusError) -> UserError:
     """What a status that retries do not cure means."""
     remedy = {
         401: f"Put a valid key into the environment variable {settings.api_key_variable}.",
@@ -264,14 +266,14 @@ def _refused(settings: Endpoint, model: str, error: openai.APIStatusError) -> Us
     )
 
 
-def record(file: IO[str], request: Request, answer: Answer) -> None:
+def append_to_journal(file: IO[str], request: Request, answer: Answer) -> None:
     """Put an answer into the journal."""
     entry = {"person": request.person, "rewrite": request.rewrite, "answer": asdict(answer)}
     file.write(json.dumps(entry) + "\n")
     file.flush()
 
 
-def entries(journal: Path) -> Iterator[tuple[int, int, Answer]]:
+def read_journal(journal: Path) -> Iterator[tuple[int, int, Answer]]:
     """What a journal holds: (person, rewrite, answer); a line that was not finished is cut off."""
     journal.parent.mkdir(parents=True, exist_ok=True)
     content = journal.read_bytes() if journal.exists() else b""

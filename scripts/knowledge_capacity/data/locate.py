@@ -14,7 +14,7 @@ GENDERED = {
 PREFACE = re.compile(r"^(?:sure|certainly|of course|here(?:'s| is))\b[^\n]*:\s*", re.IGNORECASE)
 
 
-def locate(text: str, facts: dict[str, str]) -> Rewrite | str:
+def locate_facts(text: str, facts: dict[str, str]) -> Rewrite | str:
     """The text with the span of the first mention of every fact, or the reason why it is rejected.
 
     facts: the facts of a person, keys as in FACTS. Every fact has to stand there in its own words, the full

@@ -46,7 +46,7 @@ Segments = list[tuple[str, Term]]
 
 
 @dataclass(frozen=True)
-class Tables:
+class TokenTables:
     """The tokens of all phrases, one after the other, with their terms; where each starts, and its length."""
 
     tokens: Tensor
@@ -55,7 +55,7 @@ class Tables:
     length: Tensor
 
 
-def unwritable(tokenizer: str, error: Exception) -> UserError:
+def unknown_word_error(tokenizer: str, error: Exception) -> UserError:
     """The error that a tokenizer does not know the words that it would have to write."""
     reason = f"it cannot write the texts of this dataset ({error})"
     return UserError(f"tokenizer {tokenizer}: {reason}. Name the dataset that it was made for.")
@@ -92,7 +92,7 @@ class Pieces:
 
     def names(self, of: Pools) -> list[Tensor]:
         """Phrases of first names (which open a biography: no space before), middle and last names."""
-        first, *others = (pools.values(of)[field] for field in pools.NAME_FIELDS)
+        first, *others = (pools.pool_values(of)[field] for field in pools.NAME_FIELDS)
         opening = torch.tensor([self.unit(text, Term.NAME) for text in first])
         return [self.phrases(part) for part in (opening, *(self.pool(texts, Term.NAME) for texts in others))]
 
@@ -104,12 +104,12 @@ class Pieces:
             phrase -= len(block)
         return [(self.texts[unit], self.terms[unit]) for unit in block[phrase].tolist() if self.texts[unit]]
 
-    def tables(self, tokenizer: Tokenizer) -> Tables:
+    def tables(self, tokenizer: Tokenizer) -> TokenTables:
         """All phrases, tokenised. Raises UserError for a tokenizer that does not know their words."""
         try:
             ids = [found.ids for found in tokenizer.encode_batch(self.texts, add_special_tokens=False)]
         except Exception as error:  # the library raises plain Exception for a word that it does not know
-            raise unwritable("of this run", error) from error
+            raise unknown_word_error("of this run", error) from error
         vocabulary = tokenizer.get_vocab()
         ids[END] = [vocabulary[END_OF_TEXT]]
         ids[DOMAIN] = [vocabulary[DOMAIN_TOKEN]] if DOMAIN_TOKEN in vocabulary else []
@@ -123,4 +123,4 @@ class Pieces:
         source = (start[units] - in_units.cumsum(0) + in_units).repeat_interleave(in_units)
         source += torch.arange(len(source), device=source.device)
         in_phrases = torch.cat([length[block].sum(dim=1) for block in self._phrases])
-        return Tables(tokens[source], terms[source], in_phrases.cumsum(0) - in_phrases, in_phrases)
+        return TokenTables(tokens[source], terms[source], in_phrases.cumsum(0) - in_phrases, in_phrases)

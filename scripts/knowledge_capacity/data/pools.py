@@ -28,7 +28,7 @@ FACT_FIELDS = (
 Texts = Sequence[str]
 
 
-def values(pools: Pools) -> dict[str, Texts]:
+def pool_values(pools: Pools) -> dict[str, Texts]:
     """For every field of a person, the texts it can take; a person holds positions in these."""
     return {
         "first_name": names.FIRST_NAMES[: pools.first_names],
@@ -45,7 +45,7 @@ def values(pools: Pools) -> dict[str, Texts]:
     }
 
 
-def headquarters(pools: Pools) -> tuple[int, ...]:
+def headquarters_cities(pools: Pools) -> tuple[int, ...]:
     """For every employer, the position of its headquarters among the cities.
 
     With fewer cities than headquarters, a headquarters outside the pool moves to the city at its position

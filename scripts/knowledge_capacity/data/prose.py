@@ -38,7 +38,7 @@ T = TypeVar("T")
 _SLOT = re.compile(r"\{(\w+)\}")
 
 
-class Shape(NamedTuple):
+class SentenceShape(NamedTuple):
     """How a sentence is put together of phrases; {0}, {1}, ... stand for them.
 
     forms: where each phrase is from. flow: how the topics of neighbouring phrases lie in time: ">" later,
@@ -73,60 +73,60 @@ FORMS = {
     "opening": prose.OPENING,
 }
 ANYWHERE = (
-    Shape("{subject} {0}", ("last",), weight=4),
-    Shape("{subject} {0}", ("solo",)),
-    Shape("{subject} {0} and {1}", ("plain", "last"), ">"),
-    Shape("{subject} {0}, and {{he}} {1}", ("plain", "last"), "+"),
-    Shape("{subject} {0}, {1}", ("plain", "having"), "<"),
-    Shape("{subject} {0} {1}", ("joined", "prepared"), "<"),
-    Shape("{subject} {0}, {1}, and {2}", ("plain", "plain", "last"), ">>"),
-    Shape("{subject} {0}, {1}, and {{he}} {2}", ("plain", "plain", "last"), ">>"),
+    SentenceShape("{subject} {0}", ("last",), weight=4),
+    SentenceShape("{subject} {0}", ("solo",)),
+    SentenceShape("{subject} {0} and {1}", ("plain", "last"), ">"),
+    SentenceShape("{subject} {0}, and {{he}} {1}", ("plain", "last"), "+"),
+    SentenceShape("{subject} {0}, {1}", ("plain", "having"), "<"),
+    SentenceShape("{subject} {0} {1}", ("joined", "prepared"), "<"),
+    SentenceShape("{subject} {0}, {1}, and {2}", ("plain", "plain", "last"), ">>"),
+    SentenceShape("{subject} {0}, {1}, and {{he}} {2}", ("plain", "plain", "last"), ">>"),
 )
 FIRST = (
     *ANYWHERE,
-    Shape("{0}", ("opening",)),
-    Shape("this is the story of {subject}, who {0}", ("last",)),
-    Shape("here is a short portrait of {subject}, who {0}", ("last",)),
-    Shape("meet {subject}, who {0}", ("last",)),
-    Shape("meet {subject}, {0}, who {1}", ("noun", "last"), "?"),
-    Shape("{subject}, who {0}, {1}", ("plain", "last"), "?"),
-    Shape("{subject}, {0}, {1}", ("noun", "last"), "?"),
-    Shape("{subject}, {0}, {1}", ("participle", "last"), "?"),
-    Shape("{subject}, {0}, {1}", ("having", "last"), ">"),
-    Shape("{subject}, {0}, {1}", ("prepared", "joined"), ">"),
-    Shape("{subject}, who {0}, {1} and {2}", ("plain", "plain", "last"), "?>"),
-    Shape("{subject}, who {0} and {1}, {2}", ("plain", "plain", "last"), ">?"),
-    Shape("{subject}, {0}, {1} and {2}", ("noun", "plain", "last"), "?>"),
-    Shape("{subject}, {0}, {1} and {2}", ("participle", "plain", "last"), "?>"),
-    Shape("{subject}, {0}, {1}, {2}", ("noun", "plain", "having"), "?<"),
+    SentenceShape("{0}", ("opening",)),
+    SentenceShape("this is the story of {subject}, who {0}", ("last",)),
+    SentenceShape("here is a short portrait of {subject}, who {0}", ("last",)),
+    SentenceShape("meet {subject}, who {0}", ("last",)),
+    SentenceShape("meet {subject}, {0}, who {1}", ("noun", "last"), "?"),
+    SentenceShape("{subject}, who {0}, {1}", ("plain", "last"), "?"),
+    SentenceShape("{subject}, {0}, {1}", ("noun", "last"), "?"),
+    SentenceShape("{subject}, {0}, {1}", ("participle", "last"), "?"),
+    SentenceShape("{subject}, {0}, {1}", ("having", "last"), ">"),
+    SentenceShape("{subject}, {0}, {1}", ("prepared", "joined"), ">"),
+    SentenceShape("{subject}, who {0}, {1} and {2}", ("plain", "plain", "last"), "?>"),
+    SentenceShape("{subject}, who {0} and {1}, {2}", ("plain", "plain", "last"), ">?"),
+    SentenceShape("{subject}, {0}, {1} and {2}", ("noun", "plain", "last"), "?>"),
+    SentenceShape("{subject}, {0}, {1} and {2}", ("participle", "plain", "last"), "?>"),
+    SentenceShape("{subject}, {0}, {1}, {2}", ("noun", "plain", "having"), "?<"),
 )
 LATER = (
     *ANYWHERE,
-    Shape("{0}", ("alone",), weight=2),
-    Shape("{0}, and {{he}} {1}", ("alone", "last"), "+"),
-    Shape("{0}, and {1}", ("alone", "alone"), "+"),
-    Shape("{0}, {subject} {1}", ("noun", "last"), "?"),
-    Shape("{0}, {subject} {1}", ("participle", "last"), ">"),
-    Shape("{0}, {subject} {1}", ("having", "last"), ">"),
-    Shape("{0}, {subject} {1}", ("prepared", "joined"), ">"),
-    Shape("{0}, {subject} {1} and {2}", ("noun", "plain", "last"), "?>"),
-    Shape("{0}, {subject} {1} and {2}", ("participle", "plain", "last"), ">>"),
-    Shape("{0}, {subject} {1}, {2}", ("noun", "plain", "having"), "?<"),
+    SentenceShape("{0}", ("alone",), weight=2),
+    SentenceShape("{0}, and {{he}} {1}", ("alone", "last"), "+"),
+    SentenceShape("{0}, and {1}", ("alone", "alone"), "+"),
+    SentenceShape("{0}, {subject} {1}", ("noun", "last"), "?"),
+    SentenceShape("{0}, {subject} {1}", ("participle", "last"), ">"),
+    SentenceShape("{0}, {subject} {1}", ("having", "last"), ">"),
+    SentenceShape("{0}, {subject} {1}", ("prepared", "joined"), ">"),
+    SentenceShape("{0}, {subject} {1} and {2}", ("noun", "plain", "last"), "?>"),
+    SentenceShape("{0}, {subject} {1} and {2}", ("participle", "plain", "last"), ">>"),
+    SentenceShape("{0}, {subject} {1}, {2}", ("noun", "plain", "having"), "?<"),
 )
 
 
-def _facts_of(phrase: str) -> Facts:
+def _facts_in_phrase(phrase: str) -> Facts:
     """The facts that a phrase tells, in order."""
     return tuple(slot for slot in _SLOT.findall(phrase) if slot in TOPIC)
 
 
-def _topics(facts: Facts) -> list[str]:
+def _topics_in_order(facts: Facts) -> list[str]:
     """The topics of neighbouring facts, in order."""
     topics = [TOPIC[fact] for fact in facts]
     return [topic for i, topic in enumerate(topics) if i == 0 or topic != topics[i - 1]]
 
 
-def _splits(facts: Facts) -> Iterator[tuple[Facts, ...]]:
+def _split_facts(facts: Facts) -> Iterator[tuple[Facts, ...]]:
     """The facts as a whole, and cut in all ways into two or three parts of topics of their own."""
     yield (facts,)
     n = len(facts)
@@ -137,9 +137,9 @@ def _splits(facts: Facts) -> Iterator[tuple[Facts, ...]]:
         yield facts[:1], facts[1:2], facts[2:]
 
 
-def _flows(flow: str, parts: tuple[Facts, ...]) -> bool:
+def _has_flow(flow: str, parts: tuple[Facts, ...]) -> bool:
     """Whether the topics of the parts differ and lie in time as a shape wants it."""
-    times = [[TIME[topic] for topic in _topics(part)] for part in parts]
+    times = [[TIME[topic] for topic in _topics_in_order(part)] for part in parts]
     every = [time for part in times for time in part]
     if len(set(every)) < len(every):
         return False
@@ -147,26 +147,26 @@ def _flows(flow: str, parts: tuple[Facts, ...]) -> bool:
     return all(gap in _GAPS[way] for way, gap in zip(flow, gaps, strict=True))
 
 
-def _sentences(facts: Facts, shapes: Sequence[Shape]) -> tuple[Sentence, ...]:
+def _build_sentences(facts: Facts, shapes: Sequence[SentenceShape]) -> tuple[Sentence, ...]:
     """All ways to tell the facts, in this order, in one sentence."""
     found = []
-    for parts, shape in product(_splits(facts), shapes):
-        if len(parts) != len(shape.forms) or not _flows(shape.flow, parts):
+    for parts, shape in product(_split_facts(facts), shapes):
+        if len(parts) != len(shape.forms) or not _has_flow(shape.flow, parts):
             continue
         phrases = tuple(_PHRASES.get((form, part), ()) for form, part in zip(shape.forms, parts, strict=True))
         if all(phrases):
-            topics = _topics(facts)
+            topics = _topics_in_order(facts)
             opened = shape.text == "{subject} {0}" and shape.forms == ("last",) and len(topics) == 1
             openers = _OPENERS[topics[0]] if opened else ("",)
             found += [Sentence(shape.text, phrases, openers)] * shape.weight
     return tuple(found)
 
 
-def _plans() -> dict[int, list[tuple[Facts, ...]]]:
+def _build_plans() -> dict[int, list[tuple[Facts, ...]]]:
     """By the number of sentences, all ways to share out the facts; thrice if no topic is taken up again."""
     plans: dict[int, list[tuple[Facts, ...]]] = {n: [] for n in N_SENTENCES}
     for order, n in product(permutations(TOPIC), plans):
-        n_runs = len(_topics(order))
+        n_runs = len(_topics_in_order(order))
         if n_runs > len(TIME) + 1:
             continue
         for sizes in product(range(1, MAX_PER_SENTENCE + 1), repeat=n):
@@ -178,7 +178,7 @@ def _plans() -> dict[int, list[tuple[Facts, ...]]]:
     return plans
 
 
-def _seldom(phrases: tuple[str, ...], once_in: int) -> tuple[str, ...]:
+def _add_empty_phrases(phrases: tuple[str, ...], once_in: int) -> tuple[str, ...]:
     """The phrases, and as many empty ones as make one of the phrases come up once in so many times."""
     return phrases + ("",) * (len(phrases) * (once_in - 1))
 
@@ -186,23 +186,26 @@ def _seldom(phrases: tuple[str, ...], once_in: int) -> tuple[str, ...]:
 _PHRASES: dict[tuple[str, Facts], tuple[str, ...]] = {}
 for _form, _phrases in FORMS.items():
     for _phrase in _phrases:
-        _key = _form, _facts_of(_phrase)
+        _key = _form, _facts_in_phrase(_phrase)
         _PHRASES[_key] = (*_PHRASES.get(_key, ()), _phrase)
 _OPENERS = {
-    topic: _seldom(tuple(f"{opener} " for opener in openers), 4) for topic, openers in prose.OPENERS.items()
+    topic: _add_empty_phrases(tuple(f"{opener} " for opener in openers), 4)
+    for topic, openers in prose.OPENERS.items()
 }
-_TAILS = {fact: _seldom(tuple(f", {tail}" for tail in tails), 6) for fact, tails in prose.TAILS.items()}
+_TAILS = {
+    fact: _add_empty_phrases(tuple(f", {tail}" for tail in tails), 6) for fact, tails in prose.TAILS.items()
+}
 _SENTENCES = {
-    (first, facts): _sentences(facts, FIRST if first else LATER)
+    (first, facts): _build_sentences(facts, FIRST if first else LATER)
     for n in range(1, MAX_PER_SENTENCE + 1)
     for facts in permutations(TOPIC, n)
     for first in (True, False)
 }
-_PLANS = _plans()
+_PLANS = _build_plans()
 
 
-def skeleton(random: Sequence[int]) -> str:
-    """A biography with {slots} for its facts and pronouns. random: as for `tell`."""
+def make_skeleton(random: Sequence[int]) -> str:
+    """A biography with {slots} for its facts and pronouns. random: as for `write_biography`."""
     numbers = iter(random)
 
     def pick(options: Sequence[T]) -> T:
@@ -216,11 +219,11 @@ def skeleton(random: Sequence[int]) -> str:
             told = pick(sentence.openers) + told
         if told.endswith("}"):
             told += pick(_TAILS[told[told.rindex("{") + 1 : -1]])
-        text += f" {_capital(told)}." if text else f"{_capital(told)}."
+        text += f" {_capitalize_sentence(told)}." if text else f"{_capitalize_sentence(told)}."
     return text
 
 
-def _capital(told: str) -> str:
+def _capitalize_sentence(told: str) -> str:
     """A sentence with a capital at its beginning, be it a slot or not. A name has one already."""
     if told.startswith("{name}"):
         return told
@@ -228,13 +231,13 @@ def _capital(told: str) -> str:
     return told[:first] + told[first].upper() + told[first + 1 :]
 
 
-def tell(facts: dict[str, str], random: Sequence[int]) -> Rewrite:
+def write_biography(facts: dict[str, str], random: Sequence[int]) -> Rewrite:
     """A biography of a person.
 
     facts: the text of each of rewrites.FACTS; pronoun is "he" or "she". random: N_RANDOM_WORDS independent
     uniform integers in [0, 2^32), which settle the wording.
     """
-    literal, *rest = _SLOT.split(skeleton(random))
+    literal, *rest = _SLOT.split(make_skeleton(random))
     pronouns = PRONOUNS[facts["pronoun"]]
     texts, spans, at = [literal], [], len(literal)
     pronoun_told = False
@@ -252,27 +255,27 @@ def tell(facts: dict[str, str], random: Sequence[int]) -> Rewrite:
     return Rewrite("".join(texts), tuple(spans))
 
 
-def literals() -> list[str]:
+def literal_words() -> list[str]:
     """Every word and punctuation mark that can stand outside of the facts, as it is written there.
 
     A word comes with a space before it, and without one too if it can be the first of a biography.
     """
     tails = [f", {tail}." for row in prose.TAILS.values() for tail in row]
     inside = [phrase for form, row in FORMS.items() for phrase in row if form != "opening"] + tails
-    first = [shape.text for shape in FIRST] + _initial(FIRST)
-    later = [shape.text for shape in LATER] + _initial(LATER) + ["{he}"]
+    first = [shape.text for shape in FIRST] + _initial_phrases(FIRST)
+    later = [shape.text for shape in LATER] + _initial_phrases(LATER) + ["{he}"]
     openers = [opener for row in prose.OPENERS.values() for opener in row]
-    every = [*inside, *map(_capital, first + later + openers)]
-    words = {f" {word}" if word.isalnum() else word for text in every for word in _words(text)}
-    return sorted(words | {_capital(text).split()[0] for text in first if text[0] != "{"})
+    every = [*inside, *map(_capitalize_sentence, first + later + openers)]
+    words = {f" {word}" if word.isalnum() else word for text in every for word in _split_words(text)}
+    return sorted(words | {_capitalize_sentence(text).split()[0] for text in first if text[0] != "{"})
 
 
-def _initial(shapes: Sequence[Shape]) -> list[str]:
+def _initial_phrases(shapes: Sequence[SentenceShape]) -> list[str]:
     """The phrases that can be the first of a sentence."""
     return [phrase for shape in shapes if shape.text.startswith("{0}") for phrase in FORMS[shape.forms[0]]]
 
 
-def _words(text: str) -> Iterator[str]:
+def _split_words(text: str) -> Iterator[str]:
     """The words and punctuation marks between the facts of a text, and the pronouns of both genders."""
     said = text.replace("{{he}}", "{he}")
     for pronouns in PRONOUNS.values():

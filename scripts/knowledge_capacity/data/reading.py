@@ -7,7 +7,7 @@ from tokenizers import Tokenizer
 from .. import layout
 from ..specs import STORED, Run
 from . import people, tokenizer
-from .stream import Stream, source_of
+from .stream import Stream, make_source
 
 
 def read_data(run: Run, results: Path, device: str = "cpu") -> tuple[Stream, Tokenizer]:
@@ -16,14 +16,14 @@ def read_data(run: Run, results: Path, device: str = "cpu") -> tuple[Stream, Tok
     device: where the stream is made; that of bioR and bioG is read from files. Raises UserError where one is missing,
     damaged, or of other data.
     """
-    tokens = read_tokens(run, results)
-    codes = people.read(results / layout.people_file(run.dataset, run.seed), run.dataset, run.seed)
+    tokens = read_run_tokenizer(run, results)
+    codes = people.read_people(results / layout.people_file(run.dataset, run.seed), run.dataset, run.seed)
     if run.dataset.kind not in STORED:
         codes = codes.to(device)
-    source = source_of(run.dataset, run.seed, codes, layout.texts_path(run, results))
+    source = make_source(run.dataset, run.seed, codes, layout.texts_path(run, results))
     return Stream(source, tokens, run.recipe.junk), tokens
 
 
-def read_tokens(run: Run, results: Path) -> Tokenizer:
+def read_run_tokenizer(run: Run, results: Path) -> Tokenizer:
     """The tokenizer alone. Raises UserError where it is missing or damaged."""
-    return tokenizer.read(layout.tokenizer_path(run, results), domain=run.recipe.has_domain_token)
+    return tokenizer.read_tokenizer(layout.tokenizer_path(run, results), domain=run.recipe.has_domain_token)

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..files import UserError, read_parquet, remake, write_parquet
+from ..files import UserError, read_parquet, remake_remedy, write_parquet
 from ..specs import BioG, BioR, to_json
 
 PEOPLE_PER_SHARD = 250
@@ -99,7 +99,7 @@ def write_shard(
     write_parquet(shard_path(folder, shard), pa.Table.from_pylist(rows, schema=SCHEMA), metadata)
 
 
-def rejections(folder: Path, shard: int, identity: str) -> Counter[str] | None:
+def read_rejections(folder: Path, shard: int, identity: str) -> Counter[str] | None:
     """How many texts were rejected for a shard, by reason; None without a whole shard of the identity."""
     try:
         metadata = pq.read_schema(shard_path(folder, shard)).metadata or {}
@@ -110,7 +110,7 @@ def rejections(folder: Path, shard: int, identity: str) -> Counter[str] | None:
     return Counter(json.loads(metadata[b"rejected"]))
 
 
-def refuse_others(folder: Path, shard: int, identity: str) -> None:
+def refuse_other_identity(folder: Path, shard: int, identity: str) -> None:
     """Raise UserError where a whole shard of another identity stands: it cost money."""
     path = shard_path(folder, shard)
     try:
@@ -121,59 +121,63 @@ def refuse_others(folder: Path, shard: int, identity: str) -> None:
         raise UserError(f"{path}: holds texts written for something else. Move it away and run again.")
 
 
-def n_written(folder: Path, n_people: int, identity: str) -> int:
+def n_people_written(folder: Path, n_people: int, identity: str) -> int:
     """How many people have their rewrites, in whole shards of the identity."""
-    have = [shard for shard in range(n_shards(n_people)) if rejections(folder, shard, identity) is not None]
+    have = [
+        shard for shard in range(n_shards(n_people)) if read_rejections(folder, shard, identity) is not None
+    ]
     return sum(min(PEOPLE_PER_SHARD, n_people - shard * PEOPLE_PER_SHARD) for shard in have)
 
 
-def read(manifest: Path, dataset: BioG | BioR, seed: int) -> Iterator[list[Rewrite]]:
+def read_rewrites(manifest: Path, dataset: BioG | BioR, seed: int) -> Iterator[list[Rewrite]]:
     """All rewrites of a dataset, by person and number, a shard at a time.
 
     Raises UserError where the manifest is of another dataset, or a shard is missing or not what it lists.
     """
-    identity = _identity(manifest, dataset, seed)
+    identity = _read_identity(manifest, dataset, seed)
     for shard in range(n_shards(dataset.n_people)):
-        yield list(chain.from_iterable(_checked(manifest, dataset, shard, identity)))
+        yield list(chain.from_iterable(_read_checked_shard(manifest, dataset, shard, identity)))
 
 
-def of_person(manifest: Path, dataset: BioG | BioR, seed: int, person: int) -> list[Rewrite]:
-    """All rewrites of one person, by number. Raises UserError as `read` does."""
+def read_person_rewrites(manifest: Path, dataset: BioG | BioR, seed: int, person: int) -> list[Rewrite]:
+    """All rewrites of one person, by number. Raises UserError as `read_rewrites` does."""
     shard, place = divmod(person, PEOPLE_PER_SHARD)
-    return _checked(manifest, dataset, shard, _identity(manifest, dataset, seed))[place]
+    return _read_checked_shard(manifest, dataset, shard, _read_identity(manifest, dataset, seed))[place]
 
 
 @lru_cache(maxsize=2)  # readers go through people in order
-def _checked(manifest: Path, dataset: BioG | BioR, shard: int, identity: str) -> list[list[Rewrite]]:
+def _read_checked_shard(
+    manifest: Path, dataset: BioG | BioR, shard: int, identity: str
+) -> list[list[Rewrite]]:
     people = read_shard(manifest.with_suffix(""), shard, identity)
     expected = min(PEOPLE_PER_SHARD, dataset.n_people - shard * PEOPLE_PER_SHARD)
     if [len(one) for one in people] != [dataset.rewrites] * expected:
         path = shard_path(manifest.with_suffix(""), shard)
-        raise UserError(f"{path}: rewrites are missing. {_remake(path)}")
+        raise UserError(f"{path}: rewrites are missing. {_shard_remedy(path)}")
     return people
 
 
-def _identity(manifest: Path, dataset: BioG | BioR, seed: int) -> str:
+def _read_identity(manifest: Path, dataset: BioG | BioR, seed: int) -> str:
     """What the shards were made for and by, as the manifest says."""
     try:
         content = json.loads(manifest.read_text())
         made_for, identity = (content["dataset"], content["seed"]), content["identity"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
-            f"{manifest}: not a readable list of rewrites ({error}). {remake(manifest)}"
+            f"{manifest}: not a readable list of rewrites ({error}). {remake_remedy(manifest)}"
         ) from error
     if made_for != (json.loads(to_json(dataset)), seed):
         reason = f"is about other people than {dataset.slug} with seed {seed}"
-        raise UserError(f"{manifest}: {reason}. {remake(manifest)}")
+        raise UserError(f"{manifest}: {reason}. {remake_remedy(manifest)}")
     return identity
 
 
 def read_shard(folder: Path, shard: int, identity: str) -> list[list[Rewrite]]:
     """The rewrites of a shard, by person. Raises UserError where it is damaged or of another identity."""
     path = shard_path(folder, shard)
-    table = read_parquet(path, remedy=_remake(path))
+    table = read_parquet(path, remedy=_shard_remedy(path))
     if (table.schema.metadata or {}).get(b"identity", b"").decode() != identity:
-        raise UserError(f"{path}: holds rewrites made for something else. {_remake(path)}")
+        raise UserError(f"{path}: holds rewrites made for something else. {_shard_remedy(path)}")
     rows = table.to_pylist()
     return [
         [Rewrite(row["text"], tuple(Span(**span) for span in row["spans"])) for row in group]
@@ -181,7 +185,7 @@ def read_shard(folder: Path, shard: int, identity: str) -> list[list[Rewrite]]:
     ]
 
 
-def _remake(path: Path) -> str:
+def _shard_remedy(path: Path) -> str:
     """What to do about a shard that is damaged: it is made again when the list of shards is."""
     manifest = path.parent.with_suffix(".json")
     return f"Delete it and {manifest}, and make them again: snakemake --cores 1 {shlex.quote(str(manifest))}"

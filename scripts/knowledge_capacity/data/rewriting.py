@@ -10,10 +10,10 @@ from typing import Any
 import torch
 
 from .. import console
-from ..files import UserError, exclusive
+from ..files import UserError, lock_folder
 from ..specs import BioG, BioR
 from . import llm, people, prose, rewrites
-from .counter import Purpose, words
+from .counter import Purpose, random_words
 from .endpoint import Endpoint
 from .rewrites import PEOPLE_PER_SHARD, Rewrite, n_shards
 
@@ -22,25 +22,25 @@ SAY_EVERY = 10.0  # seconds between lines on the terminal
 Write = Callable[[int, list[dict[str, str]], Path], tuple[list[list[Rewrite]], Counter[str]]]
 
 
-def make(
+def write_missing_shards(
     folder: Path, identity: str, dataset: BioG | BioR, codes: torch.Tensor, write: Write
 ) -> dict[str, Any]:
     """Have every shard in the folder, and tell what they hold: {identity, texts, rejected by reason}.
 
-    codes: the people, as `people.read` gives them. write: makes the texts of some people, given the position
+    codes: the people, as `people.read_people` gives them. write: makes the texts of some people, given the position
     of the first, their facts, and a journal to keep what must not be lost. Shards of the same identity are
     kept; others are made anew, unless a model wrote them: then UserError is raised.
     """
     rejected: Counter[str] = Counter()
-    with exclusive(folder):
+    with lock_folder(folder):
         for shard in range(n_shards(dataset.n_people)):
             journal = folder / f"part-{shard:05}.jsonl"
-            found = rewrites.rejections(folder, shard, identity)
+            found = rewrites.read_rejections(folder, shard, identity)
             if found is None:
                 if isinstance(dataset, BioR):
-                    rewrites.refuse_others(folder, shard, identity)
+                    rewrites.refuse_other_identity(folder, shard, identity)
                 first = shard * PEOPLE_PER_SHARD
-                facts = list(people.facts(dataset, codes[first : first + PEOPLE_PER_SHARD]))
+                facts = list(people.decode_facts(dataset, codes[first : first + PEOPLE_PER_SHARD]))
                 told, found = write(first, facts, journal)
                 rewrites.write_shard(folder, shard, identity, told, found)
             journal.unlink(missing_ok=True)
@@ -48,7 +48,7 @@ def make(
     return {"identity": identity, "texts": dataset.n_people * dataset.rewrites, "rejected": dict(rejected)}
 
 
-def by_grammar(dataset: BioG, seed: int) -> Write:
+def make_grammar_writer(dataset: BioG, seed: int) -> Write:
     """Texts by the grammar of `prose`."""
 
     def write(
@@ -56,23 +56,25 @@ def by_grammar(dataset: BioG, seed: int) -> Write:
     ) -> tuple[list[list[Rewrite]], Counter[str]]:
         del journal  # what is lost is soon made again
         number = first * dataset.rewrites + torch.arange(len(facts) * dataset.rewrites)
-        random = iter(words(seed, Purpose.REWRITING, number, n=prose.N_RANDOM_WORDS).tolist())
-        return [[prose.tell(one, next(random)) for _ in range(dataset.rewrites)] for one in facts], Counter()
+        random = iter(random_words(seed, Purpose.REWRITING, number, n=prose.N_RANDOM_WORDS).tolist())
+        return [
+            [prose.write_biography(one, next(random)) for _ in range(dataset.rewrites)] for one in facts
+        ], Counter()
 
     return write
 
 
-def by_model(dataset: BioR, seed: int, settings: Endpoint, done: int, log: console.Log) -> Write:
+def make_model_writer(dataset: BioR, seed: int, settings: Endpoint, done: int, log: console.Log) -> Write:
     """Texts by the language model of the dataset: one in a folder is run here, any other asked for over HTTP.
 
     done: how many people have theirs already. Raises UserError where the estimate exceeds the spending limit.
     """
     if Path(dataset.model).is_dir():
-        ask = llm.here(settings, dataset.model, dataset.temperature, seed)
+        ask = llm.make_local_requester(settings, dataset.model, dataset.temperature, seed)
     else:
-        ask = llm.over_http(settings, dataset.model, dataset.temperature)
+        ask = llm.make_http_requester(settings, dataset.model, dataset.temperature)
     texts = (dataset.n_people - done) * dataset.rewrites
-    ask = _metered(ask, settings)
+    ask = _limit_spending(ask, settings)
     finished, began, said = 0, time.monotonic(), time.monotonic()
     estimated = False
 
@@ -82,7 +84,7 @@ def by_model(dataset: BioR, seed: int, settings: Endpoint, done: int, log: conso
         nonlocal finished, estimated
         if not estimated:
             estimated = True
-            _estimate(dataset, seed, settings, ask, texts, first, facts[0], journal, log)
+            _report_estimate(dataset, seed, settings, ask, texts, first, facts[0], journal, log)
         before = finished
 
         def report(accepted: int, rejected: int) -> None:
@@ -94,17 +96,19 @@ def by_model(dataset: BioR, seed: int, settings: Endpoint, done: int, log: conso
                 share = rejected / (accepted + rejected)
                 log.say(
                     f"rewrites {dataset.slug}: {total} of {texts} texts, {share:.0%} of answers rejected, "
-                    f"{console.duration(left)} left"
+                    f"{console.format_duration(left)} left"
                 )
 
-        told = llm.write_people(facts, first, dataset.rewrites, seed, ask, settings.attempts, journal, report)
+        told = llm.request_rewrites(
+            facts, first, dataset.rewrites, seed, ask, settings.attempts, journal, report
+        )
         finished += len(facts) * dataset.rewrites
         return told
 
     return write
 
 
-def _estimate(
+def _report_estimate(
     dataset: BioR,
     seed: int,
     settings: Endpoint,
@@ -116,25 +120,25 @@ def _estimate(
     log: console.Log,
 ) -> None:
     """Say what all texts will take, if each takes as much as those in the journal, or as a first one."""
-    known = [answer for _, _, answer in llm.entries(journal)]
+    known = [answer for _, _, answer in llm.read_journal(journal)]
     duration = "time unknown yet"
     if not known:
         began = time.monotonic()
-        request = llm.Request(person, 0, 0, llm.prompt(facts, seed, person, 0, 0))
+        request = llm.Request(person, 0, 0, llm.make_prompt(facts, seed, person, 0, 0))
         ((_, answer),) = ask([request])
         with open(journal, "a", encoding="utf-8") as file:
-            llm.record(file, request, answer)
+            llm.append_to_journal(file, request, answer)
         known = [answer]
         pause = 60 / settings.requests_per_minute if settings.requests_per_minute else 0.0
         each = max((time.monotonic() - began) / settings.concurrency, pause)
-        duration = console.duration(texts * each)
-    tokens_in = fmean(one.tokens_in for one in known) or len(llm.prompt(facts, seed, person, 0, 0)) / 4
+        duration = console.format_duration(texts * each)
+    tokens_in = fmean(one.tokens_in for one in known) or len(llm.make_prompt(facts, seed, person, 0, 0)) / 4
     tokens_out = fmean(one.tokens_out for one in known) or settings.max_tokens
-    dollars = texts * _dollars(settings, tokens_in, tokens_out)
-    reading = console.amount(texts * tokens_in)
+    dollars = texts * _cost_in_dollars(settings, tokens_in, tokens_out)
+    reading = console.format_amount(texts * tokens_in)
     log.say(
         f"rewrites {dataset.slug}: {texts} texts to write: about {reading} tokens to read "
-        f"and {console.amount(texts * tokens_out)} to write, {duration}, {dollars:.2f} dollars; more for "
+        f"and {console.format_amount(texts * tokens_out)} to write, {duration}, {dollars:.2f} dollars; more for "
         "what is rejected"
     )
     if settings.spending_limit and dollars > settings.spending_limit:
@@ -144,7 +148,7 @@ def _estimate(
         )
 
 
-def _metered(ask: llm.Ask, settings: Endpoint) -> llm.Ask:
+def _limit_spending(ask: llm.Ask, settings: Endpoint) -> llm.Ask:
     """The same, until the spending limit is reached. Raises UserError then."""
     spent = 0.0
 
@@ -152,7 +156,7 @@ def _metered(ask: llm.Ask, settings: Endpoint) -> llm.Ask:
         nonlocal spent
         for request, answer in ask(requests):
             yield request, answer
-            spent += _dollars(settings, answer.tokens_in, answer.tokens_out)
+            spent += _cost_in_dollars(settings, answer.tokens_in, answer.tokens_out)
             if settings.spending_limit and spent > settings.spending_limit:
                 raise UserError(
                     f"envs/endpoint.yaml: spending_limit = {settings.spending_limit:g}: this job has "
@@ -162,6 +166,6 @@ def _metered(ask: llm.Ask, settings: Endpoint) -> llm.Ask:
     return metered
 
 
-def _dollars(settings: Endpoint, tokens_in: float, tokens_out: float) -> float:
+def _cost_in_dollars(settings: Endpoint, tokens_in: float, tokens_out: float) -> float:
     prices = settings.price_per_million_input_tokens, settings.price_per_million_output_tokens
     return (tokens_in * prices[0] + tokens_out * prices[1]) / 1e6

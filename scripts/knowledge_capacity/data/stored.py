@@ -1,6 +1,6 @@
 """bioR and bioG as training sees them: stored rewrites, tokenised once and mapped into memory.
 
-`encode` turns the shards of `rewrites` into three NumPy files with checksums: the tokens of all texts one
+`encode_rewrites` turns the shards of `rewrites` into three NumPy files with checksums: the tokens of all texts one
 after the other (after a first one, end-of-text), their terms, and the length of each text. Whoever trains maps
 them, so that runs share one copy in memory, and one that does not fit there is read from disk as it is needed.
 """
@@ -16,20 +16,20 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from ..files import UserError, remake, replacing, sealed, unsealed, write_json
+from ..files import UserError, add_checksum, atomic_write, remake_remedy, verify_checksum, write_json
 from ..specs import BioG, BioR
 from . import rewrites
-from .counter import Purpose, below, visited, words
-from .pieces import EMPTY, END, END_OF_TEXT, Segments, Tables, Term
+from .counter import Purpose, person_index, random_words, uniform_below
+from .pieces import EMPTY, END, END_OF_TEXT, Segments, Term, TokenTables
 from .rewrites import Rewrite
-from .tokenizer import straddling
+from .tokenizer import straddling_token_error
 
 FILES = {"tokens": np.int32, "terms": np.int8, "lengths": np.int32}
 CHECKSUMS = "checksums.json"
 FIRST = EMPTY + 1  # the phrase that is the first text
 
 
-def segments(rewrite: Rewrite) -> Segments:
+def split_at_facts(rewrite: Rewrite) -> Segments:
     """A text cut where facts begin and end; the space before a fact belongs to it."""
     cut: Segments = []
     place = 0
@@ -43,7 +43,9 @@ def segments(rewrite: Rewrite) -> Segments:
     return [(text, term) for text, term in [*cut, (rewrite.text[place:], Term.NONE)] if text]
 
 
-def encode(folder: Path, manifest: Path, dataset: BioG | BioR, seed: int, tokenizer: Tokenizer) -> int:
+def encode_rewrites(
+    folder: Path, manifest: Path, dataset: BioG | BioR, seed: int, tokenizer: Tokenizer
+) -> int:
     """Tokenise all rewrites that a manifest lists into FILES and their CHECKSUMS in `folder`; the number of tokens.
 
     Every stretch of text between two borders of facts is tokenised by itself. Raises UserError where the
@@ -52,7 +54,7 @@ def encode(folder: Path, manifest: Path, dataset: BioG | BioR, seed: int, tokeni
     counts, checksums = dict.fromkeys(FILES, 0), dict.fromkeys(FILES, 0)
     with ExitStack() as stack:
         files = {
-            name: stack.enter_context(open(stack.enter_context(replacing(folder / f"{name}.npy")), "wb+"))
+            name: stack.enter_context(open(stack.enter_context(atomic_write(folder / f"{name}.npy")), "wb+"))
             for name in FILES
         }
 
@@ -71,15 +73,15 @@ def encode(folder: Path, manifest: Path, dataset: BioG | BioR, seed: int, tokeni
             head(name)
         append("tokens", np.array([tokenizer.token_to_id(END_OF_TEXT)]))
         append("terms", np.array([Term.NONE]))
-        for texts in rewrites.read(manifest, dataset, seed):
-            tokens, terms, lengths = _encoded(texts, dataset.tokenizer, tokenizer)
+        for texts in rewrites.read_rewrites(manifest, dataset, seed):
+            tokens, terms, lengths = _encode_batch(texts, dataset.tokenizer, tokenizer)
             append("tokens", tokens)
             append("terms", terms)
             append("lengths", lengths)
         for name in FILES:
             head(name)
             files[name].flush()
-    write_json(folder / CHECKSUMS, sealed(checksums))
+    write_json(folder / CHECKSUMS, add_checksum(checksums))
     return counts["tokens"]
 
 
@@ -90,15 +92,15 @@ class StoredSource:
     """
 
     def __init__(self, dataset: BioG | BioR, seed: int, codes: Tensor, folder: Path) -> None:
-        """codes: the people, (n_people, fields) as `people.read` gives them. folder: that of `encode`."""
+        """codes: the people, (n_people, fields) as `people.read_people` gives them. folder: of `encode_rewrites`."""
         self.dataset, self.seed, self.codes, self.device = dataset, seed, codes, codes.device
         self.pieces = StoredPieces(folder, dataset, seed)
 
     def training(self, number: Tensor) -> Tensor:
         """Phrases (n, 2) of biographies of the training stream, by number."""
         n, r = self.dataset.n_people, self.dataset.rewrites
-        person = visited(self.seed, Purpose.VISITING_ORDER, n, number)
-        first = below(words(self.seed, Purpose.REWRITE_ORDER, person, n=1)[:, 0], r)
+        person = person_index(self.seed, Purpose.VISITING_ORDER, n, number)
+        first = uniform_below(random_words(self.seed, Purpose.REWRITE_ORDER, person, n=1)[:, 0], r)
         return self._told(person, (first + number // n) % r)
 
     def probe(self, draw: int, person: Tensor) -> Tensor:
@@ -111,12 +113,12 @@ class StoredSource:
 
 
 class StoredPieces:
-    """The texts in the place of phrases: their tokens as `encode` wrote them."""
+    """The texts in the place of phrases: their tokens as `encode_rewrites` wrote them."""
 
     def __init__(self, folder: Path, dataset: BioG | BioR, seed: int) -> None:
         self.folder, self.dataset, self.seed = folder, dataset, seed
 
-    def tables(self, tokenizer: Tokenizer) -> Tables:
+    def tables(self, tokenizer: Tokenizer) -> TokenTables:
         """All phrases, tokenised: read for their checksums, and mapped. Raises UserError for files that do not fit."""
         checksums = self._checksums()
         tokens, terms, lengths = (self._map(name, checksums[name]) for name in FILES)
@@ -124,10 +126,10 @@ class StoredPieces:
         n_texts, total = self.dataset.n_people * self.dataset.rewrites, 1 + int(lengths.sum())
         if sizes != (total, total, n_texts) or int(tokens[0]) != tokenizer.token_to_id(END_OF_TEXT):
             reason = f"holds other texts than {self.dataset.slug} needs"
-            raise UserError(f"{self.folder}: {reason}. {remake(self.folder / 'tokens.npy')}")
+            raise UserError(f"{self.folder}: {reason}. {remake_remedy(self.folder / 'tokens.npy')}")
         none = torch.zeros(2, dtype=torch.long)  # DOMAIN and EMPTY
         length = torch.cat([torch.ones(1, dtype=torch.long), none, lengths.long()])
-        return Tables(tokens, terms, length.cumsum(0) - length, length)
+        return TokenTables(tokens, terms, length.cumsum(0) - length, length)
 
     def segments(self, phrase: int) -> Segments:
         """A text, cut where facts begin and end; nothing for END."""
@@ -135,15 +137,17 @@ class StoredPieces:
             return []
         person, rewrite = divmod(phrase - FIRST, self.dataset.rewrites)
         manifest = self.folder.parent / "rewrites.json"
-        return segments(rewrites.of_person(manifest, self.dataset, self.seed, person)[rewrite])
+        return split_at_facts(
+            rewrites.read_person_rewrites(manifest, self.dataset, self.seed, person)[rewrite]
+        )
 
     def _checksums(self) -> dict[str, int]:
         path = self.folder / CHECKSUMS
         try:
-            found = unsealed(json.loads(path.read_text()))
+            found = verify_checksum(json.loads(path.read_text()))
             return {name: found[name] for name in FILES}
         except (OSError, ValueError, KeyError, AttributeError) as error:
-            raise UserError(f"{path}: not the checksums of texts ({error}). {remake(path)}") from error
+            raise UserError(f"{path}: not the checksums of texts ({error}). {remake_remedy(path)}") from error
 
     def _map(self, name: str, checksum: int) -> Tensor:
         path = self.folder / f"{name}.npy"
@@ -151,17 +155,17 @@ class StoredPieces:
             # copy-on-write, since torch knows no tensors that are only read
             mapped = np.load(path, mmap_mode="c", allow_pickle=False)
         except (OSError, ValueError) as error:
-            raise UserError(f"{path}: not a readable NumPy file ({error}). {remake(path)}") from error
+            raise UserError(f"{path}: not a readable NumPy file ({error}). {remake_remedy(path)}") from error
         if zlib.crc32(mapped.data) != checksum:
-            raise UserError(f"{path}: damaged, its checksum is that of other contents. {remake(path)}")
+            raise UserError(f"{path}: damaged, its checksum is that of other contents. {remake_remedy(path)}")
         return torch.from_numpy(mapped)
 
 
-def _encoded(
+def _encode_batch(
     texts: list[Rewrite], kind: str, tokenizer: Tokenizer
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Tokens of texts one after the other, end-of-text left out; their terms; the length of each text."""
-    cut = [segments(text) for text in texts]
+    cut = [split_at_facts(text) for text in texts]
     flat = [segment for one in cut for segment in one]
     parts = [e.ids for e in tokenizer.encode_batch([text for text, _ in flat], add_special_tokens=False)]
     wholes = [e.ids for e in tokenizer.encode_batch([text.text for text in texts], add_special_tokens=False)]
@@ -169,7 +173,7 @@ def _encoded(
     for text, one, whole in zip(texts, cut, wholes, strict=True):
         apart = [token for ids in parts[place : place + len(one)] for token in ids]
         if apart != whole:
-            raise straddling(kind, text.text)
+            raise straddling_token_error(kind, text.text)
         lengths.append(len(whole))
         place += len(one)
     terms = np.repeat([int(term) for _, term in flat], [len(ids) for ids in parts])

@@ -18,9 +18,9 @@ from ..specs import BioD, BioS, BioSSimple, Dataset, Junk, RandomStrings
 from .bios import BioSSource
 from .pieces import DOMAIN, EMPTY, END_OF_TEXT, Segments
 from .stored import StoredSource
-from .strings import BioDSource, RandomSource
+from .strings import BioDSource, RandomStringSource
 
-Source = BioSSource | BioDSource | RandomSource | StoredSource
+Source = BioSSource | BioDSource | RandomStringSource | StoredSource
 Number = TypeVar("Number", int, Tensor)
 MEASURED = 100_000  # biographies, at most, that a mean length is taken over
 
@@ -34,7 +34,7 @@ class Lane(Enum):
 
 
 @dataclass(frozen=True)
-class Biographies:
+class TokenizedBiographies:
     """Tokens (total,) int32, the Term of each (total,) int8, and the length of each biography (n,) int64."""
 
     tokens: Tensor
@@ -42,10 +42,10 @@ class Biographies:
     lengths: Tensor
 
 
-def source_of(dataset: Dataset, seed: int, people: Tensor, texts: Path | None = None) -> Source:
+def make_source(dataset: Dataset, seed: int, people: Tensor, texts: Path | None = None) -> Source:
     """What tells about the people of a dataset, on the device that their codes are on.
 
-    people: codes (n_people, fields) as `people.read` gives them. texts: the folder of `stored.encode`, for
+    people: codes (n_people, fields) as `people.read_people` gives them. texts: of `stored.encode_rewrites`, for
     bioR and bioG.
     """
     with torch.device(people.device):
@@ -55,7 +55,7 @@ def source_of(dataset: Dataset, seed: int, people: Tensor, texts: Path | None = 
             case BioD():
                 return BioDSource(dataset, seed, people)
             case RandomStrings():
-                return RandomSource(dataset, seed, people)
+                return RandomStringSource(dataset, seed, people)
         assert texts
         return StoredSource(dataset, seed, people, texts)
 
@@ -100,10 +100,12 @@ class Stream:
             self.source.probe(draw, torch.arange(start, last, device=self.source.device)), "useful"
         )
 
-    def assemble(self, pieces: Tensor) -> Biographies:
+    def assemble(self, pieces: Tensor) -> TokenizedBiographies:
         """The tokens of biographies given as phrase numbers, with their terms."""
         where, lengths = self._where(pieces)
-        return Biographies(self._tokens.index_select(0, where), self._terms.index_select(0, where), lengths)
+        return TokenizedBiographies(
+            self._tokens.index_select(0, where), self._terms.index_select(0, where), lengths
+        )
 
     def tokens(self, pieces: Tensor) -> tuple[Tensor, Tensor]:
         """The same without terms: tokens (total,) int32, lengths (n,) int64."""

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from ..specs import BioD, RandomStrings
 from . import people
-from .counter import Purpose, visited, words
+from .counter import Purpose, person_index, random_words
 from .pieces import END, Pieces, Term
 
 
@@ -13,7 +13,7 @@ class BioDSource:
     """Which phrases tell of a person: one sentence per attribute, its values symbol by symbol."""
 
     def __init__(self, dataset: BioD, seed: int, codes: Tensor) -> None:
-        """codes: the people, (n_people, fields) as `people.read` gives them."""
+        """codes: the people, (n_people, fields) as `people.read_people` gives them."""
         self.dataset, self.seed, self.codes, self.device = dataset, seed, codes, codes.device
         self.pieces = Pieces()
 
@@ -30,17 +30,17 @@ class BioDSource:
             for term in (Term.FIRST_CHUNK, Term.OTHER_CHUNKS)
         )
         # (attributes · diversity, length)
-        self.strings = people.strings(dataset, seed).flatten(0, 1).int().to(codes.device)
+        self.strings = people.draw_string_sets(dataset, seed).flatten(0, 1).int().to(codes.device)
 
     def training(self, number: Tensor) -> Tensor:
         """Phrases, a row each, of biographies of the training stream, by number."""
-        person = visited(self.seed, Purpose.VISITING_ORDER, self.dataset.n_people, number)
-        random = words(self.seed, Purpose.WORDING, number, n=self.dataset.attributes)
+        person = person_index(self.seed, Purpose.VISITING_ORDER, self.dataset.n_people, number)
+        random = random_words(self.seed, Purpose.WORDING, number, n=self.dataset.attributes)
         return self.compose(self.codes.index_select(0, person), self.wording(random))
 
     def probe(self, draw: int, person: Tensor) -> Tensor:
         """Phrases of one biography of each of some people, by position, in an order of its own."""
-        random = words(self.seed, Purpose.PROBE, person, draw, n=self.dataset.attributes)
+        random = random_words(self.seed, Purpose.PROBE, person, draw, n=self.dataset.attributes)
         return self.compose(self.codes.index_select(0, person), self.wording(random))
 
     def wording(self, random: Tensor) -> Tensor:
@@ -68,18 +68,18 @@ class BioDSource:
         return torch.cat([*opening, sentences[:, 1:], end], dim=1)
 
 
-class RandomSource:
+class RandomStringSource:
     """Which phrases are a random string: its symbols, all of them counted as a name is."""
 
     def __init__(self, dataset: RandomStrings, seed: int, codes: Tensor) -> None:
-        """codes: the symbols, (n_strings, length) as `people.read` gives them."""
+        """codes: the symbols, (n_strings, length) as `people.read_people` gives them."""
         self.dataset, self.seed, self.codes, self.device = dataset, seed, codes, codes.device
         self.pieces = Pieces()
         self.symbols = self.pieces.phrases(self.pieces.pool(symbol_texts(dataset.symbols), Term.NAME))
 
     def training(self, number: Tensor) -> Tensor:
         """Phrases (n, length + 1) of strings of the training stream, by number."""
-        string = visited(self.seed, Purpose.VISITING_ORDER, self.dataset.n_strings, number)
+        string = person_index(self.seed, Purpose.VISITING_ORDER, self.dataset.n_strings, number)
         return self.compose(self.codes.index_select(0, string))
 
     def probe(self, draw: int, string: Tensor) -> Tensor:

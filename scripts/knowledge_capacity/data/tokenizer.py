@@ -14,15 +14,15 @@ from typing import Any
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from ..files import UserError, remake, replacing, write_json
+from ..files import UserError, atomic_write, remake_remedy, write_json
 from ..specs import BYTE_PAIR, WORD_LEVEL
-from .pieces import DOMAIN_TOKEN, END_OF_TEXT, unwritable
+from .pieces import DOMAIN_TOKEN, END_OF_TEXT, unknown_word_error
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # a job uses the threads it was given, no more
 WORD = r"'s|[.,]|[^\s.,']+"
 
 
-def make(kind: str, texts: list[str], corpus: list[str], closed: bool = True) -> Tokenizer:
+def make_tokenizer(kind: str, texts: list[str], corpus: list[str], closed: bool = True) -> Tokenizer:
     """The tokenizer that a dataset asks for.
 
     kind: "word", "bpe-SIZE", or a folder or hub id. texts: every piece of text that it has to know. corpus:
@@ -30,14 +30,14 @@ def make(kind: str, texts: list[str], corpus: list[str], closed: bool = True) ->
     a tokenizer from elsewhere is cut down to them if so. Raises UserError for one that cannot be had.
     """
     if kind == WORD_LEVEL:
-        return word_level(texts)
+        return make_word_tokenizer(texts)
     if match := BYTE_PAIR.fullmatch(kind):
-        return byte_pair(corpus, int(match[1]))
-    found = _find(kind)
-    return trimmed(found, [*texts, *corpus]) if closed else _with_end(found)
+        return train_bpe_tokenizer(corpus, int(match[1]))
+    found = _load_tokenizer(kind)
+    return trim_tokenizer(found, [*texts, *corpus]) if closed else _add_end_token(found)
 
 
-def check(tokenizer: Tokenizer, kind: str, biographies: Iterable[list[str]]) -> None:
+def check_tokenizer(tokenizer: Tokenizer, kind: str, biographies: Iterable[list[str]]) -> None:
     """Raise UserError unless whole biographies have the tokens of their pieces, one after the other.
 
     Pieces end where facts begin and end, so a token across that border would belong to both. A tokenizer also
@@ -51,15 +51,15 @@ def check(tokenizer: Tokenizer, kind: str, biographies: Iterable[list[str]]) -> 
         try:
             return tokenizer.encode(text, add_special_tokens=False).ids
         except Exception as error:  # the library raises plain Exception for a word that it does not know
-            raise unwritable(kind, error) from error
+            raise unknown_word_error(kind, error) from error
 
     for pieces in biographies:
         text = "".join(pieces)
         if ids(text) != [token for piece in pieces for token in ids(piece)]:
-            raise straddling(kind, text)
+            raise straddling_token_error(kind, text)
 
 
-def straddling(kind: str, text: str) -> UserError:
+def straddling_token_error(kind: str, text: str) -> UserError:
     """The error that a token belongs to a fact and to what stands beside it."""
     return UserError(
         f"tokenizer {kind}: it does not cut {text[:60]!r}... where facts begin and end, so their losses "
@@ -67,7 +67,7 @@ def straddling(kind: str, text: str) -> UserError:
     )
 
 
-def word_level(texts: list[str]) -> Tokenizer:
+def make_word_tokenizer(texts: list[str]) -> Tokenizer:
     """A tokenizer with one token for each word and punctuation mark of `texts`; END_OF_TEXT is token 0."""
     split = pre_tokenizers.Split(Regex(WORD), behavior="removed", invert=True)
     words = sorted({word for text in texts for word, _ in split.pre_tokenize_str(text)})
@@ -81,9 +81,9 @@ def word_level(texts: list[str]) -> Tokenizer:
     return tokenizer
 
 
-def byte_pair(corpus: list[str], size: int) -> Tokenizer:
+def train_bpe_tokenizer(corpus: list[str], size: int) -> Tokenizer:
     """Byte-level byte-pair encoding of at most `size` tokens learned from `corpus`; END_OF_TEXT is 0."""
-    tokenizer = _byte_level(models.BPE())
+    tokenizer = _make_byte_level(models.BPE())
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(
         vocab_size=size, special_tokens=[END_OF_TEXT], initial_alphabet=alphabet, show_progress=False
@@ -92,7 +92,7 @@ def byte_pair(corpus: list[str], size: int) -> Tokenizer:
     return tokenizer
 
 
-def trimmed(tokenizer: Tokenizer, texts: list[str]) -> Tokenizer:
+def trim_tokenizer(tokenizer: Tokenizer, texts: list[str]) -> Tokenizer:
     """The same tokenizer with the tokens that `texts` need and no others, numbered in the old order.
 
     Byte-pair encodings keep every token that occurs on the way to a token of `texts`, so they cut these texts
@@ -106,7 +106,7 @@ def trimmed(tokenizer: Tokenizer, texts: list[str]) -> Tokenizer:
     merges = [tuple(merge if isinstance(merge, list) else merge.split(" ")) for merge in model["merges"]]
     rank = {merge: i for i, merge in enumerate(merges)}
     split = tokenizer.pre_tokenizer.pre_tokenize_str
-    words = {word for text in texts for word, _ in split(_normal(tokenizer, text))}
+    words = {word for text in texts for word, _ in split(_normalize_text(tokenizer, text))}
     kept_merges: set[tuple[str, ...]] = set()
     kept = {token["content"] for token in content["added_tokens"]} | {END_OF_TEXT}
     for word in words:
@@ -115,7 +115,7 @@ def trimmed(tokenizer: Tokenizer, texts: list[str]) -> Tokenizer:
         while mergeable := [pair for pair in itertools.pairwise(parts) if pair in rank]:
             first = min(mergeable, key=rank.__getitem__)
             kept_merges.add(first)
-            parts = _merge(parts, first)
+            parts = _merge_pair(parts, first)
             kept.update(parts)
     order = sorted(kept & vocabulary.keys(), key=vocabulary.__getitem__)
     number = {token: i for i, token in enumerate(order)}
@@ -132,21 +132,21 @@ def trimmed(tokenizer: Tokenizer, texts: list[str]) -> Tokenizer:
     return small
 
 
-def _with_end(tokenizer: Tokenizer) -> Tokenizer:
+def _add_end_token(tokenizer: Tokenizer) -> Tokenizer:
     """The same tokenizer, whole, and sure to have END_OF_TEXT."""
     tokenizer.add_special_tokens([END_OF_TEXT])
     return tokenizer
 
 
-def write(folder: Path, tokenizer: Tokenizer) -> None:
+def write_tokenizer(folder: Path, tokenizer: Tokenizer) -> None:
     """Write a tokenizer as a folder that `transformers.AutoTokenizer` loads."""
     names = {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": END_OF_TEXT, "bos_token": END_OF_TEXT}
     write_json(folder / "tokenizer_config.json", {**names, "clean_up_tokenization_spaces": False})
-    with replacing(folder / "tokenizer.json") as aside:
+    with atomic_write(folder / "tokenizer.json") as aside:
         aside.write_text(json.dumps(json.loads(tokenizer.to_str()), ensure_ascii=False) + "\n")
 
 
-def read(path: Path, domain: bool = False) -> Tokenizer:
+def read_tokenizer(path: Path, domain: bool = False) -> Tokenizer:
     """The tokenizer in a tokenizer.json, with one more token where a domain token is asked for."""
     try:
         tokenizer = Tokenizer.from_file(str(path))
@@ -154,17 +154,17 @@ def read(path: Path, domain: bool = False) -> Tokenizer:
             tokenizer.add_special_tokens([DOMAIN_TOKEN])
         return tokenizer
     except Exception as error:  # the library raises plain Exception for every kind of bad file
-        raise UserError(f"{path}: not a readable tokenizer ({error}). {remake(path)}") from error
+        raise UserError(f"{path}: not a readable tokenizer ({error}). {remake_remedy(path)}") from error
 
 
-def _find(name: str) -> Tokenizer:
+def _load_tokenizer(name: str) -> Tokenizer:
     """The tokenizer in a folder (tokenizer.json, or GPT-2's vocab.json and merges.txt) or on the hub."""
     folder = Path(name)
     if (folder / "tokenizer.json").exists():
-        return read(folder / "tokenizer.json")
+        return read_tokenizer(folder / "tokenizer.json")
     if (folder / "vocab.json").exists() and (folder / "merges.txt").exists():
         files = (str(folder / "vocab.json"), str(folder / "merges.txt"))
-        return _byte_level(models.BPE.from_file(*files))
+        return _make_byte_level(models.BPE.from_file(*files))
     if folder.is_dir():
         raise UserError(
             f"tokenizer {name}: the folder has neither tokenizer.json nor vocab.json and merges.txt."
@@ -178,18 +178,18 @@ def _find(name: str) -> Tokenizer:
         ) from error
 
 
-def _byte_level(model: Any) -> Tokenizer:
+def _make_byte_level(model: Any) -> Tokenizer:
     tokenizer = Tokenizer(model)
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     return tokenizer
 
 
-def _normal(tokenizer: Tokenizer, text: str) -> str:
+def _normalize_text(tokenizer: Tokenizer, text: str) -> str:
     return tokenizer.normalizer.normalize_str(text) if tokenizer.normalizer else text
 
 
-def _merge(parts: list[str], pair: tuple[str, ...]) -> list[str]:
+def _merge_pair(parts: list[str], pair: tuple[str, ...]) -> list[str]:
     """The parts with every occurrence of the pair made one, from left to right."""
     merged: list[str] = []
     i = 0

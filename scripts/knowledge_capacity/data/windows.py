@@ -17,7 +17,7 @@ GPU_TIMES = 8  # as many of both on a GPU, which waits for the host at every ref
 
 
 @dataclass(frozen=True)
-class Place:
+class StreamPosition:
     """Where the next token stands: `offset` tokens into biography number `biography`."""
 
     biography: int = 0
@@ -28,8 +28,8 @@ class Place:
 class Cursor:
     """Where the next batch begins: in the useful or mixed lane; for pure junk, its place and which window."""
 
-    useful: Place = Place()
-    junk: Place = Place()
+    useful: StreamPosition = StreamPosition()
+    junk: StreamPosition = StreamPosition()
     window: int = 0
 
 
@@ -55,13 +55,13 @@ class Windows:
         self._junk = None
         self._pure = stream.junk if stream.junk and stream.junk.windows == "pure" else None
         if self._pure:
-            self._useful = _Tape(stream, Lane.USEFUL, needed, cursor.useful)
-            self._junk = _Tape(stream, Lane.JUNK, None, cursor.junk)
+            self._useful = _TokenBuffer(stream, Lane.USEFUL, needed, cursor.useful)
+            self._junk = _TokenBuffer(stream, Lane.JUNK, None, cursor.junk)
         elif stream.junk:
-            needed = None if needed is None else n_mixed(stream.junk, needed)
-            self._useful = _Tape(stream, Lane.MIXED, needed, cursor.useful)
+            needed = None if needed is None else n_mixed_biographies(stream.junk, needed)
+            self._useful = _TokenBuffer(stream, Lane.MIXED, needed, cursor.useful)
         else:
-            self._useful = _Tape(stream, Lane.USEFUL, needed, cursor.useful)
+            self._useful = _TokenBuffer(stream, Lane.USEFUL, needed, cursor.useful)
         self._window = cursor.window  # the number of the next one
         useful_share = 1 - (self._pure.share if self._pure else 0)
         self.expected_tokens = (
@@ -90,7 +90,9 @@ class Windows:
 
     def cursor(self) -> Cursor:
         """Where the next batch begins; a new `Windows` from here gives the same batches."""
-        return Cursor(self._useful.place(), self._junk.place() if self._junk else Place(), self._window)
+        return Cursor(
+            self._useful.place(), self._junk.place() if self._junk else StreamPosition(), self._window
+        )
 
     def _rows(self, n: int) -> tuple[Tensor, Tensor]:
         """Inputs and targets of the next n windows, int64 (n, window) each."""
@@ -112,7 +114,7 @@ class Windows:
         return n - n_junk(self._pure, self._window + n) + n_junk(self._pure, self._window)
 
 
-def n_mixed(junk: Junk, useful: int) -> int:
+def n_mixed_biographies(junk: Junk, useful: int) -> int:
     """How many mixed biographies there are up to the `useful`-th that is useful."""
     total = int(useful / (1 - junk.exact_share))
     while total - n_junk(junk, total) < useful:
@@ -122,10 +124,10 @@ def n_mixed(junk: Junk, useful: int) -> int:
     return total
 
 
-class _Tape:
+class _TokenBuffer:
     """The tokens of a lane, one after the other, made as they are needed."""
 
-    def __init__(self, stream: Stream, lane: Lane, n_biographies: int | None, place: Place) -> None:
+    def __init__(self, stream: Stream, lane: Lane, n_biographies: int | None, place: StreamPosition) -> None:
         """n_biographies: where the lane ends; None where it does not."""
         self.stream, self.lane, self.n_biographies = stream, lane, n_biographies
         self.mean_length = stream.mean_length(lane)
@@ -162,10 +164,10 @@ class _Tape:
             targets = torch.cat([targets, targets.new_full((missing,), IGNORED)])
         return inputs.view(n, window), targets.view(n, window)
 
-    def place(self) -> Place:
+    def place(self) -> StreamPosition:
         """Where the next token stands."""
         whole = self._whole()
-        return Place(self._first + whole, self._used - int(self._lengths[:whole].sum()))
+        return StreamPosition(self._first + whole, self._used - int(self._lengths[:whole].sum()))
 
     def _whole(self) -> int:
         """How many biographies at the front of the buffer are used up."""

@@ -5,21 +5,21 @@ from functools import partial
 import pandas as pd
 from matplotlib.figure import Figure
 
-from . import designs, laws
-from .claims import TOLERANCE, Claim
+from ..figures import laws
+from ..verdicts.claims import TOLERANCE, Claim
+from . import _designs
 
-RESULT = 5
 EXPOSURES = 1000
 
 
 def points(rows: pd.DataFrame) -> pd.DataFrame:
     """All models on bioS after so many exposures, GPT-2 first."""
-    return designs.points(rows, EXPOSURES)
+    return _designs.points(rows, EXPOSURES)
 
 
 def figure(points: pd.DataFrame) -> Figure:
     """A panel for each architecture."""
-    return laws.by_panel(points)
+    return laws.draw_by_panel(points)
 
 
 CLAIMS = [
@@ -29,7 +29,7 @@ CLAIMS = [
         f"highest R of {design} over that of gpt2",
         0.9 / TOLERANCE if design == "llama" else 1 / TOLERANCE,
         TOLERANCE,
-        partial(designs.against_gpt2, design, EXPOSURES),
+        partial(_designs.design_to_gpt2_ratio, design, EXPOSURES),
     )
     for design, said in (
         ("llama", "LLaMA"),

@@ -6,21 +6,21 @@ from functools import partial
 import pandas as pd
 from matplotlib.figure import Figure
 
-from . import designs, laws
-from .claims import TOLERANCE, Claim
+from ..figures import laws
+from ..verdicts.claims import TOLERANCE, Claim
+from . import _designs
 
-RESULT = 6
 EXPOSURES = 100
 
 
 def points(rows: pd.DataFrame) -> pd.DataFrame:
     """All models on bioS after so many exposures, GPT-2 first."""
-    return designs.points(rows, EXPOSURES)
+    return _designs.points(rows, EXPOSURES)
 
 
 def figure(points: pd.DataFrame) -> Figure:
     """A panel for each architecture."""
-    return laws.by_panel(points)
+    return laws.draw_by_panel(points)
 
 
 CLAIMS = [
@@ -31,7 +31,7 @@ CLAIMS = [
             f"highest R of gpt2 over that of {design}",
             1.0,
             1.3 * TOLERANCE,
-            partial(designs.gpt2_against, design, EXPOSURES),
+            partial(_designs.gpt2_to_design_ratio, design, EXPOSURES),
         )
         for design, said in (("llama", "LLaMA"), ("mistral", "Mistral"))
     ),
@@ -41,7 +41,7 @@ CLAIMS = [
         "highest R of gpt2-quarter-mlp over that of gpt2",
         1 / TOLERANCE,
         TOLERANCE,
-        partial(designs.against_gpt2, "gpt2-quarter-mlp", EXPOSURES),
+        partial(_designs.design_to_gpt2_ratio, "gpt2-quarter-mlp", EXPOSURES),
     ),
     Claim(
         "Without MLP, GPT-2 stores far less after 100 exposures",
@@ -49,6 +49,6 @@ CLAIMS = [
         "highest R of gpt2 over that of gpt2-no-mlp",
         1.5 / TOLERANCE,
         math.inf,
-        partial(designs.gpt2_against, "gpt2-no-mlp", EXPOSURES),
+        partial(_designs.gpt2_to_design_ratio, "gpt2-no-mlp", EXPOSURES),
     ),
 ]

@@ -5,39 +5,38 @@ import math
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..capacity.seeds import Interval, over_units
+from ..figures import capacity_plot, laws
 from ..specs import FULL_PRECISION
-from . import claims, laws, plots
-from .claims import TOLERANCE, Claim, Missing, Reading
-
-RESULT = 1
+from ..statistics.intervals import Interval, interval_over_units
+from ..verdicts import claims
+from ..verdicts.claims import TOLERANCE, Claim, NotMeasured, Reading
 
 
 def points(rows: pd.DataFrame) -> pd.DataFrame:
     """The points of the figure."""
-    return laws.as_trained(rows, "bioS")
+    return laws.gpt2_points(rows, "bioS")
 
 
 def figure(points: pd.DataFrame) -> Figure:
     """One panel per number of exposures, most first."""
-    return laws.by_exposures(points, "bioS, {} exposures")
+    return laws.draw_by_exposures(points, "bioS, {} exposures")
 
 
-def peak(rows: pd.DataFrame) -> Reading:
+def highest_capacity_ratio(rows: pd.DataFrame) -> Reading:
     """The highest R of GPT-2 after 1000 exposures."""
-    found, _ = claims.peak(
-        plots.of_gpt2(rows), kind="bioS", design="gpt2", exposures=1000, variant=FULL_PRECISION
+    found, _ = claims.find_peak(
+        capacity_plot.select_gpt2(rows), kind="bioS", design="gpt2", exposures=1000, variant=FULL_PRECISION
     )
     return found
 
 
-def shape(rows: pd.DataFrame) -> Reading:
+def deep_to_shallow_ratio(rows: pd.DataFrame) -> Reading:
     """R of the deeper over R of the shallower of two equally large models, over all such pairs of a dataset.
 
     Pairs share people by seed. Data-limited models are left out, as are those of one layer.
     """
-    rows = claims.where(
-        plots.of_gpt2(rows), kind="bioS", design="gpt2", exposures=1000, variant=FULL_PRECISION
+    rows = claims.select_rows(
+        capacity_plot.select_gpt2(rows), kind="bioS", design="gpt2", exposures=1000, variant=FULL_PRECISION
     )
     free = rows[(rows.layers >= 2) & ~rows.data_limited.astype(bool) & (rows.capacity_ratio > 0)]
     models = [group.set_index("seed") for _, group in free.groupby(claims.MODEL)]
@@ -48,18 +47,18 @@ def shape(rows: pd.DataFrame) -> Reading:
             sizes = sorted(float(model.n_parameters.mean()) for model in (one, other))
             seeds = list(one.index.intersection(other.index))
             same = one.dataset.iloc[0] == other.dataset.iloc[0] and one.layers.iloc[0] < other.layers.iloc[0]
-            if same and seeds and sizes[1] < plots.ALIKE * sizes[0]:
+            if same and seeds and sizes[1] < capacity_plot.ALIKE * sizes[0]:
                 both = zip(other.capacity_ratio[seeds], one.capacity_ratio[seeds], strict=True)
                 logs.append([math.log(deep / shallow) for deep, shallow in both])
                 used += [one, other]
     if not logs:
-        raise Missing("two models of the same size and of different depth, neither data-limited")
-    readings = [claims.model(model.reset_index()) for model in used]
-    value = over_units(logs, [[0.0] * len(unit) for unit in logs])
+        raise NotMeasured("two models of the same size and of different depth, neither data-limited")
+    readings = [claims.model_reading(model.reset_index()) for model in used]
+    value = interval_over_units(logs, [[0.0] * len(unit) for unit in logs])
     return Reading(
         Interval(*map(math.exp, value)),
         min(map(len, logs)),
-        claims.spanned(readings),
+        claims.parameter_range(readings),
         min(reading.n_people for reading in readings),
         False,
         False,
@@ -74,7 +73,7 @@ CLAIMS = [
         "highest R on bioS",
         2 / TOLERANCE,
         2.3 * TOLERANCE,
-        peak,
+        highest_capacity_ratio,
     ),
     Claim(
         "From two layers on, depth and width do not matter",
@@ -82,6 +81,6 @@ CLAIMS = [
         "R of the deeper over R of the shallower of equally large models",
         1 / TOLERANCE,
         TOLERANCE,
-        shape,
+        deep_to_shallow_ratio,
     ),
 ]

@@ -3,29 +3,28 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
+from ..figures import capacity_plot, laws
 from ..specs import FULL_PRECISION
-from . import claims, laws, plots
-from .claims import TOLERANCE, Claim, Reading
-
-RESULT = 3
+from ..verdicts import claims
+from ..verdicts.claims import TOLERANCE, Claim, Reading
 
 
 def points(rows: pd.DataFrame) -> pd.DataFrame:
     """The points of the figure."""
-    return laws.as_trained(rows, "bioD")
+    return laws.gpt2_points(rows, "bioD")
 
 
 def figure(points: pd.DataFrame) -> Figure:
     """One panel per number of exposures, most first."""
-    return laws.by_exposures(points, "bioD, {} exposures")
+    return laws.draw_by_exposures(points, "bioD, {} exposures")
 
 
 def lowest_peak(rows: pd.DataFrame) -> Reading:
     """The highest R after 1000 exposures, on the dataset where that is lowest."""
-    rows = claims.where(
-        plots.of_gpt2(rows), kind="bioD", design="gpt2", exposures=1000, variant=FULL_PRECISION
+    rows = claims.select_rows(
+        capacity_plot.select_gpt2(rows), kind="bioD", design="gpt2", exposures=1000, variant=FULL_PRECISION
     )
-    peaks = [claims.peak(group)[0] for _, group in rows.groupby("dataset")]
+    peaks = [claims.find_peak(group)[0] for _, group in rows.groupby("dataset")]
     return min(peaks, key=lambda reading: reading.value.mean)
 
 

@@ -9,20 +9,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from ..capacity.columns import add_columns
+from ..figures import capacity_plot, style
+from ..measurements.columns import add_columns
 from ..specs import FULL_PRECISION
-from . import plots, style
-from .precisions import of_models, summary, with_specs
+from ._precisions import quantized_points, split_best_models, summary
 
 __all__ = ["caption", "figure", "points", "summary"]
 
 GRID = ["bits", "group_size", "zero_point", "matrices"]
-KEY = f"{plots.SPAN}.  dotted: round to nearest.  dashed: as trained"
+KEY = f"{capacity_plot.SPAN}.  dotted: round to nearest.  dashed: as trained"
 
 
 def points(rows: pd.DataFrame) -> pd.DataFrame:
     """Without junk: gptq on grids with several amounts of data, rtn on the same, and weights as trained."""
-    found = with_specs(rows[(rows.junk_share == 0) & add_columns(rows).qat.isna()])
+    found = quantized_points(rows[(rows.junk_share == 0) & add_columns(rows).qat.isna()])
     gptq = found[found.method == "gptq"]
     sizes = gptq.groupby(GRID).calibration_people.nunique()
     varied = found[GRID].apply(tuple, axis=1).isin(set(sizes[sizes > 1].index))
@@ -32,13 +32,13 @@ def points(rows: pd.DataFrame) -> pd.DataFrame:
 
 def figure(points: pd.DataFrame) -> Figure:
     """A panel for each model, with a line for each grid."""
-    style.use()
-    models = list(of_models(points))
+    style.apply_style()
+    models = list(split_best_models(points))
     size = (style.COLUMN * len(models) + 1.2, style.COLUMN)
     figure, axes = plt.subplots(1, len(models), figsize=size, squeeze=False, sharex=True)
-    colours = style.colours(sorted(points.bits.dropna().astype(int).unique(), reverse=True))
+    colours = style.assign_colors(sorted(points.bits.dropna().astype(int).unique(), reverse=True))
     for ax, (title, group) in zip(axes[0], models, strict=True):
-        _panel(ax, group, colours)
+        _draw_panel(ax, group, colours)
         ax.set_title(title)
         ax.set_xlabel("people in GPTQ's calibration data")
     axes[0, 0].set_ylabel("bits of knowledge per parameter")
@@ -54,10 +54,10 @@ def caption(points: pd.DataFrame) -> str:
     what = (
         f"Bits of knowledge by GPTQ's calibration data, of {people.min():z.0f} to {people.max():z.0f} people"
     )
-    return plots.caption(gptq, what)
+    return capacity_plot.caption(gptq, what)
 
 
-def _panel(ax: Axes, group: pd.DataFrame, colours: style.Colours) -> None:
+def _draw_panel(ax: Axes, group: pd.DataFrame, colours: style.Colours) -> None:
     for (bits, size, zero_point, matrices), line in group[group.method == "gptq"].groupby(GRID):
         line = line.assign(people=line[["calibration_people", "n_people"]].min(axis=1)).sort_values("people")
         line = line.drop_duplicates("people")  # all people, asked for in other words
@@ -82,5 +82,5 @@ def _panel(ax: Axes, group: pd.DataFrame, colours: style.Colours) -> None:
     for _, row in group[group.method == FULL_PRECISION].iterrows():
         ax.axhline(row.ratio, color="0.5", lw=0.8, ls="--", zorder=0)
     ax.set_xscale("log")
-    ax.xaxis.set_major_formatter(FuncFormatter(style.rounded))
+    ax.xaxis.set_major_formatter(FuncFormatter(style.format_with_suffix))
     ax.xaxis.set_minor_formatter(NullFormatter())

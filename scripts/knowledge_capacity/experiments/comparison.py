@@ -5,10 +5,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..capacity.columns import add_columns
-from ..capacity.compare import capacity_ratio
+from ..figures import capacity_plot, style
+from ..measurements.columns import add_columns
 from ..specs import FULL_PRECISION
-from . import plots, style
+from ..statistics.compare import capacity_ratio
 
 PANEL = ["kind", "n_people", "exposures"]
 KEY = (
@@ -20,14 +20,14 @@ KEY = (
 def points(rows: pd.DataFrame) -> pd.DataFrame:
     """All models at full precision, the best first, with R of each seed and the interval of their mean."""
     rows = add_columns(rows[rows.variant == FULL_PRECISION])
-    spread = rows.groupby(plots.SPEC, dropna=False).apply(_spread).reset_index()
-    joined = plots.over_seeds(rows).merge(spread, on=plots.SPEC)
+    spread = rows.groupby(capacity_plot.SPEC, dropna=False).apply(_seed_interval).reset_index()
+    joined = capacity_plot.summarize_seeds(rows).merge(spread, on=capacity_plot.SPEC)
     return joined.sort_values([*PANEL, "ratio"], ascending=False, ignore_index=True)
 
 
 def figure(points: pd.DataFrame) -> Figure:
     """A panel for each kind and number of people and of exposures, with a line for each model."""
-    style.use()
+    style.apply_style()
     panels = list(points.groupby(PANEL, sort=False))
     heights = [len(group) + 1 for _, group in panels]
     figure, axes = plt.subplots(
@@ -38,10 +38,10 @@ def figure(points: pd.DataFrame) -> Figure:
         sharex=True,
         height_ratios=heights,
     )
-    colours = style.colours(sorted(points.optimizer.unique()))
+    colours = style.assign_colors(sorted(points.optimizer.unique()))
     for ax, ((kind, n_people, exposures), group) in zip(axes[:, 0], panels, strict=True):
-        _panel(ax, group, colours)
-        ax.set_title(f"{kind}, {style.rounded(n_people)} people, {exposures} exposures")
+        _draw_panel(ax, group, colours)
+        ax.set_title(f"{kind}, {style.format_with_suffix(n_people)} people, {exposures} exposures")
     ax.set_xlim(min(0, 1.1 * points.low.min()), 1.05 * points.high.max())
     ax.set_xlabel("bits per parameter")
     figure.supxlabel(KEY, fontsize=6, color="0.45")
@@ -50,16 +50,16 @@ def figure(points: pd.DataFrame) -> Figure:
 
 def caption(points: pd.DataFrame) -> str:
     """What the figure shows, in numbers."""
-    return plots.caption(points, "Bits per parameter of models beside each other")
+    return capacity_plot.caption(points, "Bits per parameter of models beside each other")
 
 
-def _spread(rows: pd.DataFrame) -> pd.Series:
+def _seed_interval(rows: pd.DataFrame) -> pd.Series:
     _, low, high = capacity_ratio(rows)
     ratios = list(rows.capacity_ratio)
     return pd.Series({"low": low, "high": high, "ratios": ratios, "qat": rows.qat.iloc[0]})
 
 
-def _panel(ax: Axes, group: pd.DataFrame, colours: style.Colours) -> None:
+def _draw_panel(ax: Axes, group: pd.DataFrame, colours: style.Colours) -> None:
     """A line for each model: its name, R with its interval and its seeds, and R of R_max in numbers."""
     plain = group[(group.family == "gpt2") & (group.optimizer == "adamw") & group.qat.isna()]
     if len(plain) == 1:
@@ -80,7 +80,7 @@ def _panel(ax: Axes, group: pd.DataFrame, colours: style.Colours) -> None:
         )
         said = f"{row.ratio:z.2f} of {row.ratio_max:z.2f}"
         ax.text(1.02, y, said, transform=ax.get_yaxis_transform(), va="center", fontsize=7)
-    labels = [_label(row, len(colours) > 1) for _, row in group.iterrows()]
+    labels = [_model_label(row, len(colours) > 1) for _, row in group.iterrows()]
     labels = [
         f"{said}, qat {at}" if pd.notna(at) else said for said, at in zip(labels, group.qat, strict=True)
     ]
@@ -90,6 +90,6 @@ def _panel(ax: Axes, group: pd.DataFrame, colours: style.Colours) -> None:
     ax.spines["left"].set_visible(False)
 
 
-def _label(row: pd.Series, optimizer: bool) -> str:
-    name = row.family if pd.isna(row.layers) else f"{row.family} {plots.size_label(row)}"
+def _model_label(row: pd.Series, optimizer: bool) -> str:
+    name = row.family if pd.isna(row.layers) else f"{row.family} {capacity_plot.size_label(row)}"
     return f"{name}{f', {row.optimizer}' if optimizer else ''}, {row.n_parameters:z,.0f} parameters"

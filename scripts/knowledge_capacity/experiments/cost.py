@@ -4,11 +4,11 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..capacity import families
-from ..capacity.saturation import Fit, fit
+from ..figures import style
 from ..files import UserError
 from ..specs import FULL_PRECISION
-from . import style
+from ..statistics import capacities
+from ..statistics.capacity_fit import Fit, fit_capacity
 
 SERIES = ["data", "design", "exposures"]
 NOTHING = "No capacity has two ends yet, whatever runs are taken. More sizes or more seeds would give it."
@@ -24,10 +24,10 @@ def points(rows: pd.DataFrame) -> pd.DataFrame:
     found: list[dict[str, object]] = []
     for key, group in rows.groupby(SERIES, sort=True):
         group = group.sort_values(["seed", "n_parameters", "n_people"], kind="stable")
-        observations = families.observations(group)
+        observations = capacities.build_observations(group)
         for n in range(2, len(group) + 1):
             try:
-                told = fit(observations[:n])
+                told = fit_capacity(observations[:n])
             except UserError:
                 continue
             if isinstance(told, Fit) and told.bound == "both" and told.capacity.low > 0:
@@ -47,10 +47,10 @@ def points(rows: pd.DataFrame) -> pd.DataFrame:
 
 def figure(points: pd.DataFrame) -> Figure:
     """Above, the capacity with its interval; below, how many times its upper end is its lower one."""
-    style.use()
+    style.apply_style()
     figure, axes = plt.subplots(2, 1, figsize=(1.4 * style.COLUMN, 1.7 * style.COLUMN), sharex=True)
     names = [", ".join(map(str, key)) for key, _ in points.groupby(SERIES)]
-    colours = style.colours(names)
+    colours = style.assign_colors(names)
     for name, (_, group) in zip(names, points.groupby(SERIES), strict=True):
         axes[0].fill_between(group.flops, group.low, group.high, color=colours[name], alpha=0.15, lw=0)
         axes[0].plot(
@@ -61,7 +61,7 @@ def figure(points: pd.DataFrame) -> Figure:
     axes[0].set_ylim(0, 1.6 * points.capacity.max())
     axes[1].set_ylabel("upper over lower end")
     axes[1].set_yscale("log", base=2)
-    axes[1].yaxis.set_major_formatter(style.rounded)
+    axes[1].yaxis.set_major_formatter(style.format_with_suffix)
     axes[1].set_xscale("log")
     axes[1].set_xlabel("training so far (FLOPs)")
     axes[0].legend(frameon=False, loc="upper left")

@@ -5,11 +5,11 @@ from functools import partial
 import pandas as pd
 from matplotlib.figure import Figure
 
+from ..figures import capacity_plot, laws
 from ..specs import FULL_PRECISION
-from . import claims, laws, plots
-from .claims import TOLERANCE, Claim, Reading
+from ..verdicts import claims
+from ..verdicts.claims import TOLERANCE, Claim, Reading
 
-RESULT = 2
 KINDS = {
     "bioS": "bioS: wording drawn anew each time",
     "bioS_simple": "bioS_simple: one wording",
@@ -20,7 +20,7 @@ KINDS = {
 
 def points(rows: pd.DataFrame) -> pd.DataFrame:
     """GPT-2 on every kind of biography, at the most exposures there are."""
-    found = plots.over_seeds(plots.of_gpt2(rows[rows.variant == FULL_PRECISION]))
+    found = capacity_plot.summarize_seeds(capacity_plot.select_gpt2(rows[rows.variant == FULL_PRECISION]))
     found = found[found.kind.isin(KINDS) & (found.exposures == found.exposures.max())]
     found = found.assign(panel=found.kind.map(KINDS), order=found.kind.map(list(KINDS).index))
     return found.sort_values(["order", "n_people", "n_parameters"], ignore_index=True)
@@ -28,14 +28,16 @@ def points(rows: pd.DataFrame) -> pd.DataFrame:
 
 def figure(points: pd.DataFrame) -> Figure:
     """A panel for each kind."""
-    return laws.by_panel(points)
+    return laws.draw_by_panel(points)
 
 
-def against_bios(kind: str, rows: pd.DataFrame) -> Reading:
+def kind_to_bios_ratio(kind: str, rows: pd.DataFrame) -> Reading:
     """The highest R of a kind over that of bioS, after 1000 exposures."""
     same = {"design": "gpt2", "exposures": 1000, "variant": FULL_PRECISION}
-    rows = plots.of_gpt2(rows)
-    return claims.against(claims.where(rows, kind=kind, **same), claims.where(rows, kind="bioS", **same))
+    rows = capacity_plot.select_gpt2(rows)
+    return claims.compare_peaks(
+        claims.select_rows(rows, kind=kind, **same), claims.select_rows(rows, kind="bioS", **same)
+    )
 
 
 CLAIMS = [
@@ -45,7 +47,7 @@ CLAIMS = [
         f"highest R on {kind} over that on bioS, at 1000 exposures",
         0.8 / TOLERANCE,
         TOLERANCE,
-        partial(against_bios, kind),
+        partial(kind_to_bios_ratio, kind),
     )
     for kind, said in (
         ("bioS_simple", "The same text 1000 times"),

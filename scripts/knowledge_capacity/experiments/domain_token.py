@@ -5,22 +5,22 @@ from functools import partial
 import pandas as pd
 from matplotlib.figure import Figure
 
-from . import laws, mixtures
-from .claims import TOLERANCE, Claim
+from ..figures import laws
+from ..verdicts.claims import TOLERANCE, Claim
+from . import _mixtures
 
-RESULT = 12
 FACTOR = 1.5
 
 
 def points(rows: pd.DataFrame) -> pd.DataFrame:
     """GPT-2 on bioS with unrepetitive junk, with a domain token and without, and without junk."""
-    found = mixtures.points(rows, token=True)
+    found = _mixtures.points(rows, token=True)
     return found if len(found) and (found.domain_token != "none").any() else found.iloc[:0]
 
 
 def figure(points: pd.DataFrame) -> Figure:
     """A panel for each mixture and number of exposures."""
-    return laws.by_panel(points)
+    return laws.draw_by_panel(points)
 
 
 CLAIMS = [
@@ -30,7 +30,7 @@ CLAIMS = [
         "highest R without junk over that with junk and a domain token, both at 100 exposures",
         2 / FACTOR,
         2 * FACTOR,
-        partial(mixtures.loss, 100, False, True),
+        partial(_mixtures.junk_loss_factor, 100, False, True),
     ),
     Claim(
         "With a domain token, facts among junk seen 300 times lose nothing",
@@ -38,6 +38,6 @@ CLAIMS = [
         "highest R without junk at 100 exposures over that with junk and a domain token at 300",
         0.0,
         TOLERANCE,
-        partial(mixtures.loss, 300, False, True),
+        partial(_mixtures.junk_loss_factor, 300, False, True),
     ),
 ]

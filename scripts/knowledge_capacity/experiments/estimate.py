@@ -11,12 +11,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from ..capacity import families
-from ..capacity.extrapolation import BITS_PER_WORD, DENSITIES, WORDS, parameters
-from ..capacity.seeds import Interval
+from ..figures import capacity_plot, style
 from ..specs import FULL_PRECISION
-from . import claims, plots, style
-from .claims import TOLERANCE, Claim, Missing, Reading
+from ..statistics import capacities
+from ..statistics.extrapolation import BITS_PER_WORD, DENSITIES, WORDS, required_parameters
+from ..statistics.intervals import Interval
+from ..verdicts import claims
+from ..verdicts.claims import TOLERANCE, Claim, NotMeasured, Reading
 
 CLAIMED = 7e9
 NOTHING = "No capacity is determined yet, so no number of parameters follows. More sizes or more seeds would give it."
@@ -30,11 +31,11 @@ def points(rows: pd.DataFrame) -> pd.DataFrame:
     """A row for each capacity that bioS gives, with the parameters that it asks for: mean, low, high, least, most."""
     rows = rows[(rows.kind == "bioS") & (rows.variant == FULL_PRECISION) & (rows.junk_share == 0)]
     found = []
-    for (data, design, exposures, _), fit in families.fits(rows).items() if len(rows) else ():
-        if not families.determined(fit):
+    for (data, design, exposures, _), fit in capacities.fit_capacities(rows).items() if len(rows) else ():
+        if not capacities.is_determined(fit):
             continue
         words = sum(WORDS.values())
-        ends = [parameters(density * words, fit.capacity) for density in (BITS_PER_WORD, *DENSITIES)]
+        ends = [required_parameters(density * words, fit.capacity) for density in (BITS_PER_WORD, *DENSITIES)]
         sizes = rows[
             (rows.data == data) & (rows.design == design) & (rows.exposures == exposures)
         ].n_parameters
@@ -58,9 +59,9 @@ def points(rows: pd.DataFrame) -> pd.DataFrame:
 
 def figure(points: pd.DataFrame) -> Figure:
     """A line for each capacity, on a logarithmic axis of parameters."""
-    style.use()
+    style.apply_style()
     figure, ax = plt.subplots(figsize=(1.9 * style.COLUMN, 1.1 + 0.3 * len(points)))
-    colour = style.colours(["model"])["model"]
+    colour = style.assign_colors(["model"])["model"]
     finite = [v for c in ("least", "mean", "low", "high", "most") for v in points[c] if math.isfinite(v)]
     edge = 3 * max(*finite, CLAIMED)
     for y, row in enumerate(points.itertuples()):
@@ -82,7 +83,7 @@ def figure(points: pd.DataFrame) -> Figure:
         "7B (paper)", (CLAIMED, -0.55), xytext=(3, 0), textcoords="offset points", fontsize=6, color="0.4"
     )
     ax.set_xscale("log")
-    ax.xaxis.set_major_formatter(FuncFormatter(style.rounded))
+    ax.xaxis.set_major_formatter(FuncFormatter(style.format_with_suffix))
     ax.set_yticks(
         range(len(points)),
         [f"{row.data}, {row.design}, {row.exposures} exposures" for row in points.itertuples()],
@@ -101,10 +102,12 @@ def caption(points: pd.DataFrame) -> str:
     row = points.loc[points["mean"].idxmin()]
     return (
         f"Parameters that would hold English Wikipedia and textbooks, {sum(WORDS.values()) / 1e9:z.1f} billion words. "
-        f"Fewest: {_large(row['mean'])} (interval {_large(row.low)} to {_large(row.high)}), by {row.design} on "
+        f"Fewest: {_format_large(row['mean'])} (interval {_format_large(row.low)} to {_format_large(row.high)}), "
+        f"by {row.design} on "
         f"{row.data} after {row.exposures} exposures, whose capacity is {row.capacity.mean:z.2f} ("
         f"{row.capacity.low:z.2f} to {row.capacity.high:z.2f}) bits per parameter, measured on models of "
-        f"{row.smallest:z,.0f} to {row.largest:z,.0f} parameters: {_large(row['mean'] / row.largest)} times smaller."
+        f"{row.smallest:z,.0f} to {row.largest:z,.0f} parameters: "
+        f"{_format_large(row['mean'] / row.largest)} times smaller."
     )
 
 
@@ -116,26 +119,28 @@ def summary(points: pd.DataFrame) -> pd.DataFrame:
             "model": points.design,
             "exposures": points.exposures,
             "capacity": [f"{c.mean:z.2f} ({c.low:z.2f} to {c.high:z.2f})" for c in points.capacity],
-            "parameters": points["mean"].map(_large),
+            "parameters": points["mean"].map(_format_large),
             "95 % interval of capacity": [
-                f"{_large(r.low)} to {_large(r.high)}" for r in points.itertuples()
+                f"{_format_large(r.low)} to {_format_large(r.high)}" for r in points.itertuples()
             ],
             f"at {DENSITIES[0]:z.2f} to {DENSITIES[1]:z.2f} bits a word": [
-                f"{_large(r.least)} to {_large(r.most)}" for r in points.itertuples()
+                f"{_format_large(r.least)} to {_format_large(r.most)}" for r in points.itertuples()
             ],
             "largest model measured": points.largest.map("{:z,.0f}".format),
         }
     )
 
 
-def needed(rows: pd.DataFrame) -> Reading:
+def gpt2_required_parameters(rows: pd.DataFrame) -> Reading:
     """The parameters wanted at the capacity of GPT-2 after 1000 exposures."""
-    measured = plots.of_gpt2(claims.where(rows, kind="bioS", exposures=1000, variant=FULL_PRECISION))
-    measured = families.foremost(measured) if len(measured) else measured
-    fits = [fit for fit in families.fits(measured).values() if families.determined(fit)]
+    measured = capacity_plot.select_gpt2(
+        claims.select_rows(rows, kind="bioS", exposures=1000, variant=FULL_PRECISION)
+    )
+    measured = capacities.select_main_data(measured) if len(measured) else measured
+    fits = [fit for fit in capacities.fit_capacities(measured).values() if capacities.is_determined(fit)]
     if not fits:
-        raise Missing("a capacity of GPT-2 with an interval of use, at 1000 exposures")
-    value = parameters(BITS_PER_WORD * sum(WORDS.values()), fits[0].capacity)
+        raise NotMeasured("a capacity of GPT-2 with an interval of use, at 1000 exposures")
+    value = required_parameters(BITS_PER_WORD * sum(WORDS.values()), fits[0].capacity)
     seeds = int(measured.groupby("architecture").seed.nunique().min())
     sizes = measured.n_parameters
     people = int(measured.n_people.min())
@@ -150,12 +155,12 @@ CLAIMS = [
         "parameters wanted, by the capacity of GPT-2 at 1000 exposures",
         0.0,
         CLAIMED * TOLERANCE,
-        needed,
+        gpt2_required_parameters,
     )
 ]
 
 
-def _large(count: float) -> str:
+def _format_large(count: float) -> str:
     if math.isinf(count):
         return "any number"
     size, letter = next(

@@ -5,22 +5,22 @@ from functools import partial
 import pandas as pd
 from matplotlib.figure import Figure
 
-from . import designs, laws
-from .claims import TOLERANCE, Claim
+from ..figures import laws
+from ..verdicts.claims import TOLERANCE, Claim
+from . import _designs
 
-RESULT = 9
 LOSSES = {1000: 1.3, 100: 1.5}  # by exposures
 
 
 def points(rows: pd.DataFrame) -> pd.DataFrame:
     """GPT-2 and its mixtures of experts on bioS, most exposures first."""
-    found = designs.points(rows)
+    found = _designs.points(rows)
     return found[found.design.str.match(r"gpt2(-moe.*|.*experts.*)?$")].reset_index(drop=True)
 
 
 def figure(points: pd.DataFrame) -> Figure:
     """A panel for each architecture and number of exposures."""
-    return laws.by_panel(points)
+    return laws.draw_by_panel(points)
 
 
 CLAIMS = [
@@ -30,7 +30,7 @@ CLAIMS = [
         "highest R of gpt2 over that of gpt2-moe",
         1 / TOLERANCE,
         loss * TOLERANCE,
-        partial(designs.gpt2_against, "gpt2-moe", exposures),
+        partial(_designs.gpt2_to_design_ratio, "gpt2-moe", exposures),
     )
     for exposures, loss in LOSSES.items()
 ]

@@ -8,21 +8,21 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from ..figures import capacity_plot, labels, laws, style
 from ..specs import FULL_PRECISION
-from . import claims, labels, laws, plots, style
-from .claims import TOLERANCE, Claim, Reading
+from ..verdicts import claims
+from ..verdicts.claims import TOLERANCE, Claim, Reading
 
-RESULT = 4
 ACROSS = 2  # panels side by side
 KEY = (
-    f"{plots.SPAN}.  lines: the best recipe at each number of exposures.\n"
+    f"{capacity_plot.SPAN}.  lines: the best recipe at each number of exposures.\n"
     "hollow: data-limited.  dotted: all there is to know.  dashed: 1 and 2 bits per parameter"
 )
 
 
 def points(rows: pd.DataFrame) -> pd.DataFrame:
     """GPT-2 on bioS, on each dataset that some model saw less often than others were shown theirs (else on all)."""
-    found = laws.as_trained(rows, "bioS")
+    found = laws.gpt2_points(rows, "bioS")
     fewest = found.groupby("dataset").exposures.transform("min")
     fewer = found[fewest < found.exposures.max()]
     return (fewer if len(fewer) else found).reset_index(drop=True)
@@ -30,7 +30,7 @@ def points(rows: pd.DataFrame) -> pd.DataFrame:
 
 def figure(points: pd.DataFrame) -> Figure:
     """R against exposures, a panel for each dataset."""
-    style.use()
+    style.apply_style()
     panels = list(points.groupby(["n_people", "dataset"]))
     across, down = min(len(panels), ACROSS), math.ceil(len(panels) / ACROSS)
     figure, grid = plt.subplots(
@@ -44,14 +44,16 @@ def figure(points: pd.DataFrame) -> Figure:
     axes = list(grid.flat)
     for ax in axes[len(panels) :]:
         ax.set_visible(False)
-    points = points.assign(label=plots.told_apart(points), size=points.apply(plots.size_label, axis=1))
+    points = points.assign(
+        label=capacity_plot.model_labels(points), size=points.apply(capacity_plot.size_label, axis=1)
+    )
     sizes = list(points.sort_values("n_parameters", ascending=False)["size"].unique())
-    colours = style.colours(sizes)
+    colours = style.assign_colors(sizes)
     axes[0].set_ylim(min(0.0, 1.2 * points.span_low.min()), 1.1 * max(1.0, points.span_high.max()))
     axes[0].set_xscale("log")
     axes[0].set_xlim(points.exposures.min() / 1.3, points.exposures.max() * 1.3)
     for i, (ax, (_, panel)) in enumerate(zip(axes, panels, strict=False)):
-        _panel(ax, points.loc[panel.index], colours)
+        _draw_panel(ax, points.loc[panel.index], colours)
         ax.set_xlabel("exposures" if i + across >= len(panels) else "")
         ax.xaxis.set_tick_params(labelbottom=i + across >= len(panels))
     for row in grid:
@@ -71,7 +73,7 @@ def figure(points: pd.DataFrame) -> Figure:
     return figure
 
 
-def _panel(ax: Axes, points: pd.DataFrame, colours: style.Colours) -> None:
+def _draw_panel(ax: Axes, points: pd.DataFrame, colours: style.Colours) -> None:
     """A line for each size, through the best of its recipes; the others are dots that say what they are."""
     models = list(points.sort_values("n_parameters").groupby("size", sort=False))
     taken: list[labels.Box] = []
@@ -83,24 +85,24 @@ def _panel(ax: Axes, points: pd.DataFrame, colours: style.Colours) -> None:
         ax.plot(best.x, best.ratio, "-", color=colours[size], lw=0.8, label=size)
         ax.axhline(group.ratio_max.mean(), ls=":", color=colours[size], lw=0.7, zorder=0)
         for _, row in group.iterrows():
-            plots.dot(ax, row, row.x, row.ratio, row.span_low, row.span_high, colours[size])
-            taken.append(labels.spot(ax, row.x, row.span_low, row.span_high))
+            capacity_plot.draw_dot(ax, row, row.x, row.ratio, row.span_low, row.span_high, colours[size])
+            taken.append(labels.dot_box(ax, row.x, row.span_low, row.span_high))
         named += [(row.label, row.x, row.ratio) for row in group[group.label != size].itertuples()]
     for label, x, ratio in named:
-        labels.name(ax, label, x, ratio, taken)
+        labels.label_dot(ax, label, x, ratio, taken)
     ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 3.0, 6.0)))
-    ax.xaxis.set_major_formatter(FuncFormatter(style.rounded))
+    ax.xaxis.set_major_formatter(FuncFormatter(style.format_with_suffix))
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.axhline(0, color="0.8", lw=0.6, zorder=0)
     for guide in (1, 2):
         ax.axhline(guide, color="0.7", lw=0.7, ls="--", zorder=0)
-    ax.set_title(f"{points.kind.iloc[0]}, {style.rounded(points.n_people.iloc[0])} people")
+    ax.set_title(f"{points.kind.iloc[0]}, {style.format_with_suffix(points.n_people.iloc[0])} people")
 
 
-def peak(rows: pd.DataFrame) -> Reading:
+def highest_capacity_ratio(rows: pd.DataFrame) -> Reading:
     """The highest R of GPT-2 after 100 exposures."""
-    found, _ = claims.peak(
-        plots.of_gpt2(rows), kind="bioS", design="gpt2", exposures=100, variant=FULL_PRECISION
+    found, _ = claims.find_peak(
+        capacity_plot.select_gpt2(rows), kind="bioS", design="gpt2", exposures=100, variant=FULL_PRECISION
     )
     return found
 
@@ -112,6 +114,6 @@ CLAIMS = [
         "highest R on bioS",
         1 / TOLERANCE,
         math.inf,
-        peak,
+        highest_capacity_ratio,
     )
 ]

@@ -11,14 +11,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from ..capacity.columns import add_columns
-from ..capacity.seeds import NORMAL, Interval, over_seeds, standard_error
-from ..specs import FULL_PRECISION, BioD, Biography, dataset_from
-from . import claims, plots, style
-from .claims import TOLERANCE, Claim, Missing, Reading
+from ..figures import capacity_plot, style
+from ..measurements.columns import add_columns
+from ..specs import FULL_PRECISION, BioD, Biography, parse_dataset
+from ..statistics.intervals import NORMAL, Interval, interval_over_seeds, standard_error
+from ..verdicts import claims
+from ..verdicts.claims import TOLERANCE, Claim, NotMeasured, Reading
 
 SHOWS_ANSWERS = True  # of the experiments, this one alone is given rows of extraction
-MODEL = [column for column in plots.SPEC if column != "variant"]
+MODEL = [column for column in capacity_plot.SPEC if column != "variant"]
 ALL = "all"
 KEY = (
     "of people whom teaching left out.  bars: 95 % intervals of the mean over seeds.  small dots: seeds.\n"
@@ -32,7 +33,7 @@ def points(rows: pd.DataFrame) -> pd.DataFrame:
     memorised, extracted: bits per parameter in values (not names), the latter with an interval; most: how
     many there are to be had. memorised is missing for single attributes of bioD, which are not measured by
     themselves. accuracy: the share of people whose whole answer is right (for all: the mean), with an
-    interval (`shares`); chance: of a guesser; commonest: the share of the answer that is given most often.
+    interval (`share_interval`); chance: of a guesser; commonest: the share of the answer that is given most often.
     of_seeds, right_of_seeds: extracted and accuracy of each seed.
     """
     rows = add_columns(rows)
@@ -49,7 +50,7 @@ def points(rows: pd.DataFrame) -> pd.DataFrame:
             "people_asked": int(group.people_scored.sum()),
         }
         p = group.n_parameters.to_numpy()
-        chances = _chance(group.dataset_spec.iloc[0])
+        chances = _chance_by_attribute(group.dataset_spec.iloc[0])
         names = list(chances)
         accuracy, commonest, bits = (
             [dict(one) for one in group[f"{column}_by_attribute"]]
@@ -62,14 +63,14 @@ def points(rows: pd.DataFrame) -> pd.DataFrame:
             if name == ALL:
                 held, got = trained.bits_value.to_numpy() / p, group.bits_learned.to_numpy() / p
                 spread = standard_error(group.bits_learned_low, group.bits_learned_high) / p
-                known = over_seeds(list(got), list(spread))
+                known = interval_over_seeds(list(got), list(spread))
                 most = group.capacity_ratio_max.mean()
             else:
                 held = np.array([one.get(name, np.nan) for one in memory]) / p
                 got = np.array([one[name] for one in bits]) / p
                 known = Interval(float(got.mean()), np.nan, np.nan)
                 most = float(np.mean(-np.log2(chances[name]) * group.n_people / p))
-            share = shares(right, group.people_scored.to_numpy())
+            share = share_interval(right, group.people_scored.to_numpy())
             found.append(
                 {
                     **common,
@@ -91,7 +92,7 @@ def points(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
-def wilson(share: float, n: float) -> tuple[float, float]:
+def wilson_interval(share: float, n: float) -> tuple[float, float]:
     """The 95 % score interval of a share of n people, which has a width at 0 and 1 too.
 
     Wilson 1927, "Probable inference, the law of succession, and statistical inference", JASA 22 (158), 209-212.
@@ -104,25 +105,25 @@ def wilson(share: float, n: float) -> tuple[float, float]:
     return max(0.0, float(middle - half)), min(1.0, float(middle + half))
 
 
-def shares(right: NDArray[np.float64], people: NDArray[np.float64]) -> Interval:
+def share_interval(right: NDArray[np.float64], people: NDArray[np.float64]) -> Interval:
     """The mean of one share a seed, each of so many people, with its 95 % interval.
 
-    As in `over_seeds`, of two intervals the one that reaches further, at either end: Student's, by the spread
+    As in `interval_over_seeds`, of two intervals the one that reaches further, at either end: Student's, by the spread
     of seeds, and Wilson's, by people alone: as many as give this mean its variance, all where seeds ask alike.
     """
-    by_spread = over_seeds(list(right), [0.0] * len(right))
-    low, high = wilson(by_spread.mean, len(people) ** 2 / float((1 / people).sum()))
+    by_spread = interval_over_seeds(list(right), [0.0] * len(right))
+    low, high = wilson_interval(by_spread.mean, len(people) ** 2 / float((1 / people).sum()))
     return Interval(by_spread.mean, max(0.0, min(by_spread.low, low)), min(1.0, max(by_spread.high, high)))
 
 
 def figure(points: pd.DataFrame) -> Figure:
     """Left, extractable against memorised bits per parameter; right, how often each answer is right."""
-    style.use()
+    style.apply_style()
     figure, axes = plt.subplots(1, 2, figsize=(2.1 * style.COLUMN, 1.3 * style.COLUMN), width_ratios=[1, 1.1])
-    points = points.assign(model=_models(points))
-    colours = style.colours(points.model)
-    _bits(axes[0], points[points.attribute == ALL], colours)
-    _accuracy(axes[1], points[points.attribute != ALL], colours)
+    points = points.assign(model=_model_names(points))
+    colours = style.assign_colors(points.model)
+    _draw_bits(axes[0], points[points.attribute == ALL], colours)
+    _draw_accuracy(axes[1], points[points.attribute != ALL], colours)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=2, frameon=False)
     figure.supxlabel(KEY, fontsize=6, color="0.45")
     return figure
@@ -155,25 +156,25 @@ def summary(points: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _chance(spec: str) -> dict[str, float]:
+def _chance_by_attribute(spec: str) -> dict[str, float]:
     """How often a guesser who knows the pools is right, by attribute."""
-    dataset = dataset_from(json.loads(spec))
+    dataset = parse_dataset(json.loads(spec))
     if isinstance(dataset, Biography):
         return {name: 1 / number for name, number in dataset.choices.items()}
     assert isinstance(dataset, BioD)
     return {f"ID {k + 1}": float(dataset.diversity) ** -dataset.chunks for k in range(dataset.attributes)}
 
 
-def _models(points: pd.DataFrame) -> pd.Series:
+def _model_names(points: pd.DataFrame) -> pd.Series:
     """A name for each model: its dataset, its design and its size."""
     number = points.groupby([*MODEL, "variant"], sort=False, dropna=False).ngroup()
     found = points[points.attribute == ALL]
-    people = found.n_people.map(style.rounded)
-    names = found.kind + " of " + people + ": " + found.design + " " + plots.told_apart(found)
+    people = found.n_people.map(style.format_with_suffix)
+    names = found.kind + " of " + people + ": " + found.design + " " + capacity_plot.model_labels(found)
     return number.map(dict(zip(number[found.index], names, strict=True)))
 
 
-def _bits(ax: Axes, points: pd.DataFrame, colours: style.Colours) -> None:
+def _draw_bits(ax: Axes, points: pd.DataFrame, colours: style.Colours) -> None:
     """A dot for each model, and the line on which all that is memorised can be extracted."""
     top = 1.15 * max(points.memorised.max(), points.extracted_high.max())
     ax.plot([0, top], [0, top], "--", color="0.7", lw=0.7, zorder=0)
@@ -199,7 +200,7 @@ def _bits(ax: Axes, points: pd.DataFrame, colours: style.Colours) -> None:
     ax.set_ylabel("extractable bits per parameter")
 
 
-def _accuracy(ax: Axes, points: pd.DataFrame, colours: style.Colours) -> None:
+def _draw_accuracy(ax: Axes, points: pd.DataFrame, colours: style.Colours) -> None:
     """For each attribute a dot for each model, below each other; the attributes of bioD share one."""
     of_biod = points.attribute.str.startswith("ID ")
     points = points.assign(attribute=points.attribute.where(~of_biod, "IDs"))
@@ -219,9 +220,9 @@ def _accuracy(ax: Axes, points: pd.DataFrame, colours: style.Colours) -> None:
     ax.set_xlabel("share of right answers")
 
 
-def extracted_of_memorised(rows: pd.DataFrame) -> Reading:
+def extracted_share(rows: pd.DataFrame) -> Reading:
     """Bits that can be asked for over bits memorised, both of values, of the model of bioS that was asked most."""
-    asked = claims.where(rows[rows.accuracy_by_attribute.notna()], kind="bioS")
+    asked = claims.select_rows(rows[rows.accuracy_by_attribute.notna()], kind="bioS")
     best = max(
         (group for _, group in asked.groupby(claims.MODEL)), key=lambda group: group.bits_learned.mean()
     )
@@ -233,8 +234,8 @@ def extracted_of_memorised(rows: pd.DataFrame) -> Reading:
         if trained.get(row.run, 0) > 0
     ]
     if not shares:
-        raise Missing("bits memorised by a model that was asked")
-    return replace(claims.model(best), value=over_seeds(shares, errors), more=False)
+        raise NotMeasured("bits memorised by a model that was asked")
+    return replace(claims.model_reading(best), value=interval_over_seeds(shares, errors), more=False)
 
 
 CLAIMS = [
@@ -244,7 +245,7 @@ CLAIMS = [
         "extractable over memorised bits of values, of the model that answers best",
         0.8 / TOLERANCE,
         TOLERANCE,
-        extracted_of_memorised,
+        extracted_share,
     )
 ]
 

@@ -5,22 +5,22 @@ from functools import partial
 import pandas as pd
 from matplotlib.figure import Figure
 
-from . import designs, laws
-from .claims import TOLERANCE, Claim
+from ..figures import laws
+from ..verdicts.claims import TOLERANCE, Claim
+from . import _designs
 
-RESULT = 7
 EXPOSURES = 100
 
 
 def points(rows: pd.DataFrame) -> pd.DataFrame:
     """GPT-2 and the variations of LLaMA on bioS after so many exposures."""
-    found = designs.points(rows, EXPOSURES)
+    found = _designs.points(rows, EXPOSURES)
     return found[found.design.str.startswith("llama") | (found.design == "gpt2")].reset_index(drop=True)
 
 
 def figure(points: pd.DataFrame) -> Figure:
     """A panel for each architecture."""
-    return laws.by_panel(points)
+    return laws.draw_by_panel(points)
 
 
 CLAIMS = [
@@ -31,7 +31,7 @@ CLAIMS = [
         1 / TOLERANCE,
         TOLERANCE,
         partial(
-            designs.best_against, ("llama-standard-mlp", "llama-tied-standard-mlp"), ("gpt2",), EXPOSURES
+            _designs.compare_designs, ("llama-standard-mlp", "llama-tied-standard-mlp"), ("gpt2",), EXPOSURES
         ),
     ),
     Claim(
@@ -40,6 +40,6 @@ CLAIMS = [
         "highest R of llama-gelu over that of llama",
         1 / TOLERANCE,
         TOLERANCE,
-        partial(designs.best_against, ("llama-gelu",), ("llama",), EXPOSURES),
+        partial(_designs.compare_designs, ("llama-gelu",), ("llama",), EXPOSURES),
     ),
 ]

@@ -5,22 +5,22 @@ from functools import partial
 import pandas as pd
 from matplotlib.figure import Figure
 
-from . import laws, mixtures
-from .claims import Claim
+from ..figures import laws
+from ..verdicts.claims import Claim
+from . import _mixtures
 
-RESULT = 10
 LOSSES = {100: 20.0, 300: 3.0, 600: 1.5, 1000: 1.3}  # by exposures
 FACTOR = 1.5  # around these
 
 
 def points(rows: pd.DataFrame) -> pd.DataFrame:
     """GPT-2 on bioS with unrepetitive junk and without."""
-    return mixtures.points(rows)
+    return _mixtures.points(rows)
 
 
 def figure(points: pd.DataFrame) -> Figure:
     """A panel for each mixture and number of exposures."""
-    return laws.by_panel(points)
+    return laws.draw_by_panel(points)
 
 
 CLAIMS = [
@@ -30,7 +30,7 @@ CLAIMS = [
         f"highest R without junk at 100 exposures over that with junk at {exposures}",
         loss / (4 if exposures == 100 else FACTOR),
         loss * FACTOR,
-        partial(mixtures.loss, exposures, False, False),
+        partial(_mixtures.junk_loss_factor, exposures, False, False),
     )
     for exposures, loss in LOSSES.items()
 ]

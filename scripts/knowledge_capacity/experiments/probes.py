@@ -10,14 +10,16 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
+from ..figures import capacity_plot, style
 from ..specs import FULL_PRECISION
-from . import claims, comparison, plots, style
-from .claims import Claim, Reading
+from ..verdicts import claims
+from ..verdicts.claims import Claim, Reading
+from . import comparison
 
 LABELS = {"bioS": "facts (bioS)", "random": "random strings"}
 CLAIMED = {"bioS": 2.0, "random": 3.6}
 KEY = (
-    f"{plots.SPAN}.  small dots: seeds.  ticks: all there is to know.\n"
+    f"{capacity_plot.SPAN}.  small dots: seeds.  ticks: all there is to know.\n"
     "hollow: data-limited.  dashed: what the literature finds in models of a million parameters and more"
 )
 
@@ -27,7 +29,7 @@ def points(rows: pd.DataFrame) -> pd.DataFrame:
 
     As `comparison.points`, smallest first.
     """
-    rows = plots.of_gpt2(rows)
+    rows = capacity_plot.select_gpt2(rows)
     rows = rows[rows.kind.isin(LABELS)]
     both = rows.groupby(["architecture", "exposures"]).kind.transform("nunique") == len(LABELS)
     if rows[both].empty:
@@ -38,7 +40,7 @@ def points(rows: pd.DataFrame) -> pd.DataFrame:
 
 def figure(points: pd.DataFrame) -> Figure:
     """R against parameters, a panel per number of exposures, most first."""
-    style.use()
+    style.apply_style()
     exposures = sorted(points.exposures.unique(), reverse=True)
     figure, axes = plt.subplots(
         1,
@@ -48,7 +50,7 @@ def figure(points: pd.DataFrame) -> Figure:
         sharex=True,
         sharey=True,
     )
-    colours = style.colours(LABELS)
+    colours = style.assign_colors(LABELS)
     for ax, many in zip(axes[0], exposures, strict=True):
         shown = points[points.exposures == many]
         for (kind, _, _), group in shown.groupby(["kind", "dataset", "recipe"]):
@@ -58,10 +60,10 @@ def figure(points: pd.DataFrame) -> Figure:
             for _, row in group.iterrows():
                 ax.plot([row.n_parameters] * len(row.ratios), row.ratios, ".", color=colour, ms=3)
                 ends = row.span_low, row.span_high
-                plots.dot(ax, row, row.n_parameters, row.ratio, *ends, colour, LABELS[kind])
+                capacity_plot.draw_dot(ax, row, row.n_parameters, row.ratio, *ends, colour, LABELS[kind])
         for kind, claimed in CLAIMED.items():
             ax.axhline(claimed, color=colours[kind], lw=0.7, ls="--", zorder=0)
-        style.log_parameters(ax)
+        style.set_parameter_axis(ax)
         ax.set_title(f"{many} exposures")
     axes[0][0].set_ylim(min(0, 1.1 * points.span_low.min()), 1.1 * max(CLAIMED.values()))
     axes[0][0].set_ylabel("bits per parameter")
@@ -80,16 +82,16 @@ def caption(points: pd.DataFrame) -> str:
         for kind, said in LABELS.items()
         if len(group := points[points.kind == kind])
     ]
-    return (
-        f"{plots.caption(points, 'Bits per parameter in facts and in random strings')} {'; '.join(by_kind)}."
-    )
+    return f"{capacity_plot.caption(points, 'Bits per parameter in facts and in random strings')} {'; '.join(by_kind)}."
 
 
-def strings_over_facts(rows: pd.DataFrame) -> Reading:
+def strings_to_facts_ratio(rows: pd.DataFrame) -> Reading:
     """The highest R of random strings over that of facts, both at full precision."""
-    return claims.ratio(
+    return claims.peak_ratio(
         *(
-            claims.peak(plots.of_gpt2(rows), kind=kind, design="gpt2", variant=FULL_PRECISION)
+            claims.find_peak(
+                capacity_plot.select_gpt2(rows), kind=kind, design="gpt2", variant=FULL_PRECISION
+            )
             for kind in ("random", "bioS")
         )
     )
@@ -102,6 +104,6 @@ CLAIMS = [
         "highest R on random strings over that on bioS, as often seen",
         1.0,
         math.inf,
-        strings_over_facts,
+        strings_to_facts_ratio,
     )
 ]

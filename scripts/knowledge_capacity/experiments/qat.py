@@ -9,10 +9,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..capacity.columns import add_columns
-from ..capacity.seeds import over_seeds, standard_error
+from ..figures import capacity_plot, style
+from ..measurements.columns import add_columns
 from ..specs import FULL_PRECISION
-from . import plots, style
+from ..statistics.intervals import interval_over_seeds, standard_error
 
 MODEL = [
     "kind",
@@ -29,7 +29,7 @@ MODEL = [
 STORED = ["way", "variant", "bits", "group_size", "zero_point", "matrices"]
 QAT = "qat"
 WAYS = {QAT: "trained at these bits (qat)", "rtn": "rounded to nearest after training"}
-KEY = f"{plots.SPAN}.  dashed: as trained, in fp32.  lower values: see the table"
+KEY = f"{capacity_plot.SPAN}.  dashed: as trained, in fp32.  lower values: see the table"
 
 
 def points(rows: pd.DataFrame) -> pd.DataFrame:
@@ -43,7 +43,7 @@ def points(rows: pd.DataFrame) -> pd.DataFrame:
     rows = add_columns(rows)
     trained_at = rows.qat
     rows = rows.assign(
-        like=recipes.map(_like), way=specs.map(lambda spec: spec.get("method", FULL_PRECISION))
+        like=recipes.map(_recipe_without_qat), way=specs.map(lambda spec: spec.get("method", FULL_PRECISION))
     )
     for name, missing in (("bits", 32), ("group_size", 0), ("zero_point", False), ("matrices", "layers")):
         rows[name] = specs.map(lambda spec, name=name, missing=missing: spec.get(name, missing))
@@ -53,14 +53,14 @@ def points(rows: pd.DataFrame) -> pd.DataFrame:
     if not (rows.way == QAT).any():
         return rows.iloc[:0]
     rows = rows.groupby(MODEL, dropna=False).filter(lambda model: (model.way == QAT).any())
-    found = rows.groupby([*MODEL, *STORED], dropna=False).apply(_spread).reset_index()
+    found = rows.groupby([*MODEL, *STORED], dropna=False).apply(_summarize_seeds).reset_index()
     order = [*MODEL, "matrices", "bits", "group_size", "way"]
     return found.sort_values(order, ignore_index=True)
 
 
 def figure(points: pd.DataFrame) -> Figure:
     """For each model, what a parameter holds at so many bits a code, and below it what a stored bit holds."""
-    style.use()
+    style.apply_style()
     models = [group for _, group in points.groupby(MODEL, dropna=False)]
     figure, axes = plt.subplots(
         2,
@@ -71,15 +71,15 @@ def figure(points: pd.DataFrame) -> Figure:
         sharey="row",
     )
     figure.set_layout_engine("constrained", h_pad=0.07)  # inches, between titles and legend
-    colours = style.colours([QAT, *sorted(set(points.way) - {QAT, FULL_PRECISION})])
+    colours = style.assign_colors([QAT, *sorted(set(points.way) - {QAT, FULL_PRECISION})])
     for row, shown in zip(axes, ("ratio", "per_stored_bit"), strict=True):
-        _limit(row, points[shown])
+        _set_y_limits(row, points[shown])
     for column, group in enumerate(models):
         one = group.iloc[0]
-        name = f"{one.family} {plots.size_label(one)}" if pd.notna(one.layers) else one.family
+        name = f"{one.family} {capacity_plot.size_label(one)}" if pd.notna(one.layers) else one.family
         axes[0, column].set_title(f"{name}, {one.dataset.split('-')[0]}, {one.exposures} exposures")
-        _panel(axes[0, column], group, "ratio", colours)
-        _panel(axes[1, column], group, "per_stored_bit", colours)
+        _draw_panel(axes[0, column], group, "ratio", colours)
+        _draw_panel(axes[1, column], group, "per_stored_bit", colours)
         axes[1, column].set_xlabel("bits of a code")
     axes[0, 0].set_ylabel("bits of knowledge per parameter")
     axes[1, 0].set_ylabel("bits of knowledge per stored bit")
@@ -127,14 +127,14 @@ def summary(points: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _like(recipe: dict[str, Any]) -> str:
+def _recipe_without_qat(recipe: dict[str, Any]) -> str:
     """A recipe but for how it stores weights and for its learning rate, of which the best one counts."""
     return json.dumps({k: v for k, v in recipe.items() if k not in ("qat", "lr")}, sort_keys=True)
 
 
-def _spread(rows: pd.DataFrame) -> pd.Series:
+def _summarize_seeds(rows: pd.DataFrame) -> pd.Series:
     errors = standard_error(rows.bits_learned_low, rows.bits_learned_high) / rows.n_parameters
-    mean, low, high = over_seeds(list(rows.capacity_ratio), list(errors))
+    mean, low, high = interval_over_seeds(list(rows.capacity_ratio), list(errors))
     stored = rows.bits_per_weight.mean()
     return pd.Series(
         {
@@ -154,14 +154,14 @@ def _spread(rows: pd.DataFrame) -> pd.Series:
     )
 
 
-def _limit(axes: Iterable[Axes], values: pd.Series) -> None:
+def _set_y_limits(axes: Iterable[Axes], values: pd.Series) -> None:
     """Show what is above zero and a little below; how far down lines go from there is in the table."""
     top = max(values.max(), 0.01)
     for ax in axes:
         ax.set_ylim(max(1.2 * min(values.min(), -0.05 * top), -0.4 * top), 1.2 * top)
 
 
-def _panel(ax: Axes, group: pd.DataFrame, column: str, colours: style.Colours) -> None:
+def _draw_panel(ax: Axes, group: pd.DataFrame, column: str, colours: style.Colours) -> None:
     """A line for each way of coming to few bits and each kind of grid, against bits of a code."""
     unit = 1.0 if column == "ratio" else group.bits_per_weight
     group = group.assign(y=group.ratio / unit)

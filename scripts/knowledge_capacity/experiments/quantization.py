@@ -5,19 +5,21 @@ from functools import partial
 import pandas as pd
 from matplotlib.figure import Figure
 
+from ..figures import capacity_plot, laws
 from ..specs import FULL_PRECISION
-from . import claims, laws, plots
-from .claims import TOLERANCE, Claim, Missing, Reading
-from .precisions import of_variants
+from ..verdicts import claims
+from ..verdicts.claims import TOLERANCE, Claim, NotMeasured, Reading
+from ._precisions import variant_table
 
-RESULT = 8
 MOST = 6  # panels side by side
 
 
 def points(rows: pd.DataFrame) -> pd.DataFrame:
     """All runs of GPT-2 without junk at every precision; the table shows them all."""
-    rows = plots.of_gpt2(rows)
-    return plots.over_seeds(rows).merge(of_variants(rows)[["variant", "method", "bits"]], on="variant")
+    rows = capacity_plot.select_gpt2(rows)
+    return capacity_plot.summarize_seeds(rows).merge(
+        variant_table(rows)[["variant", "method", "bits"]], on="variant"
+    )
 
 
 def figure(points: pd.DataFrame) -> Figure:
@@ -36,31 +38,33 @@ def figure(points: pd.DataFrame) -> Figure:
         found = found.sort_values("kept", ascending=False, kind="stable").drop_duplicates("bits")
     found = found.sort_values(["bits", "stored", "precision"], ascending=False, na_position="first")
     title = f"{shown.kind.iloc[0]}, {shown.exposures.iloc[0]} exposures, {{}}"
-    return laws.panels(shown, "precision", title, list(found.precision))
+    return laws.draw_panels(shown, "precision", title, list(found.precision))
 
 
-def of(rows: pd.DataFrame, bits: int) -> pd.DataFrame:
+def select_quantized(rows: pd.DataFrame, bits: int) -> pd.DataFrame:
     """Measurements on bioS after 1000 exposures at so many bits, by GPTQ, or else rounded to nearest."""
-    rows = plots.of_gpt2(claims.where(rows, kind="bioS", exposures=1000))
-    stored = of_variants(rows)
+    rows = capacity_plot.select_gpt2(claims.select_rows(rows, kind="bioS", exposures=1000))
+    stored = variant_table(rows)
     stored = stored[(stored.bits == bits) & (stored.matrices == "layers")]
     for method in ("gptq", "rtn"):
         names = stored[stored.method == method].variant
         if len(names):
             return rows[rows.variant.isin(names)]
-    raise Missing(f"a variant of {bits} bits")
+    raise NotMeasured(f"a variant of {bits} bits")
 
 
-def kept(bits: int, rows: pd.DataFrame) -> Reading:
+def quantized_to_full_ratio(bits: int, rows: pd.DataFrame) -> Reading:
     """The highest R at so many bits over that at full precision."""
-    trained = plots.of_gpt2(claims.where(rows, kind="bioS", exposures=1000, variant=FULL_PRECISION))
-    quantized = of(rows, bits)
-    return claims.against(quantized, trained[trained.run.isin(quantized.run)])
+    trained = capacity_plot.select_gpt2(
+        claims.select_rows(rows, kind="bioS", exposures=1000, variant=FULL_PRECISION)
+    )
+    quantized = select_quantized(rows, bits)
+    return claims.compare_peaks(quantized, trained[trained.run.isin(quantized.run)])
 
 
-def at(bits: int, rows: pd.DataFrame) -> Reading:
+def quantized_capacity_ratio(bits: int, rows: pd.DataFrame) -> Reading:
     """The highest R at so many bits."""
-    return claims.peak(of(rows, bits))[0]
+    return claims.find_peak(select_quantized(rows, bits))[0]
 
 
 CLAIMS = [
@@ -70,7 +74,7 @@ CLAIMS = [
         "highest R of int8 over that as trained, bioS at 1000 exposures",
         1 / TOLERANCE,
         TOLERANCE,
-        partial(kept, 8),
+        partial(quantized_to_full_ratio, 8),
     ),
     Claim(
         "4 bits a weight leave about 0.7 bits per parameter",
@@ -78,6 +82,6 @@ CLAIMS = [
         "highest R of int4, bioS at 1000 exposures",
         0.7 / TOLERANCE,
         0.7 * TOLERANCE,
-        partial(at, 4),
+        partial(quantized_capacity_ratio, 4),
     ),
 ]

@@ -5,20 +5,19 @@ from functools import partial
 import pandas as pd
 from matplotlib.figure import Figure
 
-from . import laws, mixtures
-from .claims import TOLERANCE, Claim
-
-RESULT = 11
+from ..figures import laws
+from ..verdicts.claims import TOLERANCE, Claim
+from . import _mixtures
 
 
 def points(rows: pd.DataFrame) -> pd.DataFrame:
     """GPT-2 on bioS with repetitive junk and without."""
-    return mixtures.points(rows, repetitive=True)
+    return _mixtures.points(rows, repetitive=True)
 
 
 def figure(points: pd.DataFrame) -> Figure:
     """A panel for each mixture and number of exposures."""
-    return laws.by_panel(points)
+    return laws.draw_by_panel(points)
 
 
 CLAIMS = [
@@ -28,6 +27,6 @@ CLAIMS = [
         "highest R without junk over that with repetitive junk, both at 100 exposures",
         0.0,
         TOLERANCE,
-        partial(mixtures.loss, 100, True, False),
+        partial(_mixtures.junk_loss_factor, 100, True, False),
     )
 ]

@@ -6,11 +6,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..capacity import families
-from ..capacity.compare import NOT, decimals
-from ..capacity.saturation import learned
+from ..figures import style
 from ..specs import FULL_PRECISION
-from . import style
+from ..statistics import capacities
+from ..statistics.capacity_fit import learned_bits
+from ..statistics.compare import NOT, format_decimals
 
 PANEL = ["data", "exposures"]
 KEY = "dots: runs, hollow where data-limited.  lines: the fit; bands: its 95 % interval for one C"
@@ -18,10 +18,10 @@ KEY = "dots: runs, hollow where data-limited.  lines: the fit; bands: its 95 % i
 
 def points(rows: pd.DataFrame) -> pd.DataFrame:
     """Every run at full precision, with the fit of its data, design and exposures, or why there is none."""
-    rows = families.usable(rows)
+    rows = capacities.select_usable_rows(rows)
     rows = rows[rows.variant == FULL_PRECISION]
-    found = families.fits(rows)
-    fits = [found[tuple(row[name] for name in families.GROUP)] for _, row in rows.iterrows()]
+    found = capacities.fit_capacities(rows)
+    fits = [found[tuple(row[name] for name in capacities.GROUP)] for _, row in rows.iterrows()]
     return rows.assign(fit=fits).sort_values([*PANEL, "design", "n_parameters", "seed"], ignore_index=True)
 
 
@@ -39,7 +39,7 @@ def caption(points: pd.DataFrame) -> str:
 def summary(points: pd.DataFrame) -> pd.DataFrame:
     """The fits, a line each."""
     lines = []
-    for key, group in points.groupby(families.GROUP, sort=True):
+    for key, group in points.groupby(capacities.GROUP, sort=True):
         fit, (data, design, exposures, _) = group.fit.iloc[0], key
         line = {"data": data, "model": design, "exposures": exposures}
         if isinstance(fit, str):
@@ -47,11 +47,11 @@ def summary(points: pd.DataFrame) -> pd.DataFrame:
             continue
         both = fit.determined
         least = fit.bound == "low" and fit.capacity.low > 0
-        low, high = decimals(fit.capacity.low), decimals(fit.capacity.high)
+        low, high = format_decimals(fit.capacity.low), format_decimals(fit.capacity.high)
         lines.append(
             {
                 **line,
-                "bits per parameter": decimals(fit.capacity.mean)
+                "bits per parameter": format_decimals(fit.capacity.mean)
                 if both
                 else f"at least {low}"
                 if least
@@ -72,38 +72,38 @@ def figure(points: pd.DataFrame) -> Figure:
 
     So runs on datasets of any size lie on one curve: C·P/B at first, then 1.
     """
-    style.use()
+    style.apply_style()
     panels = list(points.groupby(PANEL))
     figure, axes = plt.subplots(
         1, len(panels), figsize=(style.COLUMN * len(panels), style.COLUMN), squeeze=False, sharey=True
     )
-    colours = style.colours(sorted(points.design.unique()))
+    colours = style.assign_colors(sorted(points.design.unique()))
     for ax, ((data, exposures), group) in zip(axes[0], panels, strict=True):
         ax.set_title(f"{data}, {exposures} exposures")
         ax.set_xlabel("parameters per bit of the dataset")
         for design, runs in group.groupby("design"):
-            _draw(ax, runs[runs.bits_learned > 0], str(design), colours[str(design)])
+            _draw_fit(ax, runs[runs.bits_learned > 0], str(design), colours[str(design)])
         if (group.bits_learned > 0).any():
-            style.log_axes(ax)
+            style.set_log_axes(ax)
             ax.legend(frameon=False, loc="lower right")
     axes[0][0].set_ylabel("bits learned, of those there are")
     figure.supxlabel(KEY, fontsize=6, color="0.45")
     return figure
 
 
-def _draw(ax: Axes, runs: pd.DataFrame, design: str, colour: tuple[float, float, float]) -> None:
+def _draw_fit(ax: Axes, runs: pd.DataFrame, design: str, colour: tuple[float, float, float]) -> None:
     load, share = runs.n_parameters / runs.bits_max, runs.bits_learned / runs.bits_max
     limited = runs.data_limited.astype(bool)
     ax.plot(load[~limited], share[~limited], "o", ms=3.5, color=colour)
     ax.plot(load[limited], share[limited], "o", ms=3.5, color=colour, mfc="white")
     fit, label = runs.fit.iloc[0] if len(runs) else "", design
-    if families.determined(fit):
+    if capacities.is_determined(fit):
         x = np.geomspace(load.min() / 1.3, load.max() * 1.3, 100)
         low, middle, high = (
-            learned(c, x, np.ones_like(x), fit.sharpness)
+            learned_bits(c, x, np.ones_like(x), fit.sharpness)
             for c in (fit.capacity.low, fit.capacity.mean, fit.capacity.high)
         )
         ax.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)
         ax.plot(x, middle, "-", color=colour, lw=1)
-        label = "{}: C = {} ({} to {})".format(design, *map(decimals, fit.capacity))
+        label = "{}: C = {} ({} to {})".format(design, *map(format_decimals, fit.capacity))
     ax.plot([], [], "-o", ms=3.5, color=colour, label=label)

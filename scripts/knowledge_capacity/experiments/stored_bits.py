@@ -5,24 +5,24 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..capacity.columns import add_columns
+from ..figures import capacity_plot, style
+from ..measurements.columns import add_columns
 from ..specs import FULL_PRECISION
-from . import plots, style
-from .precisions import MODEL, caption, of_models, summary, with_specs
+from ._precisions import MODEL, caption, quantized_points, split_best_models, summary
 
 __all__ = ["caption", "figure", "points", "summary"]
 
 METHODS = ("rtn", "gptq", "hqq", "nf4", "fp8")
 LINE = ["method", "group_size", "zero_point", "matrices"]
 KEY = (
-    f"{plots.SPAN}.  dashed: the weights as trained.  stored bits: of the\n"
+    f"{capacity_plot.SPAN}.  dashed: the weights as trained.  stored bits: of the\n"
     "whole model.  what leaves a panel below is lost; the table has it"
 )
 
 
 def points(rows: pd.DataFrame) -> pd.DataFrame:
     """All models without junk at every precision; of gptq, those with the most calibration data."""
-    found = with_specs(rows[(rows.junk_share == 0) & add_columns(rows).qat.isna()])
+    found = quantized_points(rows[(rows.junk_share == 0) & add_columns(rows).qat.isna()])
     of_gptq = found.calibration_people.where(found.method == "gptq")
     most = of_gptq.groupby([found[name] for name in MODEL]).transform("max")
     return found[of_gptq.isna() | (of_gptq == most)].reset_index(drop=True)
@@ -30,8 +30,8 @@ def points(rows: pd.DataFrame) -> pd.DataFrame:
 
 def figure(points: pd.DataFrame) -> Figure:
     """For each model, bits per parameter above, and below it bits of knowledge for each stored bit."""
-    style.use()
-    models = list(of_models(points))
+    style.apply_style()
+    models = list(split_best_models(points))
     figure, axes = plt.subplots(
         2,
         len(models),
@@ -40,8 +40,8 @@ def figure(points: pd.DataFrame) -> Figure:
         sharex=True,
     )
     for column, (title, group) in enumerate(models):
-        _panel(axes[0, column], group, "ratio")
-        _panel(axes[1, column], group, "per_stored_bit")
+        _draw_panel(axes[0, column], group, "ratio")
+        _draw_panel(axes[1, column], group, "per_stored_bit")
         axes[0, column].set_title(title)
         axes[1, column].set_xlabel("stored bits per weight")
     axes[0, 0].set_ylabel("bits of knowledge per parameter")
@@ -52,9 +52,9 @@ def figure(points: pd.DataFrame) -> Figure:
     return figure
 
 
-def _panel(ax: Axes, group: pd.DataFrame, column: str) -> None:
+def _draw_panel(ax: Axes, group: pd.DataFrame, column: str) -> None:
     """A line for each method and each of its grids."""
-    colours = style.colours(METHODS)
+    colours = style.assign_colors(METHODS)
     unit = 1 if column == "ratio" else group.bits_per_weight
     down, up = (group.ratio - group.span_low) / unit, (group.span_high - group.ratio) / unit
     group = group.assign(y=group.ratio / unit, down=down, up=up)
@@ -72,7 +72,7 @@ def _panel(ax: Axes, group: pd.DataFrame, column: str) -> None:
             lw=0.9,
             capsize=1.5,
             elinewidth=0.6,
-            label=_label(method, size, zero_point, matrices),
+            label=_line_label(method, size, zero_point, matrices),
         )
     trained = group[group.method == FULL_PRECISION]
     if len(trained):
@@ -81,6 +81,6 @@ def _panel(ax: Axes, group: pd.DataFrame, column: str) -> None:
         ax.set_ylim(-0.2 * group.y.max(), 1.3 * group.y.max())
 
 
-def _label(method: str, size: float, zero_point: bool, matrices: str) -> str:
+def _line_label(method: str, size: float, zero_point: bool, matrices: str) -> str:
     words = [method, f"groups of {size:z.0f}" if size else "", "zero point" if zero_point else ""]
     return ", ".join(word for word in [*words, "all matrices" if matrices == "all" else ""] if word)

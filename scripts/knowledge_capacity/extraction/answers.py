@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..models.loss import logits
-from .questions import Part, Questions
+from .questions import Questions, TokenRole
 
 BATCH_TOKENS = 1 << 14
 
@@ -38,14 +38,14 @@ class Answers:
 
 
 @torch.no_grad()
-def ask(model: Any, questions: Questions, device: str = "cpu", generate: bool = True) -> Answers:
-    """Ask a model every question. model: token ids (batch, window) → logits, as in `losses.score`.
+def ask_questions(model: Any, questions: Questions, device: str = "cpu", generate: bool = True) -> Answers:
+    """Ask a model every question. model: token ids (batch, window) → logits, as in `scoring.score_model`.
 
     generate: whether to have answers given, too; without, all are empty and wrong.
     """
     shape = questions.tokens.shape[:2]
     tokens, parts = questions.tokens.flatten(0, 1), questions.parts.flatten(0, 1)
-    answer = parts >= Part.SIGN
+    answer = parts >= TokenRole.SIGN
     start, longest = answer.int().argmax(dim=1), int(answer.sum(dim=1).max())
     losses = torch.zeros(len(tokens), dtype=torch.float64)
     given = torch.full((len(tokens), longest), questions.end_token)
@@ -57,17 +57,21 @@ def ask(model: Any, questions: Questions, device: str = "cpu", generate: bool = 
         nats = F.cross_entropy(
             logits(model, inputs.to(device)).flatten(0, 1), targets.to(device).flatten(), reduction="none"
         )
-        value = parts[rows, 1 : int(stop[rows].max())] == Part.VALUE
+        value = parts[rows, 1 : int(stop[rows].max())] == TokenRole.VALUE
         losses[rows] = torch.where(value, nats.view_as(targets).double().cpu(), 0.0).sum(dim=1)
         if generate:
-            given[rows] = _greedy(model, tokens[rows], start[rows], longest, questions.end_token, device)
+            given[rows] = _generate_answers(
+                model, tokens[rows], start[rows], longest, questions.end_token, device
+            )
     wanted = torch.arange(longest) < (stop - start)[:, None]
     index = torch.where(wanted, start[:, None] + torch.arange(longest), 0)
     right = (given == torch.where(wanted, tokens.gather(1, index), questions.end_token)).all(dim=1)
     return Answers(losses.view(shape).numpy(), right.view(shape).numpy(), given.view(*shape, -1).numpy())
 
 
-def _greedy(model: Any, tokens: Tensor, start: Tensor, longest: int, end: int, device: str) -> Tensor:
+def _generate_answers(
+    model: Any, tokens: Tensor, start: Tensor, longest: int, end: int, device: str
+) -> Tensor:
     """The likeliest tokens (n, longest) after the first `start` (n,) of each row, until end-of-text."""
     row, last = torch.arange(len(tokens)), int(start.max())
     written = F.pad(tokens[:, :last], (0, longest), value=end).masked_fill(

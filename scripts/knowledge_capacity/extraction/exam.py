@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..models.build import token_weights
 from ..specs import BioD, Biography
-from ..specs import Questions as Spec
+from ..specs import Extraction as Spec
 from . import answers, questions, tuning
 
 MOST_PEOPLE = 10_000  # taught, and as many asked: more would say the same at greater cost
@@ -24,14 +24,14 @@ class Exam(NamedTuple):
     answers: answers.Answers
 
 
-def split(n_people: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def split_people(n_people: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Who is taught and who is asked: two halves of all people at random, MOST_PEOPLE of each at most."""
     order = np.random.default_rng(seed).permutation(n_people)
     half = min(n_people // 2, MOST_PEOPLE)
     return order[:half], order[half : 2 * half]
 
 
-def hold(
+def run_exam(
     model: nn.Module,
     dataset: Biography | BioD,
     seed: int,
@@ -41,15 +41,15 @@ def hold(
     spec: Spec,
     say: Callable[[str], None] = lambda line: None,
 ) -> Exam:
-    """Teach a model, which is changed, and ask it. codes: all people, as `people.read` gives them.
+    """Teach a model, which is changed, and ask it. codes: all people, as `people.read_people` gives them.
 
     opening: the tokens with which texts open, the first end-of-text. Raises as `tuning` does.
     """
-    taught, asked = split(dataset.n_people, seed)
+    taught, asked = split_people(dataset.n_people, seed)
     size = len(next(token_weights(model)))
     everyone = codes[np.concatenate([taught, asked])]
-    both = questions.make(dataset, seed, everyone, tokenizer, size, opening)
+    both = questions.make_questions(dataset, seed, everyone, tokenizer, size, opening)
     lessons, test = both.of(slice(len(taught))), both.of(slice(len(taught), None))
-    trained = tuning.prepare(model, spec.rank, len(both.new_words), seed)
-    tuning.teach(model, trained, lessons, spec, seed, say)
-    return Exam(asked, test, answers.ask(model, test, str(trained[0].device)))
+    trained = tuning.prepare_model(model, spec.rank, len(both.new_words), seed)
+    tuning.finetune_model(model, trained, lessons, spec, seed, say)
+    return Exam(asked, test, answers.ask_questions(model, test, str(trained[0].device)))

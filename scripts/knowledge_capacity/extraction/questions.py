@@ -32,7 +32,7 @@ WORDING_BIOD = "What is the {attribute} of {name}?"
 WORD = re.compile(r" ?[^\s?]+|[ ?]")
 
 
-class Part(IntEnum):
+class TokenRole(IntEnum):
     """What a token is: from SIGN on it belongs to the answer, and only those of VALUE are scored."""
 
     QUESTION = 0
@@ -41,7 +41,7 @@ class Part(IntEnum):
     VALUE = 3
 
 
-Pieces = list[tuple[str, Part]]
+Pieces = list[tuple[str, TokenRole]]
 
 
 @dataclass(frozen=True)
@@ -76,62 +76,62 @@ class Questions:
         return " ".join(word.strip() for word in said).strip().replace(" ?", "?")
 
 
-def attributes(dataset: Biography | BioD) -> list[str]:
+def attribute_names(dataset: Biography | BioD) -> list[str]:
     """What is asked about each person: birth_date and so on, or ID 1 and so on."""
     if isinstance(dataset, Biography):
         return list(WORDING)
     return [f"ID {k + 1}" for k in range(dataset.attributes)]
 
 
-def choices(dataset: Biography | BioD) -> dict[str, int]:
+def choice_counts(dataset: Biography | BioD) -> dict[str, int]:
     """How many different answers there are to the questions about each attribute."""
     if isinstance(dataset, BioD):
-        return dict.fromkeys(attributes(dataset), dataset.diversity**dataset.chunks)
+        return dict.fromkeys(attribute_names(dataset), dataset.diversity**dataset.chunks)
     return dataset.choices
 
 
-def pieces(dataset: Biography | BioD, seed: int, codes: Tensor) -> Iterator[list[Pieces]]:
-    """For each of some people (codes as `people.draw` gives them), questions and answers by attribute."""
-    for name, values in _told(dataset, seed, codes):
+def question_pieces(dataset: Biography | BioD, seed: int, codes: Tensor) -> Iterator[list[Pieces]]:
+    """For each of some people (codes as `people.draw_people` gives them), questions and answers by attribute."""
+    for name, values in _names_and_values(dataset, seed, codes):
         first, *others = name
-        named = [(first, Part.NAME), *((f" {other}", Part.NAME) for other in others)]
+        named = [(first, TokenRole.NAME), *((f" {other}", TokenRole.NAME) for other in others)]
         asked = []
-        for attribute, value in zip(attributes(dataset), values, strict=True):
+        for attribute, value in zip(attribute_names(dataset), values, strict=True):
             wording = WORDING.get(attribute, WORDING_BIOD).replace("{attribute}", attribute)
             halves = wording.split("{name}")
-            before, after = ([(word, Part.QUESTION) for word in WORD.findall(half)] for half in halves)
-            asked.append([*before, *named, *after, *value, (".", Part.SIGN)])
+            before, after = ([(word, TokenRole.QUESTION) for word in WORD.findall(half)] for half in halves)
+            asked.append([*before, *named, *after, *value, (".", TokenRole.SIGN)])
         yield asked
 
 
-def make(
+def make_questions(
     dataset: Biography | BioD, seed: int, codes: Tensor, tokenizer: Tokenizer, size: int, opening: list[int]
 ) -> Questions:
-    """The questions about some people, (n_people, fields) codes as `people.read` gives them.
+    """The questions about some people, (n_people, fields) codes as `people.read_people` gives them.
 
     size: how many tokens the model has. opening: the tokens that texts open with, the first end-of-text.
     """
-    words = _Words(tokenizer, size)
+    words = _TokenLookup(tokenizer, size)
     rows: list[list[int]] = []
     marks: list[list[int]] = []
-    for asked in pieces(dataset, seed, codes):
+    for asked in question_pieces(dataset, seed, codes):
         for one in asked:
-            row, mark = list(opening), [Part.QUESTION] * len(opening)
+            row, mark = list(opening), [TokenRole.QUESTION] * len(opening)
             for text, part in one:
                 ids = words.ids(text, part)
                 row += ids
                 mark += [part] * len(ids)
             rows.append([*row, opening[0]])
-            marks.append([*mark, Part.SIGN])
+            marks.append([*mark, TokenRole.SIGN])
     longest = max(map(len, rows))
-    shape = (len(codes), len(attributes(dataset)), longest)
+    shape = (len(codes), len(attribute_names(dataset)), longest)
     tokens = torch.tensor([row + opening[:1] * (longest - len(row)) for row in rows]).view(shape)
-    filled = [mark + [Part.QUESTION] * (longest - len(mark)) for mark in marks]
+    filled = [mark + [TokenRole.QUESTION] * (longest - len(mark)) for mark in marks]
     parts = torch.tensor(filled, dtype=torch.int8).view(shape)
-    return Questions(tokens, parts, attributes(dataset), words.new, size, opening[0])
+    return Questions(tokens, parts, attribute_names(dataset), words.new, size, opening[0])
 
 
-class _Words:
+class _TokenLookup:
     """The tokens of pieces of text, each looked up once."""
 
     def __init__(self, tokenizer: Tokenizer, size: int) -> None:
@@ -139,7 +139,7 @@ class _Words:
         self.new: list[str] = []
         self._known: dict[str, list[int]] = {}
 
-    def ids(self, text: str, part: Part) -> list[int]:
+    def ids(self, text: str, part: TokenRole) -> list[int]:
         """The tokens of a piece; one that the tokenizer cannot write gets a token of its own."""
         if text not in self._known:
             try:
@@ -147,32 +147,34 @@ class _Words:
                 lost = self.tokenizer.decode(ids).strip() != text.strip()
             except Exception:  # the library raises plain Exception for a word that it does not know
                 ids, lost = [], True
-            if lost and (part == Part.QUESTION or not ids):
+            if lost and (part == TokenRole.QUESTION or not ids):
                 ids = [self.size + len(self.new)]
                 self.new.append(text)
             self._known[text] = ids
         return self._known[text]
 
 
-def _told(dataset: Biography | BioD, seed: int, codes: Tensor) -> Iterator[tuple[list[str], list[Pieces]]]:
+def _names_and_values(
+    dataset: Biography | BioD, seed: int, codes: Tensor
+) -> Iterator[tuple[list[str], list[Pieces]]]:
     """Names, in parts, and the values of all attributes, cut as in biographies."""
-    texts = pools.values(dataset.pools)
+    texts = pools.pool_values(dataset.pools)
     named = [texts[field] for field in pools.NAME_FIELDS]
     if isinstance(dataset, Biography):
-        for row, facts in zip(codes.tolist(), people.facts(dataset, codes), strict=True):
+        for row, facts in zip(codes.tolist(), people.decode_facts(dataset, codes), strict=True):
             facts["pronoun"] = facts["pronoun"].capitalize()
             cut = {a: re.findall(r"\S+", facts[a]) if a == "birth_date" else [facts[a]] for a in WORDING}
-            values = [[(f" {text}", Part.VALUE) for text in cut[attribute]] for attribute in WORDING]
+            values = [[(f" {text}", TokenRole.VALUE) for text in cut[attribute]] for attribute in WORDING]
             yield [pool[code] for pool, code in zip(named, row, strict=False)], values
         return
-    strings, symbols = people.strings(dataset, seed), symbol_texts(dataset.symbols)
+    strings, symbols = people.draw_string_sets(dataset, seed), symbol_texts(dataset.symbols)
     k, c = dataset.attributes, dataset.chunks
     for row in codes.tolist():
         values = []
         for attribute, chosen in enumerate(torch.tensor(row[3:]).view(k, c)):
             said: Pieces = []
             for chunk in strings[attribute, chosen].tolist():
-                said += [(",", Part.SIGN)] if said else []
-                said += [(f" {symbols[symbol]}", Part.VALUE) for symbol in chunk]
+                said += [(",", TokenRole.SIGN)] if said else []
+                said += [(f" {symbols[symbol]}", TokenRole.VALUE) for symbol in chunk]
             values.append(said)
         yield [pool[code] for pool, code in zip(named, row, strict=False)], values

@@ -7,15 +7,15 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from ..capacity.intervals import bootstrap_total
-from ..capacity.measure import described
-from ..capacity.measurement import DATA_LIMITED
-from ..capacity.metric import biod_bits, bios_bits
+from ..measurements.measurement_table import DATA_LIMITED
+from ..measuring.metric import biod_bits, bios_bits
+from ..measuring.result_row import describe_run
 from ..specs import BioD, Biography, Run, to_json
-from ..specs import Questions as Spec
+from ..specs import Extraction as Spec
+from ..statistics.bootstrap import bootstrap_total
 from .answers import Answers
 from .exam import Exam
-from .questions import Part, attributes, choices
+from .questions import TokenRole, attribute_names, choice_counts
 
 FULL_BITS = 32.0
 
@@ -46,10 +46,10 @@ def bits_per_person(dataset: Biography | BioD, losses: NDArray[np.float64]) -> N
 
 def bits_max(dataset: Biography | BioD) -> float:
     """Bits in the values of all people: N·log2 S0, or N·K·C·log2 D."""
-    return dataset.n_people * float(sum(np.log2(n) for n in choices(dataset).values()))
+    return dataset.n_people * float(sum(np.log2(n) for n in choice_counts(dataset).values()))
 
 
-def row(
+def measurement_row(
     run: Run,
     record: dict[str, Any],
     n_parameters: int,
@@ -61,7 +61,7 @@ def row(
     """One measurement of extraction: of the people asked, made into bits of all people.
 
     n_parameters: of the model as trained, since the updates see no fact of those who are asked. bits_max:
-    that of values alone, since names are given. Otherwise as `measure.row`.
+    that of values alone, since names are given. Otherwise as `result_row.measurement_row`.
     """
     dataset = run.dataset
     assert isinstance(dataset, Biography | BioD)
@@ -69,12 +69,12 @@ def row(
     scale = dataset.n_people / len(bits)
     low, high = bootstrap_total(bits)
     total, most = scale * float(bits.sum()), bits_max(dataset)
-    names, lost = attributes(dataset), answers.losses.mean(axis=0)
-    certain = np.log2(list(choices(dataset).values()))
+    names, lost = attribute_names(dataset), answers.losses.mean(axis=0)
+    certain = np.log2(list(choice_counts(dataset).values()))
     of_each = dataset.n_people * (certain - lost / np.log(2))
     value = answers.losses.sum(axis=1) if isinstance(dataset, Biography) else answers.losses.mean(axis=1)
     return {
-        **described(run, record, n_parameters, code),
+        **describe_run(run, record, n_parameters, code),
         "variant": spec.slug,
         "variant_spec": to_json(spec),
         "bits_per_weight": FULL_BITS,
@@ -99,14 +99,14 @@ def row(
     }
 
 
-def table(variant: str, exam: Exam, tokenizer: Tokenizer) -> pa.Table:
+def answer_table(variant: str, exam: Exam, tokenizer: Tokenizer) -> pa.Table:
     """All answers in words."""
     rows = []
     asked, questions, answers = exam
     for i, person in enumerate(asked.tolist()):
         for k, attribute in enumerate(questions.attributes):
             tokens = questions.tokens[i, k].tolist()
-            start = int((questions.parts[i, k] >= Part.SIGN).int().argmax())
+            start = int((questions.parts[i, k] >= TokenRole.SIGN).int().argmax())
             rows.append(
                 {
                     "variant": variant,

@@ -8,16 +8,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 
-from ..console import duration
+from ..console import format_duration
 from ..files import UserError
 from ..models.build import token_weights
 from ..models.experts import Mixture
 from ..models.loss import loss
-from ..quantization.quiet import quiet
-from ..specs import Questions as Spec
+from ..quantization.quiet import suppress_warnings
+from ..specs import Extraction as Spec
 from ..training.schedule import learning_rate
-from .answers import ask
-from .questions import Part, Questions
+from .answers import ask_questions
+from .questions import Questions, TokenRole
 
 SCALE = 2.0  # of the updates, lora_alpha / rank
 WARM_UP = 0.05  # of all steps
@@ -27,7 +27,7 @@ IGNORED = -100
 SAY_EVERY = 10.0  # seconds
 
 
-def prepare(model: nn.Module, rank: int, new_words: int, seed: int) -> list[nn.Parameter]:
+def prepare_model(model: nn.Module, rank: int, new_words: int, seed: int) -> list[nn.Parameter]:
     """Freeze a model, and give it what is taught: low-rank updates, and rows for tokens of new words.
 
     Every linear layer is updated but the head and routers of experts, whose own matrices stay as they are.
@@ -46,15 +46,15 @@ def prepare(model: nn.Module, rank: int, new_words: int, seed: int) -> list[nn.P
             f"extraction: {type(model).__name__} has no linear layers (torch.nn.Linear) for low-rank "
             "updates. Leave extractions out of its experiment's variants."
         )
-    with quiet():
+    with suppress_warnings():
         import peft  # only here: it takes seconds
 
-    with torch.random.fork_rng(devices=[]), quiet():
+    with torch.random.fork_rng(devices=[]), suppress_warnings():
         torch.manual_seed(seed)
         config = peft.LoraConfig(r=rank, lora_alpha=round(SCALE * rank), target_modules=targets)
         peft.inject_adapter_in_model(config, model)
-        grown = grow(model, new_words) if new_words else []
-    trained = [*_updates(model), *grown]
+        grown = extend_vocabulary(model, new_words) if new_words else []
+    trained = [*_lora_parameters(model), *grown]
     for parameter in model.parameters():
         parameter.requires_grad_(False)
     for parameter in trained:
@@ -62,7 +62,7 @@ def prepare(model: nn.Module, rank: int, new_words: int, seed: int) -> list[nn.P
     return trained
 
 
-def grow(model: nn.Module, more: int) -> list[nn.Parameter]:
+def extend_vocabulary(model: nn.Module, more: int) -> list[nn.Parameter]:
     """Give embedding and head, tied or not, `more` rows; only these get gradients. Returns the parameters."""
     grown: dict[int, nn.Parameter] = {}
     for weight in token_weights(model):
@@ -71,7 +71,7 @@ def grow(model: nn.Module, more: int) -> list[nn.Parameter]:
         new = old.mean(dim=0, keepdim=True) + spread * torch.randn(more, *old.shape[1:], device=old.device)
         grown[id(weight)] = nn.Parameter(torch.cat([old, new]))
     for parameter in grown.values():
-        parameter.register_hook(lambda gradient: _only_last(gradient, more))
+        parameter.register_hook(lambda gradient: _keep_last_rows(gradient, more))
     for module in model.modules():
         for name, weight in list(module.named_parameters(recurse=False)):
             if id(weight) in grown:
@@ -81,7 +81,7 @@ def grow(model: nn.Module, more: int) -> list[nn.Parameter]:
     return list(grown.values())
 
 
-def teach(
+def finetune_model(
     model: nn.Module,
     trained: list[nn.Parameter],
     questions: Questions,
@@ -111,24 +111,24 @@ def teach(
         for rows in torch.from_numpy(order.permutation(len(tokens))).split(spec.batch_size):
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(step, steps, spec.lr, round(WARM_UP * steps))
-            inputs, targets = _batch(tokens[rows], parts[rows])
+            inputs, targets = _make_batch(tokens[rows], parts[rows])
             result = loss(model, inputs.to(device), targets.to(device))
             optimizer.zero_grad()
             (result.nats / len(rows)).backward()
             if step == 0:
-                _refuse_unused(model)
+                _refuse_unused_updates(model)
             clip_grad_norm_(trained, CLIP)
             optimizer.step()
             nats, step = nats + float(result.nats.detach()), step + 1
         model.eval()
-        others = float(ask(model, trial, str(device), generate=False).losses.sum(axis=1).mean())
+        others = float(ask_questions(model, trial, str(device), generate=False).losses.sum(axis=1).mean())
         if not np.isfinite(nats + others):
             raise UserError(f"extraction: the loss of answers is {nats + others}. Lower the extraction's lr.")
         if others < least:
             least, best = others, [parameter.detach().clone() for parameter in trained]
         if time.monotonic() - said > SAY_EVERY or epoch == spec.epochs:
             said = time.monotonic()
-            left = duration((said - began) * (steps - step) / step)
+            left = format_duration((said - began) * (steps - step) / step)
             each = nats / len(lessons.tokens)
             now = f"{each:.2f} nats a person taught, {others:.2f} a person kept back"
             say(f"epoch {epoch} of {spec.epochs}, {now}, {left} left")
@@ -137,23 +137,23 @@ def teach(
             parameter.copy_(value)
 
 
-def _refuse_unused(model: nn.Module) -> None:
+def _refuse_unused_updates(model: nn.Module) -> None:
     """Raise UserError where no update got a gradient."""
-    if all(parameter.grad is None for parameter in _updates(model)):
+    if all(parameter.grad is None for parameter in _lora_parameters(model)):
         raise UserError(
             f"extraction: {type(model).__name__} reads its matrices past the forward of its linear layers, "
             "so that low-rank updates have no effect. Call the layers, or leave extractions out."
         )
 
 
-def _batch(tokens: Tensor, parts: Tensor) -> tuple[Tensor, Tensor]:
+def _make_batch(tokens: Tensor, parts: Tensor) -> tuple[Tensor, Tensor]:
     """Inputs and targets of some questions, cut to the longest; only tokens of answers are targets."""
-    width = int((parts >= Part.SIGN).any(dim=0).nonzero().max()) + 1
-    targets = torch.where(parts >= Part.SIGN, tokens, IGNORED)
+    width = int((parts >= TokenRole.SIGN).any(dim=0).nonzero().max()) + 1
+    targets = torch.where(parts >= TokenRole.SIGN, tokens, IGNORED)
     return tokens[:, : width - 1], targets[:, 1:width]
 
 
-def _updates(model: nn.Module) -> list[nn.Parameter]:
+def _lora_parameters(model: nn.Module) -> list[nn.Parameter]:
     """The low-rank factors that peft has put into a model."""
     return [parameter for name, parameter in model.named_parameters() if ".lora_" in name]
 
@@ -163,5 +163,5 @@ def _is_linear(module: nn.Module) -> bool:
     return isinstance(module, nn.Linear) or type(module).__name__ == "Conv1D"
 
 
-def _only_last(gradient: Tensor, rows: int) -> Tensor:
+def _keep_last_rows(gradient: Tensor, rows: int) -> Tensor:
     return torch.cat([torch.zeros_like(gradient[:-rows]), gradient[-rows:]])

@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import AutoConfig, AutoModelForCausalLM, GenerationMixin, PretrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import CausalLMOutput
 
-from ..specs import Architecture, architecture_from
+from ..specs import Architecture, parse_architecture
 from . import interchange, store
 from .decoder import Decoder
 
@@ -31,7 +31,7 @@ class DecoderForCausalLM(PreTrainedModel, GenerationMixin):
 
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__(config)
-        spec = architecture_from(config.architecture or {})
+        spec = parse_architecture(config.architecture or {})
         assert isinstance(spec, Architecture)
         self.decoder = Decoder(spec, config.vocab_size, config.max_position_embeddings)
         self.decoder.initialise(torch.default_generator)
@@ -45,7 +45,7 @@ class DecoderForCausalLM(PreTrainedModel, GenerationMixin):
         config = DecoderConfig(**json.loads((Path(folder) / "config.json").read_text()))
         model = cls(config)
         weights = store.read_weights(Path(folder) / "model.safetensors")
-        model.decoder.load_state_dict(interchange.imported(model.decoder.architecture, weights))
+        model.decoder.load_state_dict(interchange.import_weights(model.decoder.architecture, weights))
         return model.eval()
 
     def prepare_inputs_for_generation(  # type: ignore[override]

@@ -11,7 +11,7 @@ from . import external
 from .decoder import Decoder
 
 
-def build(architecture: AnyArchitecture, vocabulary: int, window: int, seed: int) -> nn.Module:
+def build_model(architecture: AnyArchitecture, vocabulary: int, window: int, seed: int) -> nn.Module:
     """A model on the CPU whose random weights depend on the seed alone; a checkpoint's are its own."""
     if isinstance(architecture, Checkpoint):
         return external.read_checkpoint(architecture)
@@ -21,7 +21,7 @@ def build(architecture: AnyArchitecture, vocabulary: int, window: int, seed: int
         return model
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return external.build(architecture, vocabulary, window)
+        return external.build_external_model(architecture, vocabulary, window)
 
 
 def n_parameters(model: nn.Module, used_tokens: int) -> int:

@@ -67,9 +67,9 @@ class MLP(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """x (batch, window, width) → the same shape, without outer.bias."""
         if self.gated:
-            inner = ops.gate(self.inner(x), self.activation)
+            inner = ops.gated_activation(self.inner(x), self.activation)
         else:
-            inner = ops.activate(self.inner(x), self.activation, self.inner.bias)
+            inner = ops.apply_activation(self.inner(x), self.activation, self.inner.bias)
         return self.outer(inner)
 
 

@@ -14,7 +14,7 @@ from . import ops
 from .linear import Linear
 
 
-class Product(nn.Module):
+class ExpertProduct(nn.Module):
     """The inputs of each expert times its matrix: a module, so that hooks can see what every expert reads."""
 
     def forward(self, x: Tensor, weight: Tensor) -> Tensor:
@@ -38,7 +38,7 @@ class Mixture(nn.Module):
         self.router = Linear(width, number, bias=False)
         self.inner = nn.Parameter(torch.zeros(number, first, width))
         self.outer = nn.Parameter(torch.zeros(number, width, inner))
-        self.inner_product, self.outer_product = Product(), Product()
+        self.inner_product, self.outer_product = ExpertProduct(), ExpertProduct()
         self.inner_bias = nn.Parameter(torch.zeros(number, first)) if parts.bias else None
         self.outer_bias = nn.Parameter(torch.zeros(number, width)) if parts.bias else None
 
@@ -80,7 +80,7 @@ class Mixture(nn.Module):
         inner = self.inner_product(slots.view(-1, capacity, x.shape[-1]), self.inner.flatten(0, -3))
         if self.inner_bias is not None:
             inner = inner + self.inner_bias.flatten(0, -2)[:, None]
-        inner = (ops.gate if self.gated else ops.activate)(inner, self.activation)
+        inner = (ops.gated_activation if self.gated else ops.apply_activation)(inner, self.activation)
         outer = self.outer_product(inner, self.outer.flatten(0, -3))
         if self.outer_bias is not None:
             outer = outer + self.outer_bias.flatten(0, -2)[:, None]

@@ -14,14 +14,16 @@ from ..files import UserError
 from ..specs import Checkpoint, PythonModel, TransformersModel
 
 
-def build(architecture: PythonModel | TransformersModel, vocabulary: int, window: int) -> nn.Module:
+def build_external_model(
+    architecture: PythonModel | TransformersModel, vocabulary: int, window: int
+) -> nn.Module:
     """A fresh model, drawn by torch's default generator. Raises UserError where none can be made."""
     what = architecture.function if isinstance(architecture, PythonModel) else architecture.config
     try:
         if isinstance(architecture, PythonModel):
-            model = function(architecture)(vocabulary, window, **architecture.arguments)
+            model = load_function(architecture)(vocabulary, window, **architecture.arguments)
         else:
-            model = _from_transformers(architecture, vocabulary, window)
+            model = _build_transformers_model(architecture, vocabulary, window)
     except UserError:
         raise
     except Exception as error:  # whatever the user's code or values make the library raise
@@ -32,7 +34,7 @@ def build(architecture: PythonModel | TransformersModel, vocabulary: int, window
     return model
 
 
-def function(architecture: PythonModel) -> Callable[..., Any]:
+def load_function(architecture: PythonModel) -> Callable[..., Any]:
     """The function that the architecture names; its file is run, since the user named it.
 
     Raises UserError where the file or the function is missing, or the file does not run.
@@ -79,7 +81,7 @@ def read_checkpoint(architecture: Checkpoint) -> nn.Module:
         raise UserError(f"{folder}: transformers cannot load this checkpoint ({error}).") from error
 
 
-def _from_transformers(architecture: TransformersModel, vocabulary: int, window: int) -> nn.Module:
+def _build_transformers_model(architecture: TransformersModel, vocabulary: int, window: int) -> nn.Module:
     import transformers
 
     if architecture.config.endswith(".json"):
@@ -98,7 +100,7 @@ def _from_transformers(architecture: TransformersModel, vocabulary: int, window:
         config = found(**architecture.fields)
     config.vocab_size, config.use_cache = vocabulary, False
     for field in ("bos_token_id", "eos_token_id", "pad_token_id"):
-        setattr(config, field, None)  # the numbers of another tokenizer; `store.write` puts ours in
+        setattr(config, field, None)  # the numbers of another tokenizer; `store.write_model` puts ours in
     if getattr(config, "max_position_embeddings", window) < window:
         config.max_position_embeddings = window
     return transformers.AutoModelForCausalLM.from_config(config, trust_remote_code=False)

@@ -53,7 +53,7 @@ def model_type(architecture: Architecture) -> str:
     return "mistral" if parts.grouped else "llama"
 
 
-def config(architecture: Architecture, vocabulary: int, window: int, end: int) -> dict[str, Any]:
+def transformers_config(architecture: Architecture, vocabulary: int, window: int, end: int) -> dict[str, Any]:
     """The config.json with which transformers loads the saved weights."""
     kind, parts = model_type(architecture), architecture.parts
     shared: dict[str, Any] = {
@@ -96,23 +96,25 @@ def config(architecture: Architecture, vocabulary: int, window: int, end: int) -
     return shared
 
 
-def exported(architecture: Architecture, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+def export_weights(architecture: Architecture, weights: dict[str, Tensor]) -> dict[str, Tensor]:
     """The decoder's weights (its state_dict) under the names of transformers, matrices of experts one by one.
 
-    Every number goes to one place and none is changed, so that `imported` can find the way back.
+    Every number goes to one place and none is changed, so that `import_weights` can find the way back.
     """
     if model_type(architecture) == OWN:
         return {
-            name: tensor.contiguous() for key in weights for name, tensor in _own(key, weights[key]).items()
+            name: tensor.contiguous()
+            for key in weights
+            for name, tensor in _split_experts(key, weights[key]).items()
         }
     theirs: dict[str, Tensor] = {}
     for key, tensor in weights.items():
-        theirs |= _theirs(architecture, key, tensor)
+        theirs |= _convert_weight(architecture, key, tensor)
     return {name: tensor.contiguous() for name, tensor in theirs.items()}
 
 
-def imported(architecture: Architecture, weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The decoder's state_dict from what `exported` made of it.
+def import_weights(architecture: Architecture, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The decoder's state_dict from what `export_weights` made of it.
 
     Raises ValueError where a weight is missing, left over, or of another shape.
     """
@@ -122,12 +124,14 @@ def imported(architecture: Architecture, weights: dict[str, Tensor]) -> dict[str
     sizes = [shape.numel() for shape in shapes.values()]
     # numbered places, sent the same way, tell where each number came from
     places = torch.arange(sum(sizes)).split(sizes)
-    way = exported(
+    way = export_weights(
         architecture, {n: p.view(shape) for (n, shape), p in zip(shapes.items(), places, strict=True)}
     )
     if missing := way.keys() - weights.keys():
         raise ValueError(f"{min(missing)} is missing")
-    same = {n for n, t in constants(architecture).items() if n in weights and torch.equal(weights[n], t)}
+    same = {
+        n for n, t in constant_weights(architecture).items() if n in weights and torch.equal(weights[n], t)
+    }
     if extra := weights.keys() - way.keys() - same:
         raise ValueError(f"{min(extra)} is left over")
     flat = torch.empty(sum(sizes))
@@ -141,7 +145,7 @@ def imported(architecture: Architecture, weights: dict[str, Tensor]) -> dict[str
     }
 
 
-def constants(architecture: Architecture) -> dict[str, Tensor]:
+def constant_weights(architecture: Architecture) -> dict[str, Tensor]:
     """Weights that make the MLP of a transformers class add nothing, for a decoder without MLPs."""
     if architecture.parts.mlp != "none" or model_type(architecture) == OWN:
         return {}
@@ -160,7 +164,7 @@ def constants(architecture: Architecture) -> dict[str, Tensor]:
     return found
 
 
-def _own(name: str, tensor: Tensor) -> dict[str, Tensor]:
+def _split_experts(name: str, tensor: Tensor) -> dict[str, Tensor]:
     """One weight under our own name, or one for each expert."""
     stem, _, last = name.rpartition(".")
     if not stem.endswith(".mlp"):
@@ -168,7 +172,7 @@ def _own(name: str, tensor: Tensor) -> dict[str, Tensor]:
     return {f"{stem}.experts.{e}.{last}": one for e, one in enumerate(tensor)}
 
 
-def _theirs(architecture: Architecture, name: str, tensor: Tensor) -> dict[str, Tensor]:
+def _convert_weight(architecture: Architecture, name: str, tensor: Tensor) -> dict[str, Tensor]:
     """One weight of ours as what it is in the transformers class of the architecture."""
     neox, gated = architecture.parts.norm == "layer", architecture.parts.mlp == "gated"
     prefix = "gpt_neox." if neox else "model."

@@ -1,7 +1,7 @@
 """The C++ of the decoder on a processor (native/): built when first needed, called by name.
 
 It is compiled for the machine at hand, in a few seconds, and kept in results/cache/native. Where that
-fails there is none: `available` is false, `reason` says why, and ops.py computes the same in plain torch.
+fails there is none: `is_available` is false, `unavailable_reason` says why, and ops.py does it in plain torch.
 KNOWLEDGE_CAPACITY_NATIVE=0 does without it on purpose. KNOWLEDGE_CAPACITY_CXXFLAGS adds flags of the
 compiler: `-mno-avx512f` builds kernels for AVX2 on a processor with AVX-512.
 
@@ -35,28 +35,28 @@ FUNCTION = re.compile(r"^(void \*|void |long )(\w+)\(([^)]*)\) \{", re.MULTILINE
 STRUCTURE = r"^struct {} \{{\n(.*?)^\}};"
 
 
-def available() -> bool:
+def is_available() -> bool:
     """Whether the kernels can be used here; builds them when asked first."""
-    return not reason()
+    return not unavailable_reason()
 
 
-def reason() -> str:
+def unavailable_reason() -> str:
     """Why there are no kernels here; empty where there are."""
-    return _library()[1]
+    return _load_library()[1]
 
 
 @cache
-def _library() -> tuple[Any, str]:
+def _load_library() -> tuple[Any, str]:
     """The loaded library, or None and the reason."""
     if os.environ.get("KNOWLEDGE_CAPACITY_NATIVE") == "0":
         return None, "KNOWLEDGE_CAPACITY_NATIVE is 0"
     try:
-        library = ctypes.CDLL(str(_built()))
+        library = ctypes.CDLL(str(_build_library()))
     except subprocess.CalledProcessError as error:
         return None, f"{error} {error.stderr}".strip()[:2000]
     except (OSError, subprocess.TimeoutExpired) as error:
         return None, str(error)
-    for returned, name, arguments in _exported().values():
+    for returned, name, arguments in _function_signatures().values():
         getattr(library, name).argtypes = list(arguments.values())
         getattr(library, name).restype = {"long": ctypes.c_long, "void": None}.get(returned, ctypes.c_void_p)
     # The threads of torch's own OpenMP, where it has one: a second pool would fight it for the cores.
@@ -79,7 +79,7 @@ def keep_memory() -> None:
         mallopt(top_pad, 64 << 20)
 
 
-def _built() -> Path:
+def _build_library() -> Path:
     """The library for this source, compiler and processor, built where it is not there yet.
 
     Raises OSError where there is no compiler or nowhere to build, CalledProcessError where building fails.
@@ -90,9 +90,9 @@ def _built() -> Path:
     version = subprocess.run([*compiler, "--version"], capture_output=True, text=True, check=True)  # noqa: S603
     flags = [*FLAGS, *os.environ.get("KNOWLEDGE_CAPACITY_CXXFLAGS", "").split()]
     sources = [file.read_text() for file in sorted(FOLDER.iterdir())]
-    made_from = [*sources, *compiler, *flags, version.stdout, _processor()]
+    made_from = [*sources, *compiler, *flags, version.stdout, _processor_features()]
     name = hashlib.sha256("\0".join(made_from).encode()).hexdigest()[:16] + ".so"
-    folder = _folder()
+    folder = _cache_folder()
     if not (folder / name).is_file():
         with tempfile.TemporaryDirectory(dir=folder) as aside:
             built = Path(aside) / name
@@ -102,7 +102,7 @@ def _built() -> Path:
     return folder / name
 
 
-def _folder() -> Path:
+def _cache_folder() -> Path:
     """Where libraries are kept: under results, or in a folder of this user's where that is read-only."""
     try:
         CACHE.mkdir(parents=True, exist_ok=True)
@@ -117,7 +117,7 @@ def _folder() -> Path:
     return folder
 
 
-def _processor() -> str:
+def _processor_features() -> str:
     """What -march=native depends on."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -128,7 +128,7 @@ def _processor() -> str:
 
 
 @cache
-def _exported() -> dict[str, tuple[str, str, dict[str, Any]]]:
+def _function_signatures() -> dict[str, tuple[str, str, dict[str, Any]]]:
     """By name, what each function of kernels.cpp returns, its name, and the ctypes of its arguments by name."""
     found = {}
     for returned, name, arguments in FUNCTION.findall(SOURCE.read_text().partition('extern "C"')[2]):
@@ -142,7 +142,7 @@ def _exported() -> dict[str, tuple[str, str, dict[str, Any]]]:
 
 
 @cache
-def structure(name: str) -> type[ctypes.Structure]:
+def structure_type(name: str) -> type[ctypes.Structure]:
     """The structure of that name in decoder.h: numbers, pointers, and structures, by name."""
     match = re.search(STRUCTURE.format(name), (FOLDER / "decoder.h").read_text(), re.MULTILINE | re.DOTALL)
     assert match, name
@@ -152,25 +152,25 @@ def structure(name: str) -> type[ctypes.Structure]:
         for word in names.split(", "):
             pointer = word.startswith("*")
             fields.append(
-                (word.lstrip("*"), ctypes.c_void_p if pointer else NUMBERS.get(kind) or structure(kind))
+                (word.lstrip("*"), ctypes.c_void_p if pointer else NUMBERS.get(kind) or structure_type(kind))
             )
     return type(name, (ctypes.Structure,), {"_fields_": fields})
 
 
-def call(name: str, **arguments: Any) -> Any:
+def call_kernel(name: str, **arguments: Any) -> Any:
     """Run a function of kernels.cpp, with as many threads as torch uses.
 
     Tensors are contiguous and stand for their data, None for a null pointer, structures for their address.
     """
-    _, _, types = _exported()[name]
+    _, _, types = _function_signatures()[name]
     if "threads" in types:
         arguments["threads"] = torch.get_num_threads()
     assert arguments.keys() == types.keys(), (name, arguments.keys() ^ types.keys())
     values = [arguments[key] for key in types]
-    return getattr(_library()[0], name)(*[x.data_ptr() if isinstance(x, Tensor) else x for x in values])
+    return getattr(_load_library()[0], name)(*[x.data_ptr() if isinstance(x, Tensor) else x for x in values])
 
 
-def usable(*tensors: Tensor | None) -> bool:
+def is_supported(*tensors: Tensor | None) -> bool:
     """Whether the kernels take these: float32 on a CPU, outside of compilation and of function transforms."""
     for x in tensors:
         if x is not None and (
@@ -181,5 +181,5 @@ def usable(*tensors: Tensor | None) -> bool:
         not torch.compiler.is_compiling()
         and not torch.is_autocast_enabled("cpu")
         and not torch._C._are_functorch_transforms_active()
-        and available()
+        and is_available()
     )

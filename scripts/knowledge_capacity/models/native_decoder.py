@@ -14,11 +14,11 @@ from .decoder import NORM_EPS, Decoder
 IGNORED = -100  # the target that a loss leaves out (torch's default `ignore_index`)
 
 
-def is_covered(model: torch.nn.Module) -> TypeGuard[Decoder]:
+def is_supported_decoder(model: torch.nn.Module) -> TypeGuard[Decoder]:
     """Whether the C++ makes the steps of this model: a decoder without experts, in float32 on a processor."""
     if not isinstance(model, Decoder) or model.architecture.parts.experts:
         return False
-    return all(native.usable(parameter) for parameter in model.parameters())
+    return all(native.is_supported(parameter) for parameter in model.parameters())
 
 
 class NativeDecoder:
@@ -45,7 +45,7 @@ class NativeDecoder:
             "square": squares or {},
         }
         a = model.architecture
-        shape = native.structure("Shape")(
+        shape = native.structure_type("Shape")(
             layers=a.layers,
             width=a.width,
             heads=a.heads,
@@ -59,18 +59,21 @@ class NativeDecoder:
             epsilon=NORM_EPS,
         )
         parameters = self._structure("ModelParameters", "")
-        layers = (native.structure("LayerParameters") * a.layers)(
+        layers = (native.structure_type("LayerParameters") * a.layers)(
             *(self._structure("LayerParameters", f"layers.{i}.") for i in range(a.layers))
         )
-        handle = native.call(
-            "open_decoder", shape=address(shape), parameters=address(parameters), layers=address(layers)
+        handle = native.call_kernel(
+            "open_decoder",
+            shape=structure_address(shape),
+            parameters=structure_address(parameters),
+            layers=structure_address(layers),
         )
         self._handle = handle
-        weakref.finalize(self, native.call, "close_decoder", decoder=handle)
+        weakref.finalize(self, native.call_kernel, "close_decoder", decoder=handle)
 
     def _structure(self, kind: str, prefix: str) -> ctypes.Structure:
         """The addresses of the parameters whose names begin so: those of the structure's fields, none left over."""
-        found: Any = native.structure(kind)()
+        found: Any = native.structure_type(kind)()
         own = {
             name.removeprefix(prefix).replace(".", "_"): name
             for name in self._kept["value"]
@@ -81,7 +84,7 @@ class NativeDecoder:
                 tensors = {what: named[name] for what, named in self._kept.items() if name in named}
                 assert all(x.is_contiguous() and x.dtype == torch.float32 for x in tensors.values()), name
                 addresses = {what: x.data_ptr() for what, x in tensors.items()}
-                setattr(found, field, native.structure("Parameter")(**addresses))
+                setattr(found, field, native.structure_type("Parameter")(**addresses))
         assert not own, f"parameters that the C++ does not know: {', '.join(own.values())}"
         return found
 
@@ -100,7 +103,7 @@ class NativeDecoder:
         inputs, targets: int64 (steps, batch, window). rates: of each step. count: of the updates before.
         Raises IndexError for what is no token.
         """
-        rule = native.structure("AdamW")(*betas, epsilon, weight_decay, 1)
+        rule = native.structure_type("AdamW")(*betas, epsilon, weight_decay, 1)
         return self._run(inputs, targets, rule, rates, count)
 
     def differentiate(self, inputs: Tensor, targets: Tensor) -> Tensor:
@@ -108,7 +111,7 @@ class NativeDecoder:
 
         inputs, targets: int64 (batch, window). Raises IndexError for what is no token.
         """
-        rule = native.structure("AdamW")(update=0)
+        rule = native.structure_type("AdamW")(update=0)
         return self._run(inputs[None], targets[None], rule, [0.0], 0)
 
     def _run(
@@ -118,10 +121,10 @@ class NativeDecoder:
         losses = torch.empty(steps, dtype=torch.float64)
         cos, sin = self._model.get_buffer("cos"), self._model.get_buffer("sin")
         assert len(cos) >= window
-        wrong = native.call(
+        wrong = native.call_kernel(
             "train_decoder",
             decoder=self._handle,
-            rule=address(rule),
+            rule=structure_address(rule),
             inputs=inputs.contiguous(),
             targets=targets.contiguous(),
             rates=torch.tensor(rates, dtype=torch.float64),
@@ -140,6 +143,6 @@ class NativeDecoder:
         return losses
 
 
-def address(structure: ctypes.Structure | ctypes.Array[ctypes.Structure]) -> int:
+def structure_address(structure: ctypes.Structure | ctypes.Array[ctypes.Structure]) -> int:
     """Where a structure lies in memory."""
     return ctypes.addressof(structure)

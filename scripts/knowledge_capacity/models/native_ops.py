@@ -24,7 +24,7 @@ class Attention(Function):
         log_sums = joint.new_empty(batch, heads, window)
         ctx.sizes = {"batch": batch, "window": window, "heads": heads, "groups": groups, "D": head}
         ctx.sizes["rotated"] = cos.shape[1]
-        native.call(
+        native.call_kernel(
             "attention_forward",
             joint=joint,
             bias=bias,
@@ -43,7 +43,7 @@ class Attention(Function):
         joint, bias, cos, sin, out, log_sums = ctx.saved_tensors
         grad_joint = torch.empty_like(joint)
         grad_bias = None if bias is None else joint.new_empty(joint.shape[0], joint.shape[2])
-        native.call(
+        native.call_kernel(
             "attention_backward",
             grad=grad.contiguous(),
             joint=joint,
@@ -67,7 +67,7 @@ class Activate(Function):
         x = x.contiguous()
         y = torch.empty_like(x)
         ctx.sizes = {"n": x.numel() // max(1, x.shape[-1]), "m": x.shape[-1], "silu": silu}
-        native.call("activate_forward", x=x, bias=bias, y=y, **ctx.sizes)
+        native.call_kernel("activate_forward", x=x, bias=bias, y=y, **ctx.sizes)
         ctx.save_for_backward(x, bias)
         return y
 
@@ -76,7 +76,7 @@ class Activate(Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, bias = ctx.saved_tensors
         grad_x, grad_bias = torch.empty_like(x), None if bias is None else torch.empty_like(bias)
-        native.call(
+        native.call_kernel(
             "activate_backward",
             grad=grad.contiguous(),
             x=x,
@@ -97,7 +97,7 @@ class Gate(Function):
         half = x.shape[-1] // 2
         y = x.new_empty(*x.shape[:-1], half)
         ctx.sizes = {"n": y.numel() // max(1, half), "m": half, "silu": silu}
-        native.call("gate_forward", x=x, y=y, **ctx.sizes)
+        native.call_kernel("gate_forward", x=x, y=y, **ctx.sizes)
         ctx.save_for_backward(x)
         return y
 
@@ -106,7 +106,7 @@ class Gate(Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         (x,) = ctx.saved_tensors
         grad_x = torch.empty_like(x)
-        native.call("gate_backward", grad=grad.contiguous(), x=x, grad_x=grad_x, **ctx.sizes)
+        native.call_kernel("gate_backward", grad=grad.contiguous(), x=x, grad_x=grad_x, **ctx.sizes)
         return grad_x, None
 
 
@@ -127,7 +127,7 @@ class Norm(Function):
         ctx.sizes = {"n": x.numel() // max(1, x.shape[-1]), "d": x.shape[-1]}
         total = x if update is None else torch.empty_like(x)
         normed, stats = torch.empty_like(x), x.new_empty(ctx.sizes["n"], 2)
-        native.call(
+        native.call_kernel(
             "norm_forward",
             x=x,
             update=update,
@@ -150,7 +150,7 @@ class Norm(Function):
         total, weight, stats = ctx.saved_tensors
         centred, updated, update_biased = ctx.has
         grad_x, of_parts = torch.empty_like(total), total.new_empty(3, total.shape[-1])
-        native.call(
+        native.call_kernel(
             "norm_backward",
             grad=grads[-1].contiguous(),
             grad_total=grads[0].contiguous() if updated else None,
@@ -180,5 +180,5 @@ def cross_entropy(logits: Tensor, targets: Tensor, losses: Tensor, ignored: int,
     that is no column.
     """
     sizes = {"n": logits.shape[0], "V": logits.shape[1], "ignored": ignored, "differentiate": differentiate}
-    if native.call("cross_entropy_rows", logits=logits, targets=targets, losses=losses, **sizes):
+    if native.call_kernel("cross_entropy_rows", logits=logits, targets=targets, losses=losses, **sizes):
         raise IndexError(f"targets must be {ignored} or at least 0 and below {logits.shape[1]}")

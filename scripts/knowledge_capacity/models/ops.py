@@ -33,7 +33,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     parts = math.gcd(x.shape[1], max(1, PRODUCTS // len(x)))
     cut = x.reshape(len(x), parts, -1, x.shape[-1])
     product = (cut @ weight.mT[:, None]).view(*x.shape[:-1], -1)
-    return product if bias is None else product + spread(bias, product)
+    return product if bias is None else product + broadcast_vector(bias, product)
 
 
 def embed(tokens: Tensor, weight: Tensor) -> Tensor:
@@ -42,7 +42,7 @@ def embed(tokens: Tensor, weight: Tensor) -> Tensor:
     return weight[replica[:, None, None], tokens]
 
 
-def spread(vector: Tensor, x: Tensor) -> Tensor:
+def broadcast_vector(vector: Tensor, x: Tensor) -> Tensor:
     """A vector (width,), or one of each replica (replicas, width), in the shape that goes with x."""
     return vector if vector.dim() == 1 else vector.view(len(vector), *[1] * (x.dim() - 2), -1)
 
@@ -54,9 +54,11 @@ def norm(x: Tensor, weight: Tensor, bias: Tensor | None, eps: float = 1e-5) -> T
     """
     if weight.dim() == 2:
         if bias is None:
-            return F.rms_norm(x, x.shape[-1:], None, eps) * spread(weight, x)
-        return F.layer_norm(x, x.shape[-1:], None, None, eps) * spread(weight, x) + spread(bias, x)
-    if native.usable(x, weight, bias):
+            return F.rms_norm(x, x.shape[-1:], None, eps) * broadcast_vector(weight, x)
+        return F.layer_norm(x, x.shape[-1:], None, None, eps) * broadcast_vector(
+            weight, x
+        ) + broadcast_vector(bias, x)
+    if native.is_supported(x, weight, bias):
         return native_ops.Norm.apply(x, None, None, weight, bias, eps)
     if bias is not None:
         return F.layer_norm(x, weight.shape, weight, bias, eps)
@@ -75,26 +77,26 @@ def add_norm(
 
     x, update: (…, width); the biases and weight: (width,).
     """
-    if weight.dim() == 1 and native.usable(x, update, update_bias, weight, bias):
+    if weight.dim() == 1 and native.is_supported(x, update, update_bias, weight, bias):
         return native_ops.Norm.apply(x, update, update_bias, weight, bias, eps)
-    total = x + (update if update_bias is None else update + spread(update_bias, x))
+    total = x + (update if update_bias is None else update + broadcast_vector(update_bias, x))
     return total, norm(total, weight, bias, eps)
 
 
-def activate(x: Tensor, kind: str, x_bias: Tensor | None = None) -> Tensor:
+def apply_activation(x: Tensor, kind: str, x_bias: Tensor | None = None) -> Tensor:
     """The activation of x + x_bias: kind gelu (the exact one) or silu. x (…, m), x_bias (m,)."""
     if x_bias is not None and x_bias.dim() == 2:
-        x, x_bias = x + spread(x_bias, x).to(x.dtype), None
-    if native.usable(x, x_bias):
+        x, x_bias = x + broadcast_vector(x_bias, x).to(x.dtype), None
+    if native.is_supported(x, x_bias):
         return native_ops.Activate.apply(x, x_bias, kind == "silu")
     if x_bias is not None:
         x = x + x_bias.to(x.dtype)
     return F.gelu(x) if kind == "gelu" else F.silu(x)
 
 
-def gate(x: Tensor, kind: str) -> Tensor:
+def gated_activation(x: Tensor, kind: str) -> Tensor:
     """x (…, 2m) holds gate and up side by side → activation of the gate, times up (…, m)."""
-    if native.usable(x):
+    if native.is_supported(x):
         return native_ops.Gate.apply(x, kind == "silu")
     first, up = x.chunk(2, dim=-1)
     return (F.gelu(first) if kind == "gelu" else F.silu(first)) * up
@@ -112,22 +114,22 @@ def attention(
     """
     if joint.dim() == 4:  # replicas are just more windows
         if joint_bias is not None:
-            joint = joint + spread(joint_bias, joint).to(joint.dtype)
+            joint = joint + broadcast_vector(joint_bias, joint).to(joint.dtype)
         mixed = attention(joint.flatten(0, 1), cos, sin, heads, groups)
         return mixed.view(*joint.shape[:-1], -1)
-    if native.usable(joint, cos, sin, joint_bias):
+    if native.is_supported(joint, cos, sin, joint_bias):
         return native_ops.Attention.apply(joint, joint_bias, cos, sin, heads, groups)
     if joint_bias is not None:
         joint = joint + joint_bias.to(joint.dtype)
     batch, window, _ = joint.shape
     parts = joint.view(batch, window, heads + 2 * groups, -1).transpose(1, 2)
     turned, v = parts.split([heads + groups, groups], dim=1)
-    q, k = _rotate(turned, cos, sin).split([heads, groups], dim=1)
+    q, k = _apply_rotary(turned, cos, sin).split([heads, groups], dim=1)
     mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=groups != heads)
     return mixed.transpose(1, 2).reshape(batch, window, -1)
 
 
-def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+def _apply_rotary(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     rotated, kept = x.split([cos.shape[-1], x.shape[-1] - cos.shape[-1]], dim=-1)
     a, b = rotated.chunk(2, dim=-1)
     return torch.cat([rotated * cos + torch.cat([-b, a], dim=-1) * sin, kept], dim=-1).type_as(x)
@@ -144,11 +146,11 @@ def linear_cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor, ignore
         logits = F.linear(hidden, weight).float()
         return F.cross_entropy(logits, targets, ignore_index=ignored, reduction="sum")
     differentiate = torch.is_grad_enabled() and (hidden.requires_grad or weight.requires_grad)
-    fused = native.usable(hidden, weight)
+    fused = native.is_supported(hidden, weight)
     return _LinearCrossEntropy.apply(hidden, weight, targets, ignored, differentiate, fused)
 
 
-def autocast(hidden: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+def autocast_operands(hidden: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     """Both in the dtype that matrix products have here."""
     device = hidden.device.type
     if not torch.is_autocast_enabled(device):
@@ -172,7 +174,7 @@ def row_cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor
     for begin in range(0, len(hidden), step):
         rows = slice(begin, begin + step)
         logits = hidden[rows] @ weight.t()
-        if native.usable(logits):
+        if native.is_supported(logits):
             native_ops.cross_entropy(logits, targets[rows].contiguous(), losses[rows], -100, False)
         else:
             losses[rows] = F.cross_entropy(logits.float(), targets[rows], reduction="none")
@@ -191,7 +193,7 @@ class _LinearCrossEntropy(Function):
         fused: bool,
     ) -> Tensor:
         ctx.dtypes, device = (hidden.dtype, weight.dtype), hidden.device.type
-        hidden, weight = autocast(hidden, weight)
+        hidden, weight = autocast_operands(hidden, weight)
         n, size = len(hidden), len(weight)
         step = rows_at_once(n, size, device)
         weight = pad_rows(weight)

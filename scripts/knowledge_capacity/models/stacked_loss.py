@@ -25,7 +25,7 @@ class _LinearCrossEntropy(Function):
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, ignored: int) -> Tensor:
         ctx.dtypes = hidden.dtype, weight.dtype
-        hidden, weight = ops.autocast(hidden, weight)
+        hidden, weight = ops.autocast_operands(hidden, weight)
         replicas, n, _ = hidden.shape
         size = weight.shape[1]
         rows = ops.rows_at_once(replicas * n, size, hidden.device.type)
@@ -34,7 +34,7 @@ class _LinearCrossEntropy(Function):
         losses, of_hidden, of_weight = [], [], []
         for inputs, head, wanted in zip(*some, strict=True):
             parts = zip(inputs.split(rows, dim=1), wanted.split(rows, dim=1), strict=True)
-            found = [_differentiate(part, head, each, ignored, size) for part, each in parts]
+            found = [_differentiate_loss(part, head, each, ignored, size) for part, each in parts]
             losses += [one[0] for one in found]
             of_hidden += [one[1] for one in found]
             of_weight.append(functools.reduce(torch.add, [one[2] for one in found]))
@@ -51,7 +51,7 @@ class _LinearCrossEntropy(Function):
         return of_hidden, of_weight, None, None
 
 
-def _differentiate(
+def _differentiate_loss(
     hidden: Tensor, weight: Tensor, targets: Tensor, ignored: int, size: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Losses (r·n,) of r replicas, and gradients of hidden (r·n, width) and, in float32, of weight."""

@@ -13,7 +13,7 @@ SHAKE = 0.1  # a fresh model can hide what it does: some begin with layers that 
 SAME = 1e-4  # of the largest logit: more than rounding, less than one token among hundreds
 
 
-def check(model: nn.Module, name: str, vocabulary: int, lengths: Iterable[int], trained: bool) -> int:
+def check_model(model: nn.Module, name: str, vocabulary: int, lengths: Iterable[int], trained: bool) -> int:
     """Raise UserError for a model that cannot be trained and measured here. It cannot be used any more.
 
     name: what the user calls it. lengths: how long the texts are that it must take. trained: whether it is
@@ -29,7 +29,7 @@ def check(model: nn.Module, name: str, vocabulary: int, lengths: Iterable[int], 
     generator = torch.Generator().manual_seed(0)
     for length in sorted(set(lengths)):
         tokens = torch.randint(vocabulary, (2, length), generator=generator).to(device)
-        found = _logits(model.eval(), name, tokens)
+        found = _checked_logits(model.eval(), name, tokens)
         if found.shape != (*tokens.shape, rows if trained else vocabulary):
             raise UserError(
                 f"{name}: for token ids of shape {(*tokens.shape,)} it gives logits of shape "
@@ -37,12 +37,12 @@ def check(model: nn.Module, name: str, vocabulary: int, lengths: Iterable[int], 
             )
         if not found.isfinite().all():
             raise UserError(f"{name}: its logits hold NaN or infinity before any training.")
-    without = 0 if trained else _without_gradient(model.train(), name, tokens)
+    without = 0 if trained else _count_idle_parameters(model.train(), name, tokens)
     _check_causal(model.eval(), name, tokens, generator)
     return without
 
 
-def _logits(model: nn.Module, name: str, tokens: Tensor) -> Tensor:
+def _checked_logits(model: nn.Module, name: str, tokens: Tensor) -> Tensor:
     try:
         return logits(model, tokens)
     except Exception as error:  # the user's code may raise anything
@@ -51,7 +51,7 @@ def _logits(model: nn.Module, name: str, tokens: Tensor) -> Tensor:
         raise UserError(f"{name}: it fails on token ids of shape {shape} ({reason}). {remedy}") from error
 
 
-def _without_gradient(model: nn.Module, name: str, tokens: Tensor) -> int:
+def _count_idle_parameters(model: nn.Module, name: str, tokens: Tensor) -> int:
     try:
         loss(model, tokens[:, :-1], tokens[:, 1:]).nats.backward()
     except Exception as error:  # whatever stands in the way of a gradient
@@ -69,12 +69,12 @@ def _check_causal(model: nn.Module, name: str, tokens: Tensor, generator: torch.
     """Other tokens from a place on leave the logits before it as they were, and those of the other row."""
     for parameter in model.parameters():
         parameter.add_(SHAKE * torch.randn(parameter.shape, generator=generator).to(parameter.device))
-    before = _logits(model, name, tokens)
+    before = _checked_logits(model, name, tokens)
     middle = tokens.shape[1] // 2
     for place in (middle, middle + 1):  # no block of two or more tokens ends at both
         changed = tokens.clone()
         changed[0, place:] = (changed[0, place:] + 1) % (int(tokens.max()) + 1)
-        moved = (_logits(model, name, changed) - before).abs() / before.abs().max()
+        moved = (_checked_logits(model, name, changed) - before).abs() / before.abs().max()
         if moved[0, :place].max() > SAME:
             at = int(moved[0, :place].amax(dim=-1).argmax())
             raise UserError(

@@ -3,15 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from ..bits import request
 from ..data import corpus, tokenizer
 from ..files import UserError
 from ..specs import WORD_LEVEL, Checkpoint, Dataset, Run
-from ..study import Study
-from .needs import Cell
-from .rates import Rates, work_of
+from ..study import overlay_files
+from ..study.study import Study
+from .needs import PlannedCell
+from .rates import Rates, training_work
 
-Cells = dict[tuple[Run, ...], Cell]  # by the runs of seed 0
+Cells = dict[tuple[Run, ...], PlannedCell]  # by the runs of seed 0
 
 
 def read_cells(study: Study, rates: Rates) -> Cells:
@@ -32,12 +32,18 @@ def read_cells(study: Study, rates: Rates) -> Cells:
                 )
             dataset, recipe = first.dataset, first.recipe
             if dataset not in vocabularies:
-                vocabularies[dataset] = count_tokens(dataset)
+                vocabularies[dataset] = vocabulary_size(dataset)
             size = vocabularies[dataset] + int(recipe.has_domain_token)
-            texts = request.Texts(vocabulary=size, used=size, shortest=1, longest=recipe.window)
-            n_parameters = request.size_of(first.architecture, texts, recipe.window)
-            found[runs] = Cell(
-                runs, n_parameters, work_of(first, n_parameters), rates, count_jobs(study, slugs[runs[0]])
+            texts = overlay_files.TextStatistics(
+                vocabulary=size, used=size, shortest=1, longest=recipe.window
+            )
+            n_parameters = overlay_files.count_parameters(first.architecture, texts, recipe.window)
+            found[runs] = PlannedCell(
+                runs,
+                n_parameters,
+                training_work(first, n_parameters),
+                rates,
+                count_jobs(study, slugs[runs[0]]),
             )
     return found
 
@@ -48,16 +54,24 @@ def count_jobs(study: Study, slugs: Sequence[str]) -> int:
     return 1 + len(methods) + any(study.extractions(slug) for slug in slugs)
 
 
-def count_tokens(dataset: Dataset) -> int:
+def vocabulary_size(dataset: Dataset) -> int:
     """The rows of the embedding, with the tokens of all texts counted as used."""
-    sample = [] if dataset.tokenizer == WORD_LEVEL else ["".join(text) for text in corpus.sample(dataset)]
-    made = tokenizer.make(dataset.tokenizer, corpus.texts(dataset), sample, corpus.closed(dataset))
+    sample = (
+        []
+        if dataset.tokenizer == WORD_LEVEL
+        else ["".join(text) for text in corpus.sample_biographies(dataset)]
+    )
+    made = tokenizer.make_tokenizer(
+        dataset.tokenizer, corpus.vocabulary_texts(dataset), sample, corpus.has_closed_vocabulary(dataset)
+    )
     return made.get_vocab_size()
 
 
-def own_seeds(study: Study, cells: Mapping[tuple[Run, ...], Cell]) -> dict[Cell, list[int]]:
+def requested_seeds(
+    study: Study, cells: Mapping[tuple[Run, ...], PlannedCell]
+) -> dict[PlannedCell, list[int]]:
     """The seeds that a study asks for, of each of its cells."""
-    found: dict[Cell, list[int]] = {}
+    found: dict[PlannedCell, list[int]] = {}
     for name in study.experiments:
         for runs in study.models(name):
             seeds = found.setdefault(cells[tuple(replace(run, seed=0) for run in runs)], [])
@@ -66,6 +80,6 @@ def own_seeds(study: Study, cells: Mapping[tuple[Run, ...], Cell]) -> dict[Cell,
     return found
 
 
-def study_seconds(seeds: Mapping[Cell, Sequence[int]]) -> float:
+def study_seconds(seeds: Mapping[PlannedCell, Sequence[int]]) -> float:
     """Of all runs, where none is there yet, one cell after the other."""
     return sum(cell.whole_seconds(len(own)) for cell, own in seeds.items())

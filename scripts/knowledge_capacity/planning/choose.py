@@ -12,13 +12,13 @@ from itertools import pairwise
 import pulp
 from scipy import stats
 
-from ..experiments.claims import LEAST_SEEDS
-from .needs import Cell, Need
+from ..verdicts.claims import LEAST_SEEDS
+from .needs import ClaimNeed, PlannedCell
 
 GAP = 0.01  # of the optimum that a plan may miss, where the solver takes long
 TIME = 60  # seconds for each of two programmes
 
-Seeds = Mapping[Cell, Sequence[int]]
+Seeds = Mapping[PlannedCell, Sequence[int]]
 Left = Mapping[str, float | None]  # by run
 
 
@@ -29,14 +29,14 @@ class Plan:
     seconds: by the clock, at most. optimal: whether no plan is worth more than GAP above it.
     """
 
-    seeds: dict[Cell, list[int]]
-    judged: list[Need]
+    seeds: dict[PlannedCell, list[int]]
+    judged: list[ClaimNeed]
     seconds: float
     optimal: bool
 
 
-def choose(
-    needs: Sequence[Need],
+def choose_runs(
+    needs: Sequence[ClaimNeed],
     seeds: Seeds,
     budget: float,
     at_once: int = 1,
@@ -74,8 +74,8 @@ def choose(
         enough = need.least and all(len(seeds[cell]) >= LEAST_SEEDS for cell in need.least)
         second = [take[cell, seeds[cell][LEAST_SEEDS - 1]] for cell in need.least] if enough else []
         rules += [one <= taken for taken in second] or [one == 0]
-    uses: dict[Cell, float] = dict.fromkeys(cells, 1 / len(cells))
-    about: dict[Cell, list[pulp.LpVariable]] = {cell: [] for cell in cells}
+    uses: dict[PlannedCell, float] = dict.fromkeys(cells, 1 / len(cells))
+    about: dict[PlannedCell, list[pulp.LpVariable]] = {cell: [] for cell in cells}
     for need, one in zip(needs, judged, strict=True):
         for cell in need.cells:
             uses[cell] += (2.0 if cell in need.least else 1.0) / len(need.cells)
@@ -85,11 +85,13 @@ def choose(
             take[cell, seeds[cell][0]] <= pulp.lpSum(claims) for cell, claims in about.items() if seeds[cell]
         ]
     worth = pulp.lpSum(
-        uses[cell] * narrowed(i) * take[cell, seed] for cell in cells for i, seed in enumerate(seeds[cell])
+        uses[cell] * interval_narrowing(i) * take[cell, seed]
+        for cell in cells
+        for i, seed in enumerate(seeds[cell])
     )
 
-    proved, most, _ = _solve(pulp.lpSum(judged), rules)
-    best, _, values = _solve(worth, [*rules, pulp.lpSum(judged) >= most])
+    proved, most, _ = _solve_program(pulp.lpSum(judged), rules)
+    best, _, values = _solve_program(worth, [*rules, pulp.lpSum(judged) >= most])
     taken = {key: values.get(one.name, 0.0) > 0.5 for key, one in take.items()}
     chosen = {cell: some for cell in cells if (some := [seed for seed in seeds[cell] if taken[cell, seed]])}
     done = [need for need, one in zip(needs, judged, strict=True) if values.get(one.name, 0.0) > 0.5]
@@ -98,9 +100,11 @@ def choose(
     return Plan(chosen, done, seconds, proved and best)
 
 
-def added_seconds(cell: Cell, seeds: Sequence[int], left: Left) -> dict[tuple[Cell, int], float]:
+def added_seconds(
+    cell: PlannedCell, seeds: Sequence[int], left: Left
+) -> dict[tuple[PlannedCell, int], float]:
     """Seconds that each seed of a cell adds to those before it."""
-    found: dict[tuple[Cell, int], float] = {}
+    found: dict[tuple[PlannedCell, int], float] = {}
     shares: list[float] = []
     for seed in seeds:
         before = cell.seconds(shares)
@@ -110,21 +114,21 @@ def added_seconds(cell: Cell, seeds: Sequence[int], left: Left) -> dict[tuple[Ce
     return found
 
 
-def narrowed(seed: int) -> float:
+def interval_narrowing(seed: int) -> float:
     """What seed number `seed`, from 0, is worth: the share by which it narrows a 95 % interval over the seeds before.
 
     The first tells a value without an interval, and counts like the second.
     """
     if seed < LEAST_SEEDS:
         return 1.0
-    return 1.0 - _width(seed + 1) / _width(seed)
+    return 1.0 - _interval_width(seed + 1) / _interval_width(seed)
 
 
-def _width(seeds: int) -> float:
+def _interval_width(seeds: int) -> float:
     return float(stats.t.ppf(0.975, seeds - 1) / seeds**0.5)
 
 
-def _solve(
+def _solve_program(
     goal: pulp.LpAffineExpression, rules: Sequence[pulp.LpConstraint]
 ) -> tuple[bool, float, dict[str, float]]:
     """Whether the optimum was reached within GAP, the goal's value, and the variables' by name."""

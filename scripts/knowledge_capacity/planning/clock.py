@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ..console import duration
+from ..console import format_duration
 
 RESERVE = 75.0  # seconds to save, measure and publish in
 LEAST_SHARE = 0.6  # of a short time that is for training
@@ -39,6 +39,8 @@ class Clock:
 
     def account(self) -> str:
         """Where the time went, in words."""
-        spent = ", ".join(f"{name} {duration(seconds)}" for name, seconds in self.stages.items())
-        rest = f"{duration(self.left)} left" if self.left >= 0 else f"{duration(-self.left)} over"
-        return f"of {duration(60 * self.minutes)}: {spent}; {rest}"
+        spent = ", ".join(f"{name} {format_duration(seconds)}" for name, seconds in self.stages.items())
+        rest = (
+            f"{format_duration(self.left)} left" if self.left >= 0 else f"{format_duration(-self.left)} over"
+        )
+        return f"of {format_duration(60 * self.minutes)}: {spent}; {rest}"

@@ -18,15 +18,15 @@ import pandas as pd
 import torch
 from scipy.optimize import nnls
 
-from ..capacity import conditions
 from ..files import UserError, write_json
-from .rates import CPU, GPU, LAYERS, Habit, Rates, Work
+from ..measurements import filters
+from .rates import CPU, GPU, LAYERS, DeviceUsage, Rates, TrainingWork
 
 LEAST_SECONDS = 2.0  # of training: what a shorter run took says more about its start
 SPREAD = 0.1  # where no run can be left out
 TABLES = (Path("results/measurements.parquet"), Path("results/published/measurements.parquet"))
 PROBED = Path("results/benchmarks/probe.json")  # by make budget OPTIONS=--probe, on a processor
-STACKED = Path("results/benchmarks/stacks.json")  # by scripts/benchmark.py stacks, on a GPU
+STACKED = Path("results/benchmarks/stacks.json")  # by scripts/commands/benchmark.py stacks, on a GPU
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,10 @@ class Timing:
     seconds: float
 
     @property
-    def work(self) -> Work:
+    def work(self) -> TrainingWork:
         """Of the step."""
         tokens = self.batch_size * self.window
-        return Work(1.0 + self.layers, tokens, 6.0 * self.n_parameters * tokens)
+        return TrainingWork(1.0 + self.layers, tokens, 6.0 * self.n_parameters * tokens)
 
 
 # Alone on the GPU, bf16, captured steps (docs/speed.md). The third on an H200, which has the same processor.
@@ -55,7 +55,7 @@ _H100 = [
 ]
 
 
-def known_rates(device: str | None) -> Rates:
+def device_rates(device: str | None) -> Rates:
     """The rates of an H100, of a processor by measurements, or of this machine by what was timed on it.
 
     Raises UserError where nothing tells them.
@@ -64,7 +64,7 @@ def known_rates(device: str | None) -> Rates:
         return h100_rates()
     if device is None and (found := local_rates()):
         return found
-    tables = [conditions.measurements(file) for file in TABLES if file.is_file()]
+    tables = [filters.read_selected_measurements(file) for file in TABLES if file.is_file()]
     if not tables or (device is None and torch.cuda.is_available()):
         raise UserError(
             "nothing says what training costs here. Time this machine first: make budget OPTIONS=--probe."
@@ -129,7 +129,7 @@ def measured_rates(table: pd.DataFrame, device: str | None = None) -> Rates:
     runs = known[name].drop_duplicates("run")
     runs = runs[(runs.train_seconds >= LEAST_SECONDS) & runs.diverged.isna()]
     layer_steps = runs.train_steps * (1 + runs.layers.fillna(LAYERS))
-    works = list(map(Work, layer_steps, runs.train_tokens, runs.train_flops))
+    works = list(map(TrainingWork, layer_steps, runs.train_tokens, runs.train_flops))
     return fit_rates(name, works, runs.train_seconds.tolist(), CPU)
 
 
@@ -138,12 +138,14 @@ def h100_rates() -> Rates:
     return timed_rates("NVIDIA H100", _H100, GPU)
 
 
-def timed_rates(device: str, timings: Sequence[Timing], habit: Habit) -> Rates:
+def timed_rates(device: str, timings: Sequence[Timing], habit: DeviceUsage) -> Rates:
     """The rates that fit what steps took. Raises UserError for fewer than three."""
     return fit_rates(device, [one.work for one in timings], [one.seconds for one in timings], habit)
 
 
-def fit_rates(device: str, works: Sequence[Work], seconds: Sequence[float], habit: Habit) -> Rates:
+def fit_rates(
+    device: str, works: Sequence[TrainingWork], seconds: Sequence[float], habit: DeviceUsage
+) -> Rates:
     """The rates that fit what work took. Raises UserError for fewer than three."""
     if len(works) < 3:
         raise UserError(

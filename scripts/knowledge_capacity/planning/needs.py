@@ -12,21 +12,22 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from ..capacity.columns import add_columns
-from ..capacity.measure import described
-from ..capacity.measurement import DATA_LIMITED, SCHEMA
-from ..experiments import claims, output
-from ..experiments.claims import Claim, Missing
-from ..specs import Quantizer, Questions, Run, to_json
-from ..study import Study
-from .rates import Rates, Work, cell_seconds
+from ..figures.experiment import load_experiment
+from ..measurements.columns import add_columns
+from ..measurements.measurement_table import DATA_LIMITED, SCHEMA
+from ..measuring.result_row import describe_run
+from ..specs import Extraction, Quantizer, Run, to_json
+from ..study.study import Study
+from ..verdicts import claims
+from ..verdicts.claims import Claim, NotMeasured
+from .rates import Rates, TrainingWork, cell_seconds
 
 BITS = {1000: 2.0, 100: 1.0}  # per parameter, by exposures; a logarithmic line between and beyond
 OFF = 0.01  # by which seeds are made to differ
 
 
 @dataclass(frozen=True)
-class Cell:
+class PlannedCell:
     """A model of a study: all its learning rates, with any seed. runs: of seed 0, one a learning rate.
 
     work: of training one of its runs. rates: of the device that it is planned for. measuring: how many jobs make and
@@ -35,7 +36,7 @@ class Cell:
 
     runs: tuple[Run, ...]
     n_parameters: int
-    work: Work
+    work: TrainingWork
     rates: Rates
     measuring: int = 1
 
@@ -63,7 +64,7 @@ class Cell:
     def supposed_bits(self) -> float:
         """What it would learn if the paper's law held and its dataset were hardly a limit."""
         dataset, recipe = self.runs[0].dataset, self.runs[0].recipe
-        return min(_per_parameter(recipe.exposures) * self.n_parameters, 0.95 * dataset.bits_max)
+        return min(_bits_per_parameter(recipe.exposures) * self.n_parameters, 0.95 * dataset.bits_max)
 
     @property
     def limited(self) -> bool:
@@ -72,13 +73,13 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Need:
+class ClaimNeed:
     """A claim, the cells that it is about, and those of them that will do, none where no choice of them would."""
 
     experiment: str
     claim: Claim
-    cells: tuple[Cell, ...]
-    least: tuple[Cell, ...]
+    cells: tuple[PlannedCell, ...]
+    least: tuple[PlannedCell, ...]
 
     @property
     def seconds(self) -> float:
@@ -86,28 +87,30 @@ class Need:
         return sum(cell.whole_seconds(claims.LEAST_SEEDS) for cell in self.least)
 
 
-def needs(study: Study, cells: dict[tuple[Run, ...], Cell]) -> list[Need]:
+def find_claim_needs(study: Study, cells: dict[tuple[Run, ...], PlannedCell]) -> list[ClaimNeed]:
     """What the claims of a study's experiments need. cells: by their runs of seed 0."""
     found = []
     for name, experiment in study.experiments.items():
         own = list(dict.fromkeys(cells[runs] for runs in study.models(name, [0])))
         named = study.config.quantizers | study.config.extractions
         variants = {study.config.variant(key): named.get(key) for key in experiment.variants}
-        for claim in getattr(output.module_of(name), "CLAIMS", ()):
+        for claim in load_experiment(name).claims:
 
             def enough(
-                some: Iterable[Cell],
+                some: Iterable[PlannedCell],
                 claim: Claim = claim,
                 name: str = name,
-                variants: dict[str, Quantizer | Questions | None] = variants,
+                variants: dict[str, Quantizer | Extraction | None] = variants,
             ) -> bool:
-                return answered(claim, supposed(some, name, variants))
+                return is_answerable(claim, simulate_measurements(some, name, variants))
 
-            found.append(Need(name, claim, tuple(own), tuple(fewest(own, enough))))
+            found.append(ClaimNeed(name, claim, tuple(own), tuple(fewest_cells(own, enough))))
     return found
 
 
-def fewest(cells: Sequence[Cell], enough: Callable[[Iterable[Cell]], bool]) -> list[Cell]:
+def fewest_cells(
+    cells: Sequence[PlannedCell], enough: Callable[[Iterable[PlannedCell]], bool]
+) -> list[PlannedCell]:
     """A choice that is enough and that nothing can be left out of, without the dearest as far as possible.
 
     Empty where there is none. Models that their dataset would limit are left out first, if need be: as the best of
@@ -125,19 +128,19 @@ def fewest(cells: Sequence[Cell], enough: Callable[[Iterable[Cell]], bool]) -> l
     return kept
 
 
-def answered(claim: Claim, rows: pd.DataFrame) -> bool:
+def is_answerable(claim: Claim, rows: pd.DataFrame) -> bool:
     """Whether a claim can be judged by these measurements: a quantity, of two seeds, that more people cannot change."""
     try:
         found = claim.measure(rows) if len(rows) else None
-    except Missing:
+    except NotMeasured:
         return False
     if not found or found.seeds < claims.LEAST_SEEDS or not math.isfinite(found.value.mean):
         return False
     return not claim.open_to_more_people(found)
 
 
-def supposed(
-    cells: Iterable[Cell], experiment: str, variants: Mapping[str, Quantizer | Questions | None]
+def simulate_measurements(
+    cells: Iterable[PlannedCell], experiment: str, variants: Mapping[str, Quantizer | Extraction | None]
 ) -> pd.DataFrame:
     """Measurements of two seeds of these cells, as they would be if the paper's law held for all."""
     record: dict[str, Any] = dict.fromkeys(("precision", "device", "engine", "code", "python", "torch"), "")
@@ -147,24 +150,24 @@ def supposed(
         for seed in range(claims.LEAST_SEEDS):
             run = replace(cell.runs[0], seed=seed)
             asked = {"experiments": [experiment], "lr_tried": [run.recipe.lr], "lr_best": True}
-            base = {**described(run, record, cell.n_parameters, ""), **asked}
+            base = {**describe_run(run, record, cell.n_parameters, ""), **asked}
             learned = (1 + OFF * seed) * cell.supposed_bits
             for variant, spec in variants.items():
-                rows.append({**base, **_learned(learned, cell), "variant": variant})
+                rows.append({**base, **_learned_columns(learned, cell), "variant": variant})
                 if spec:
                     rows[-1] |= {"variant_spec": to_json(spec), "quantized": ["*"]}
-                if isinstance(spec, Questions):
+                if isinstance(spec, Extraction):
                     rows[-1] |= {"accuracy_by_attribute": [("all", 0.5)]}
     return add_columns(pa.Table.from_pylist(rows, schema=SCHEMA).to_pandas()) if rows else pd.DataFrame()
 
 
-def _per_parameter(exposures: int) -> float:
+def _bits_per_parameter(exposures: int) -> float:
     (many, most), (few, least) = BITS.items()
     slope = (most - least) / math.log(many / few)
     return max(0.1, least + slope * math.log(max(1, exposures) / few))
 
 
-def _learned(bits: float, cell: Cell) -> dict[str, Any]:
+def _learned_columns(bits: float, cell: PlannedCell) -> dict[str, Any]:
     """The columns of what was learned; all of it as values, spread over one attribute."""
     dataset = cell.runs[0].dataset
     return {

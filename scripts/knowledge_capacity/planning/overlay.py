@@ -6,15 +6,15 @@ from typing import Any
 
 import yaml
 
-from ..study import Study
+from ..study.study import Study
 from .cells import Cells
-from .needs import Cell
+from .needs import PlannedCell
 
 HEAD = "# Written by the planner. Merged over the files that were planned from.\n"
 
 
-def write_overlay(
-    study: Study, cells: Cells, seeds: Mapping[Cell, Sequence[int]], idle: Collection[str] = ()
+def format_overlay(
+    study: Study, cells: Cells, seeds: Mapping[PlannedCell, Sequence[int]], idle: Collection[str] = ()
 ) -> str:
     """The YAML of a study of these seeds of its cells. idle: experiments that are left out."""
     experiments: dict[str, Any] = dict.fromkeys(study.config.experiments)

@@ -18,7 +18,7 @@ LAYERS = 2  # of a model that does not say how many it has
 
 
 @dataclass(frozen=True)
-class Work:
+class TrainingWork:
     """What training has to do. flops: 6 · parameters · tokens.
 
     layer_steps: updates · (1 + layers), for a device works through one layer after the other, and then updates.
@@ -32,7 +32,7 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Habit:
+class DeviceUsage:
     """How a kind of device is used. stack: how many runs of a cell are trained in one step at most.
 
     Seconds: start: of a job before it has its data. compiling: of the step of a stack. measuring: of a run.
@@ -50,8 +50,8 @@ class Habit:
 
 
 # an H100's, by docs/speed.md, but for measuring, which is guessed; and of two cores, the median of the published runs
-GPU = Habit(stack=MOST, start=10.0, compiling=25.0, measuring=5.0)
-CPU = Habit(stack=1, start=4.0, compiling=0.0, measuring=0.1)
+GPU = DeviceUsage(stack=MOST, start=10.0, compiling=25.0, measuring=5.0)
+CPU = DeviceUsage(stack=1, start=4.0, compiling=0.0, measuring=0.1)
 
 
 @dataclass(frozen=True)
@@ -67,17 +67,17 @@ class Rates:
     per_flop: float
     spread: float
     runs: int
-    habit: Habit
+    habit: DeviceUsage
 
-    def seconds(self, work: Work) -> float:
+    def seconds(self, work: TrainingWork) -> float:
         """Of the steps of a run."""
         return self.per_layer_step * work.layer_steps + self.arithmetic(work)
 
-    def arithmetic(self, work: Work) -> float:
+    def arithmetic(self, work: TrainingWork) -> float:
         """Of its tokens and operations alone."""
         return self.per_token * work.tokens + self.per_flop * work.flops
 
-    def stack_seconds(self, work: Work, left: Sequence[float]) -> float:
+    def stack_seconds(self, work: TrainingWork, left: Sequence[float]) -> float:
         """Of the steps of a stack. work: of a whole run. left: of each run, the share that is not trained yet.
 
         The layers of one run, until the last one ends, and the tokens and operations of all.
@@ -89,7 +89,7 @@ class Rates:
         return math.exp(HELD_OUT * self.spread)
 
 
-def work_of(run: Run, n_parameters: float) -> Work:
+def training_work(run: Run, n_parameters: float) -> TrainingWork:
     """What training a run takes, with 6 · parameters operations a token."""
     model, recipe = run.architecture, run.recipe
     tokens = training_words(run.dataset, recipe)
@@ -99,15 +99,15 @@ def work_of(run: Run, n_parameters: float) -> Work:
     plain = recipe.optimizer == "adamw" and recipe.precision != "fp16" and not recipe.qat
     if isinstance(model, Architecture) and plain:
         stack = worthwhile_size(recipe.batch_size, recipe.window, model.width)
-    return Work((1 + layers) * steps, tokens, 6.0 * n_parameters * tokens, stack)
+    return TrainingWork((1 + layers) * steps, tokens, 6.0 * n_parameters * tokens, stack)
 
 
-def stack_size(work: Work, rates: Rates) -> int:
+def stack_size(work: TrainingWork, rates: Rates) -> int:
     """How many runs of a cell are trained in one step on a device, at most."""
     return min(work.stack, rates.habit.stack)
 
 
-def cell_seconds(work: Work, left: Sequence[float], rates: Rates) -> float:
+def cell_seconds(work: TrainingWork, left: Sequence[float], rates: Rates) -> float:
     """Of a job that trains runs of one cell, in stacks one after the other, whose step is compiled once.
 
     work: of a whole run. left: for each run, the share of it that is not trained yet, above 0.

@@ -6,23 +6,23 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from ..bits.workflow import STOPPED, snakemake
-from ..capacity import measurement, places
-from ..console import duration
-from ..report.publish import publish
+from ..console import format_duration
+from ..measurements import locations, measurement_table
+from ..report.publish import publish_measurements
+from ..study.running import STOPPED, run_snakemake
 from .clock import Clock
-from .needs import Cell
+from .needs import PlannedCell
 from .slices import (
     Chosen,
     Slice,
-    State,
-    choose_begun,
-    choose_fitting,
-    chosen_study,
+    SliceState,
+    choose_fitting_seeds,
+    choose_starting_seeds,
     collect_rows,
-    leave_out,
+    exclude_runs,
     read_state,
     run_slugs,
+    temporary_study,
 )
 
 ROUND = 15.0  # seconds: Snakemake starts, looks at what is there, and has people and tokenizer made
@@ -32,7 +32,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Place:
+class RunEnvironment:
     """Where runs are made. at_once: cells that are trained at a time. folder: of what is published.
 
     factor: by which training may take longer than predicted.
@@ -43,14 +43,14 @@ class Place:
     at_once: int
     factor: float
     folder: Path
-    states: dict[str, State] = field(default_factory=dict)  # of slices, until something is made
+    states: dict[str, SliceState] = field(default_factory=dict)  # of slices, until something is made
 
     def published(self) -> pa.Table | None:
         """The measurements that are published."""
-        file = self.folder / places.NAME
-        return measurement.read(file) if file.is_file() else None
+        file = self.folder / locations.NAME
+        return measurement_table.read_measurements(file) if file.is_file() else None
 
-    def state(self, slice_: Slice) -> State:
+    def state(self, slice_: Slice) -> SliceState:
         """What there is of a slice."""
         if slice_.name not in self.states:
             self.states[slice_.name] = read_state(slice_, self.published())
@@ -59,12 +59,12 @@ class Place:
     def make(self, slice_: Slice, seeds: Chosen, seconds: float) -> int:
         """Train and measure seeds of a slice, as long as there is time; the exit status of Snakemake."""
         self.states.clear()
-        with chosen_study(slice_, seeds) as (overlays, study):
-            return snakemake(overlays, self.profile, self.cores, study.measurements(), max(0.0, seconds))
+        with temporary_study(slice_, seeds) as (overlays, study):
+            return run_snakemake(overlays, self.profile, self.cores, study.measurements(), max(0.0, seconds))
 
 
 @dataclass(frozen=True)
-class Round:
+class TrainingRound:
     """What is made next. seconds: that it takes at most. fits: whether it is expected to be done in the time."""
 
     slice_: Slice
@@ -73,11 +73,11 @@ class Round:
     fits: bool
 
 
-def fill_time(slices: Sequence[Slice], place: Place, clock: Clock, say: Say) -> list[str]:
+def fill_time(slices: Sequence[Slice], place: RunEnvironment, clock: Clock, say: Say) -> list[str]:
     """Train, measure and publish what fits in the time, and say what was done; returns the runs that failed."""
     failed: list[str] = []
     tried: dict[str, set[str]] = {slices[0].name: set()}  # runs, by slice
-    while one := next_round([leave_out(slice_, failed) for slice_ in slices], place, clock):
+    while one := choose_next_round([exclude_runs(slice_, failed) for slice_ in slices], place, clock):
         tried.setdefault(one.slice_.name, set()).update(run_slugs(one.seeds))
         say(describe_round(one, clock))
         with clock.stage("training"):
@@ -92,12 +92,17 @@ def fill_time(slices: Sequence[Slice], place: Place, clock: Clock, say: Say) -> 
         state, runs = finish_slice(slice_, place, clock, say), tried[slice_.name]
         lines += describe_result(slice_, state, runs)
     states = [(slice_, place.state(slice_)) for slice_ in slices]
-    for line in [*lines, *list_under_way(states), *list_next(states), f"time {clock.account()}"]:
+    for line in [
+        *lines,
+        *list_runs_under_way(states),
+        *list_remaining_work(states),
+        f"time {clock.account()}",
+    ]:
         say(f"slices: {line}")
     return failed
 
 
-def next_round(slices: Sequence[Slice], place: Place, clock: Clock) -> Round | None:
+def choose_next_round(slices: Sequence[Slice], place: RunEnvironment, clock: Clock) -> TrainingRound | None:
     """What tells most of what can be made in the time, by the first slice with anything that can.
 
     Where nothing can, what is to be begun, if there is time to come well beyond its first step. None where there is
@@ -112,18 +117,20 @@ def next_round(slices: Sequence[Slice], place: Place, clock: Clock) -> Round | N
             if not place.state(slice_).unfinished(slice_.seeds):
                 continue
             unfinished.append(slice_)
-            seeds, needed = choose_fitting(slice_, place.state(slice_), seconds / place.factor, place.at_once)
+            seeds, needed = choose_fitting_seeds(
+                slice_, place.state(slice_), seconds / place.factor, place.at_once
+            )
             if seeds:
-                return Round(slice_, seeds, needed, fits=True)
+                return TrainingRound(slice_, seeds, needed, fits=True)
         for slice_ in unfinished:
             state = place.state(slice_)
-            seeds = choose_begun(slice_, state, place.at_once)
+            seeds = choose_starting_seeds(slice_, state, place.at_once)
             if seconds > 2 * max(cell.rates.habit.until_first_step for cell in seeds):
-                return Round(slice_, seeds, state.seconds(seeds), fits=False)
+                return TrainingRound(slice_, seeds, state.seconds(seeds), fits=False)
     return None
 
 
-def finish_slice(slice_: Slice, place: Place, clock: Clock, say: Say) -> State:
+def finish_slice(slice_: Slice, place: RunEnvironment, clock: Clock, say: Say) -> SliceState:
     """Measure what is trained of a slice, and publish what is measured."""
     with clock.stage("measuring"):
         state = place.state(slice_)
@@ -133,12 +140,12 @@ def finish_slice(slice_: Slice, place: Place, clock: Clock, say: Say) -> State:
     with clock.stage("publishing"):
         published = place.published()
         table = collect_rows(slice_, state, published)
-        if is_new(table, published):
-            publish(table, place.folder, say)
+        if has_new_measurements(table, published):
+            publish_measurements(table, place.folder, say)
     return state
 
 
-def is_new(table: pa.Table, published: pa.Table | None) -> bool:
+def has_new_measurements(table: pa.Table, published: pa.Table | None) -> bool:
     """Whether some measurements are not published, or not for all that they are asked for."""
     known = {
         (row["run"], row["variant"], experiment)
@@ -152,7 +159,7 @@ def is_new(table: pa.Table, published: pa.Table | None) -> bool:
     )
 
 
-def describe_round(one: Round, clock: Clock) -> str:
+def describe_round(one: TrainingRound, clock: Clock) -> str:
     """What is made next, in words."""
     runs = len(run_slugs(one.seeds))
     what = (
@@ -160,18 +167,18 @@ def describe_round(one: Round, clock: Clock) -> str:
     )
     cells = "".join(f"\n  {name_cell(cell, own)}" for cell, own in one.seeds.items())
     return (
-        f"slices: {one.slice_.name}: {what}, which take about {duration(one.seconds)}; there are "
-        f"{duration(clock.until_stop)} for training{cells}"
+        f"slices: {one.slice_.name}: {what}, which take about {format_duration(one.seconds)}; there are "
+        f"{format_duration(clock.until_stop)} for training{cells}"
     )
 
 
-def name_cell(cell: Cell, seeds: Sequence[int]) -> str:
+def name_cell(cell: PlannedCell, seeds: Sequence[int]) -> str:
     """A cell by its dataset, architecture and recipe, with seeds."""
     rates = f", {len(cell.runs)} learning rates" if len(cell.runs) > 1 else ""
     return f"{cell.runs[0].slug.rpartition('/')[0]}{rates}, seeds {', '.join(map(str, seeds))}"
 
 
-def describe_result(slice_: Slice, state: State, tried: set[str]) -> Iterator[str]:
+def describe_result(slice_: Slice, state: SliceState, tried: set[str]) -> Iterator[str]:
     """What has come of a slice, in lines. tried: the runs of its rounds."""
     if tried:
         yield f"{slice_.name}: {len(tried & state.here)} of {len(tried)} runs made"
@@ -184,18 +191,18 @@ def describe_result(slice_: Slice, state: State, tried: set[str]) -> Iterator[st
         )
 
 
-def list_under_way(states: Sequence[tuple[Slice, State]]) -> Iterator[str]:
+def list_runs_under_way(states: Sequence[tuple[Slice, SliceState]]) -> Iterator[str]:
     """What has been begun and not ended, a line for each cell."""
     lines: dict[str, str] = {}
     for slice_, state in states:
         for cell, own in state.under_way(slice_.seeds).items():
             shares = [state.left[run] or 0.0 for run in run_slugs({cell: own})]
-            done = f"{1 - sum(shares) / len(shares):.0%}, {duration(state.seconds({cell: own}))} more"
+            done = f"{1 - sum(shares) / len(shares):.0%}, {format_duration(state.seconds({cell: own}))} more"
             lines.setdefault(name_cell(cell, own), done)
     return (f"under way: {name}: {line}" for name, line in lines.items())
 
 
-def list_next(states: Sequence[tuple[Slice, State]]) -> Iterator[str]:
+def list_remaining_work(states: Sequence[tuple[Slice, SliceState]]) -> Iterator[str]:
     """How much is left of each slice that those before it do not make."""
     counted: set[str] = set()
     for slice_, state in states:
@@ -203,4 +210,4 @@ def list_next(states: Sequence[tuple[Slice, State]]) -> Iterator[str]:
         counted |= {run for run, share in state.left.items() if share is not None}
         if seeds := new.unfinished(slice_.seeds):
             runs = sum(share is not None for share in new.left.values())
-            yield f"next: {slice_.name}: {runs} runs in {duration(new.seconds(seeds))}"
+            yield f"next: {slice_.name}: {runs} runs in {format_duration(new.seconds(seeds))}"

@@ -14,10 +14,10 @@ FORMAT = torch.float8_e4m3fn
 
 def quantize_matrix(weight: Tensor, quantizer: Quantizer) -> tuple[Tensor, float]:
     """The weight (rows, columns) as it reads back from its codes, and the bits it takes, scales included."""
-    return grid.by_groups(weight, quantizer, _read_back)
+    return grid.quantize_by_group(weight, quantizer, _fake_quantize_groups)
 
 
-def _read_back(groups: Tensor, _: Quantizer) -> Tensor:
+def _fake_quantize_groups(groups: Tensor, _: Quantizer) -> Tensor:
     most = torch.finfo(FORMAT).max
-    scale = grid.scale(groups.abs().amax(dim=1, keepdim=True) / most)
+    scale = grid.round_scale(groups.abs().amax(dim=1, keepdim=True) / most)
     return (groups / scale).clamp(-most, most).to(FORMAT).float() * scale

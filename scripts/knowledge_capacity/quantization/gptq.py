@@ -22,11 +22,11 @@ from ..models.decoder import Decoder
 from ..models.experts import Mixture
 from ..models.loss import logits
 from ..specs import Quantizer
-from . import calibration, grid, rtn, variants
-from .quiet import quiet
+from . import gptq_data, grid, rtn, variants
+from .quiet import suppress_warnings
 
 os.environ.setdefault("LLM_COMPRESSOR_LOG_DISABLED", "true")
-with quiet():
+with suppress_warnings():
     from compressed_tensors.quantization import QuantizationArgs  # type: ignore[import-untyped]
     from llmcompressor.modifiers.gptq.gptq_quantize import quantize_weight
     from llmcompressor.observers import Observer
@@ -58,17 +58,17 @@ class Site:
 
 
 def quantize_model(
-    source: variants.Source, names: list[str], quantizer: Quantizer, say: Callable[[str], None]
+    source: variants.CalibrationSource, names: list[str], quantizer: Quantizer, say: Callable[[str], None]
 ) -> dict[str, Tensor]:
     """The matrices of these names as they read back.
 
     Raises UserError where the model holds them in other ways than as linear layers or the study's experts.
     """
-    model, stream = calibration.load(source)
+    model, stream = gptq_data.load_model_and_stream(source)
     window = source.run.recipe.window
     by_gptq = set(names) - store.saved_weights(model)[1]  # the others are embeddings and head
-    found = sites(model, by_gptq)
-    batches = calibration.batches(stream, quantizer.calibration_people, window, say)
+    found = find_sites(model, by_gptq)
+    batches = gptq_data.calibration_batches(stream, quantizer.calibration_people, window, say)
     quantize_sites(model.to(source.device), found, batches, quantizer)
     weights = store.saved_weights(model.cpu())[0]
     nearest = replace(quantizer, method="rtn")
@@ -78,7 +78,7 @@ def quantize_model(
     }
 
 
-def sites(model: nn.Module, names: set[str]) -> list[Site]:
+def find_sites(model: nn.Module, names: set[str]) -> list[Site]:
     """Where the matrices of these (saved) names are multiplied, in the order of the model's modules."""
     found = []
     if isinstance(model, Decoder):
@@ -107,9 +107,9 @@ def quantize_sites(model: nn.Module, found: list[Site], batches: list[Tensor], q
     batches: tokens (batch, window) each. Raises UserError for a module that the model never calls on them.
     """
     device = next(model.parameters()).device
-    for _, layer in groupby(found, key=lambda site: _layer(site.name)):
+    for _, layer in groupby(found, key=lambda site: _layer_name(site.name)):
         these = list(layer)
-        with _watched(these):
+        with _watch_inputs(these):
             for batch in batches:
                 logits(model, batch.to(device).long())
         for site in these:
@@ -132,8 +132,10 @@ def quantize_stack(weight: Tensor, hessian: Tensor, quantizer: Quantizer) -> Ten
     diagonal = hessian.diagonal(dim1=1, dim2=2)
     mean = diagonal.mean(dim=1, keepdim=True).expand_as(diagonal)
     hessian = hessian + torch.diag_embed(torch.where(diagonal > 0, 0.0, mean.where(mean > 0, 1.0)))
-    scale, zero = _scales(weight, quantizer)
-    arguments = _arguments(quantizer, "group", group_size=quantizer.group_size or weight.shape[2])
+    scale, zero = _scales_and_zeros(weight, quantizer)
+    arguments = _quantization_arguments(
+        quantizer, "group", group_size=quantizer.group_size or weight.shape[2]
+    )
     library: Any = quantize_weight  # its signature says less than it returns
     found, _, _ = library(
         weight.detach().float().clone(), hessian, scale, zero, None, arguments, percdamp=DAMPENING
@@ -141,12 +143,12 @@ def quantize_stack(weight: Tensor, hessian: Tensor, quantizer: Quantizer) -> Ten
     return found
 
 
-def _scales(weight: Tensor, quantizer: Quantizer) -> tuple[Tensor, Tensor]:
+def _scales_and_zeros(weight: Tensor, quantizer: Quantizer) -> tuple[Tensor, Tensor]:
     """Scales and zero points of all groups, (experts, out, groups) each."""
     scales, zeros = [], []
-    for groups in grid.split(weight.flatten(0, 1), quantizer):
+    for groups in grid.split_groups(weight.flatten(0, 1), quantizer):
         if groups.numel():
-            arguments = _arguments(quantizer, "channel")
+            arguments = _quantization_arguments(quantizer, "channel")
             observer = Observer.load_from_registry(OBSERVER, base_name="weight", args=arguments)
             observer(groups.reshape(-1, groups.shape[-1]).detach().float())
             chosen = observer.get_qparams()
@@ -155,7 +157,7 @@ def _scales(weight: Tensor, quantizer: Quantizer) -> tuple[Tensor, Tensor]:
     return torch.cat(scales, dim=2), torch.cat(zeros, dim=2)
 
 
-def _arguments(quantizer: Quantizer, strategy: str, **others: int) -> QuantizationArgs:
+def _quantization_arguments(quantizer: Quantizer, strategy: str, **others: int) -> QuantizationArgs:
     return QuantizationArgs(
         num_bits=quantizer.bits,
         type="int",
@@ -170,7 +172,7 @@ def _arguments(quantizer: Quantizer, strategy: str, **others: int) -> Quantizati
 
 
 @contextmanager
-def _watched(these: list[Site]) -> Iterator[None]:
+def _watch_inputs(these: list[Site]) -> Iterator[None]:
     hooks = [site.module.register_forward_pre_hook(site.see) for site in these]
     try:
         yield
@@ -179,7 +181,7 @@ def _watched(these: list[Site]) -> Iterator[None]:
             hook.remove()
 
 
-def _layer(name: str) -> str:
+def _layer_name(name: str) -> str:
     """The name up to its first number: that of the layer, where models number them."""
     parts = name.split(".")
     number = next((i for i, part in enumerate(parts) if part.isdigit()), len(parts))

@@ -12,14 +12,14 @@ SCALE_BITS = 16  # scales are float16 in every method, so that comparisons are f
 SMALLEST = 2.0**-24  # the smallest positive float16; the scale of a group of zeros
 
 
-def by_groups(
+def quantize_by_group(
     weight: Tensor, quantizer: Quantizer, read_back: Callable[[Tensor, Quantizer], Tensor]
 ) -> tuple[Tensor, float]:
-    """The weight (rows, columns) as it reads back, and the bits it takes. read_back: as in `each_group`.
+    """The weight (rows, columns) as it reads back, and the bits it takes. read_back: as in `map_groups`.
 
     Raises UserError where a scale is more than float16 can store.
     """
-    found = each_group(weight, quantizer, read_back)
+    found = map_groups(weight, quantizer, read_back)
     if not found.isfinite().all():
         most = torch.finfo(torch.float16).max
         raise UserError(
@@ -29,7 +29,7 @@ def by_groups(
     return found, stored_bits(weight, quantizer)
 
 
-def each_group(
+def map_groups(
     weight: Tensor, quantizer: Quantizer, read_back: Callable[[Tensor, Quantizer], Tensor]
 ) -> Tensor:
     """The weight (rows, columns) as it reads back.
@@ -37,14 +37,14 @@ def each_group(
     read_back: takes groups (n, size), each row one, to what their codes stand for. The last group of a row is
     shorter where group_size does not divide the columns.
     """
-    whole, rest = split(weight, quantizer)
+    whole, rest = split_groups(weight, quantizer)
     found = [read_back(whole.reshape(-1, whole.shape[-1]), quantizer).view(len(weight), -1)]
     if rest.numel():
         found.append(read_back(rest, quantizer))
     return torch.cat(found, dim=1)
 
 
-def split(weight: Tensor, quantizer: Quantizer) -> tuple[Tensor, Tensor]:
+def split_groups(weight: Tensor, quantizer: Quantizer) -> tuple[Tensor, Tensor]:
     """The whole groups of a matrix, (rows, groups, size), and what is left of its rows, (rows, fewer)."""
     rows, columns = weight.shape
     size = min(quantizer.group_size or columns, columns)
@@ -52,7 +52,7 @@ def split(weight: Tensor, quantizer: Quantizer) -> tuple[Tensor, Tensor]:
     return weight[:, : columns - left].reshape(rows, -1, size), weight[:, columns - left :]
 
 
-def scale(wanted: Tensor) -> Tensor:
+def round_scale(wanted: Tensor) -> Tensor:
     """Scales as float16 stores them, in float32; infinite where it cannot.
 
     Nothing here looks at a value, so that training can round its weights in a captured graph.

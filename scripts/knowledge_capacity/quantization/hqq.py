@@ -8,9 +8,9 @@ from torch import Tensor
 
 from ..specs import Quantizer
 from . import grid
-from .quiet import quiet
+from .quiet import suppress_warnings
 
-with quiet():
+with suppress_warnings():
     from torchao.quantization.quant_primitives import (  # type: ignore[import-untyped]
         _choose_qparams_and_quantize_affine_hqq,
     )
@@ -18,10 +18,10 @@ with quiet():
 
 def quantize_matrix(weight: Tensor, quantizer: Quantizer) -> tuple[Tensor, float]:
     """The weight (rows, columns) as it reads back from its codes, and the bits it takes, scales included."""
-    return grid.by_groups(weight, quantizer, _read_back)
+    return grid.quantize_by_group(weight, quantizer, _fake_quantize_groups)
 
 
-def _read_back(groups: Tensor, quantizer: Quantizer) -> Tensor:
+def _fake_quantize_groups(groups: Tensor, quantizer: Quantizer) -> Tensor:
     _, scale, zero, _ = _choose_qparams_and_quantize_affine_hqq(
         groups,
         nbits=quantizer.bits,
@@ -34,7 +34,7 @@ def _read_back(groups: Tensor, quantizer: Quantizer) -> Tensor:
     # a group of equal weights has nothing to choose; as a scale, its value reads back
     level = groups[:, :1]
     even = (groups == level).all(dim=1, keepdim=True)
-    scale = grid.scale(scale.where(~even, level.abs()))
+    scale = grid.round_scale(scale.where(~even, level.abs()))
     zero = zero.where(~even, -level.sign()).half().float().clamp(-65504, 65504)
     codes = (groups / scale + zero).round().clamp(0, 2**quantizer.bits - 1)
     return (codes - zero) * scale

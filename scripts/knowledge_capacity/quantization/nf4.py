@@ -32,11 +32,11 @@ LEVELS = (
 
 def quantize_matrix(weight: Tensor, quantizer: Quantizer) -> tuple[Tensor, float]:
     """The weight (rows, columns) as it reads back from its codes, and the bits it takes, scales included."""
-    return grid.by_groups(weight, quantizer, _read_back)
+    return grid.quantize_by_group(weight, quantizer, _fake_quantize_groups)
 
 
-def _read_back(groups: Tensor, _: Quantizer) -> Tensor:
+def _fake_quantize_groups(groups: Tensor, _: Quantizer) -> Tensor:
     levels = torch.tensor(LEVELS, device=groups.device)
-    scale = grid.scale(groups.abs().amax(dim=1, keepdim=True))
+    scale = grid.round_scale(groups.abs().amax(dim=1, keepdim=True))
     codes = torch.bucketize(groups / scale, (levels[1:] + levels[:-1]) / 2)
     return levels[codes] * scale

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def suppress_warnings() -> Iterator[None]:
     """Leave out warnings, as those of torchao about GPU kernels that it cannot load on a CPU."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)

@@ -13,23 +13,23 @@ from . import grid
 
 def quantize_matrix(weight: Tensor, quantizer: Quantizer) -> tuple[Tensor, float]:
     """The weight (rows, columns) as it reads back from its codes, and the bits it takes, scales included."""
-    return grid.by_groups(weight, quantizer, _read_back)
+    return grid.quantize_by_group(weight, quantizer, _fake_quantize_groups)
 
 
-def read_back(weight: Tensor, quantizer: Quantizer) -> Tensor:
+def fake_quantize_matrix(weight: Tensor, quantizer: Quantizer) -> Tensor:
     """The weight (rows, columns) as it reads back, as training sees it; NaN where a scale is too large."""
-    return grid.each_group(weight, quantizer, _read_back)
+    return grid.map_groups(weight, quantizer, _fake_quantize_groups)
 
 
-def _read_back(groups: Tensor, quantizer: Quantizer) -> Tensor:
+def _fake_quantize_groups(groups: Tensor, quantizer: Quantizer) -> Tensor:
     if not quantizer.zero_point:
         most = 2 ** (quantizer.bits - 1) - 1
-        scale = grid.scale(groups.abs().amax(dim=1, keepdim=True) / most)
+        scale = grid.round_scale(groups.abs().amax(dim=1, keepdim=True) / most)
         return (groups / scale).round().clamp(-most, most) * scale
     most = 2**quantizer.bits - 1
     low = groups.amin(dim=1, keepdim=True).clamp_max(0)
     high = groups.amax(dim=1, keepdim=True).clamp_min(0)
-    scale = grid.scale((high - low) / most)
+    scale = grid.round_scale((high - low) / most)
     zero = (-low / scale).round().clamp(0, most)
     codes = ((groups / scale).round() + zero).clamp(0, most)
     return (codes - zero) * scale

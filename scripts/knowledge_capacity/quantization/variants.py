@@ -17,10 +17,10 @@ from typing import Literal
 from torch import Tensor
 
 from .. import layout, tensorfile
-from ..files import UserError, remake
+from ..files import UserError, remake_remedy
 from ..kept import KEY, MadeFrom
 from ..specs import Quantizer, Run, to_json
-from ..tensorfile import Damaged
+from ..tensorfile import DamagedFileError
 from . import grid
 
 FULL_BITS = 32
@@ -30,7 +30,7 @@ LAYER = re.compile(r"(?<=\.)\d+(?=\.)")
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredVariant:
     """A variant: its quantised matrices as they read back, and how it is stored.
 
     bits_per_weight: the mean over all weights of the model. spec: the quantizer, as JSON. quantized: the
@@ -43,7 +43,7 @@ class Stored:
     quantized: list[str] | None = None
 
 
-AS_TRAINED = Stored({}, float(FULL_BITS))
+AS_TRAINED = StoredVariant({}, float(FULL_BITS))
 
 
 def method_module(method: str) -> ModuleType:
@@ -52,7 +52,7 @@ def method_module(method: str) -> ModuleType:
 
 
 @dataclass(frozen=True)
-class Source:
+class CalibrationSource:
     """What a method with data needs: a run, the folder of results with its model and data, and where to compute."""
 
     run: Run
@@ -65,7 +65,7 @@ class Source:
         return self.results / layout.model_file(self.run)
 
 
-def quantizable(
+def quantizable_names(
     weights: dict[str, Tensor], outside: set[str], which: Literal["layers", "all"] = "layers"
 ) -> list[str]:
     """The names of the matrices that are quantised: those of the layers, or also embedding and head.
@@ -86,7 +86,7 @@ def quantize(
     weights: dict[str, Tensor],
     outside: set[str],
     quantizer: Quantizer,
-    source: Source | None = None,
+    source: CalibrationSource | None = None,
     say: Callable[[str], None] = print,
 ) -> tuple[dict[str, Tensor], float]:
     """The quantised matrices as they read back, and the mean stored bits per weight of the whole model.
@@ -94,7 +94,7 @@ def quantize(
     source: for gptq. say: is told what a user should know. Raises UserError for a model that the method
     cannot quantise.
     """
-    names = quantizable(weights, outside, quantizer.matrices)
+    names = quantizable_names(weights, outside, quantizer.matrices)
     if not names:
         raise UserError(
             f"{quantizer.slug}: this model has no matrices to quantise. Leave it out of experiments with "
@@ -114,12 +114,12 @@ def quantize(
     return matrices, stored / total
 
 
-def write(
+def write_variants(
     path: Path,
     weights: dict[str, Tensor],
     outside: set[str],
     quantizers: list[Quantizer],
-    source: Source | None = None,
+    source: CalibrationSource | None = None,
     say: Callable[[str], None] = print,
     made_from: MadeFrom | None = None,
 ) -> dict[str, float]:
@@ -134,30 +134,30 @@ def write(
         tensors |= {f"{quantizer.slug}/{name}": tensor for name, tensor in matrices.items()}
     specs = {quantizer.slug: to_json(quantizer) for quantizer in quantizers}
     header = {"bits_per_weight": stored, "specs": specs, KEY: made_from}
-    tensorfile.write(path, tensors, {HEADER: json.dumps(header)})
+    tensorfile.write_tensors(path, tensors, {HEADER: json.dumps(header)})
     return stored
 
 
 def is_current(path: Path, made_from: MadeFrom) -> bool:
     """Whether a file of variants is there, whole, and was made from this."""
     try:
-        return bool(json.loads(tensorfile.read(path)[1][HEADER])[KEY] == made_from)
-    except (Damaged, OSError, ValueError, KeyError, TypeError):
+        return bool(json.loads(tensorfile.read_tensors(path)[1][HEADER])[KEY] == made_from)
+    except (DamagedFileError, OSError, ValueError, KeyError, TypeError):
         return False
 
 
-def read(path: Path) -> dict[str, Stored]:
+def read_variants(path: Path) -> dict[str, StoredVariant]:
     """The variants in a file, by name."""
     try:
-        tensors, texts = tensorfile.read(path)
+        tensors, texts = tensorfile.read_tensors(path)
         header = json.loads(texts[HEADER])
         stored: dict[str, float] = header["bits_per_weight"]
         specs: dict[str, str] = header["specs"]
-    except (Damaged, OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path}: not a whole variants file ({error}). {remake(path)}") from error
+    except (DamagedFileError, OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: not a whole variants file ({error}). {remake_remedy(path)}") from error
     found = {}
     for variant, bits in stored.items():
         own = {n.removeprefix(f"{variant}/"): t for n, t in tensors.items() if n.startswith(f"{variant}/")}
         quantized = sorted({LAYER.sub("*", name) for name in own})
-        found[variant] = Stored(own, bits, specs[variant], quantized)
+        found[variant] = StoredVariant(own, bits, specs[variant], quantized)
     return found

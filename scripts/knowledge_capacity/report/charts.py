@@ -25,7 +25,7 @@ LEGEND = alt.Legend(
 )
 
 
-def capacity() -> dict[str, Any]:
+def capacity_chart() -> dict[str, Any]:
     """Bits learned against parameters, a dot for each row of `measurements` (of `facts`)."""
     guides = alt.Chart(alt.InlineData([{"ratio": ratio} for ratio in GUIDES]))
     lines = guides.mark_rule(strokeDash=[4, 4], color="gray", opacity=0.7, clip=True).encode(
@@ -41,9 +41,9 @@ def capacity() -> dict[str, Any]:
     )
     drawn = alt.Chart(alt.NamedData("measurements")).transform_filter("datum.y > 0")
     dots = drawn.mark_point(filled=True, size=50, strokeWidth=1.5, strokeOpacity=1).encode(
-        x=_axis(alt.X, "x", "Parameters P"),
-        y=_axis(alt.Y, "y", "Learned knowledge, bits"),
-        color=_colour(),
+        x=_log_axis(alt.X, "x", "Parameters P"),
+        y=_log_axis(alt.Y, "y", "Learned knowledge, bits"),
+        color=_color_encoding(),
         stroke=alt.value(alt.ExprRef("scale('color', datum.colour)")),  # stays where dots are hollow
         fillOpacity=alt.condition("datum.hollow", alt.value(0), alt.value(0.75)),
         tooltip=[
@@ -54,19 +54,19 @@ def capacity() -> dict[str, Any]:
     about = (
         "Learned knowledge in bits against parameters, a dot for each measurement; the table has the numbers"
     )
-    return _chart(alt.layer(lines, labels, _room(drawn), _coloured(dots)), about)
+    return _finish_chart(alt.layer(lines, labels, _padding_layer(drawn), _add_color(dots)), about)
 
 
-def training() -> dict[str, Any]:
+def training_chart() -> dict[str, Any]:
     """Loss against tokens, a line for each run. Rows of `curves`: run, colour's fields, tokens, step, loss."""
     told = {"dataset": "Dataset", "family": "Family", "exposures": "Exposures"}
     lines = (
         alt.Chart(alt.NamedData("curves"))
         .mark_line(strokeWidth=1.2, opacity=0.8, point=alt.OverlayMarkDef(opacity=0, size=60))
         .encode(
-            x=_axis(alt.X, "tokens", "Training tokens"),
-            y=_axis(alt.Y, "loss", "Loss, nats per token", digits="~g"),
-            color=_colour(),
+            x=_log_axis(alt.X, "tokens", "Training tokens"),
+            y=_log_axis(alt.Y, "loss", "Loss, nats per token", digits="~g"),
+            color=_color_encoding(),
             detail="run:N",
             tooltip=[
                 alt.Tooltip("run:N", title="title"),
@@ -77,10 +77,12 @@ def training() -> dict[str, Any]:
             ],
         )
     )
-    return _chart(_coloured(lines), "Loss in nats per token against training tokens, a line for each run")
+    return _finish_chart(
+        _add_color(lines), "Loss in nats per token against training tokens, a line for each run"
+    )
 
 
-def _room(drawn: alt.Chart) -> alt.Chart:
+def _padding_layer(drawn: alt.Chart) -> alt.Chart:
     """Something invisible around the dots, so that axes are not too short for guides when the dots are few."""
     ends = {
         f"{field}{i}": f"datum.{end}_{field} {sign} {ROOM}"
@@ -95,7 +97,7 @@ def _room(drawn: alt.Chart) -> alt.Chart:
     )
 
 
-def _axis(channel: type[alt.X] | type[alt.Y], field: str, title: str, digits: str = "~s") -> Any:
+def _log_axis(channel: type[alt.X] | type[alt.Y], field: str, title: str, digits: str = "~s") -> Any:
     """A logarithmic axis as long as its data, with numbers such as 20K: at 1, 2 and 5 if it is a decade or more."""
     name = channel.__name__.lower()
     short = f"domain('{name}')[1] < 10 * domain('{name}')[0]"
@@ -106,19 +108,19 @@ def _axis(channel: type[alt.X] | type[alt.Y], field: str, title: str, digits: st
     return channel(f"{field}:Q", axis=axis, scale=alt.Scale(type="log", nice=False, padding=16))
 
 
-def _colour() -> alt.Color:
+def _color_encoding() -> alt.Color:
     order = alt.EncodingSortField("order", op="min", order="ascending")
     return alt.Color("colour:N", scale=alt.Scale(range=PALETTE), sort=order, legend=LEGEND)
 
 
-def _coloured(chart: alt.Chart) -> alt.Chart:
+def _add_color(chart: alt.Chart) -> alt.Chart:
     """The chart with `colour` and its order: numbers of people by size, families by name."""
     return chart.transform_calculate(
         colour="datum[colour_by]", order="colour_by == 'people' ? datum.n : datum.family"
     )
 
 
-def _chart(chart: Any, description: str) -> dict[str, Any]:
+def _finish_chart(chart: Any, description: str) -> dict[str, Any]:
     """As wide and high as its place on the page."""
     chart = chart.add_params(alt.param(name="colour_by", value="people"))
     sized = chart.properties(

@@ -17,7 +17,7 @@ MOST_RUNS = 300
 POINT = ("step", "tokens", "loss")
 
 
-def checkpoint(folder: Path) -> dict[str, Any] | None:
+def read_checkpoint(folder: Path) -> dict[str, Any] | None:
     """How far a run has come that is not trained yet: what its checkpoint says, without its tensors."""
     try:
         with safe_open(folder / "checkpoint.safetensors", framework="numpy") as file:
@@ -26,20 +26,20 @@ def checkpoint(folder: Path) -> dict[str, Any] | None:
         return None  # there is none, or training has just replaced it
 
 
-def log(folder: Path) -> list[dict[str, float]]:
+def read_training_log(folder: Path) -> list[dict[str, float]]:
     """The log of a run's training, or as much of it as its checkpoint has; empty where there is neither.
 
     Raises UserError for one that is damaged.
     """
     path = folder / "training.parquet"
     if not path.exists():
-        found = checkpoint(folder)
+        found = read_checkpoint(folder)
         return found["log"] if found else []
     table = read_parquet(path)
     return table.select(POINT).to_pylist() if set(POINT) <= set(table.column_names) else []
 
 
-def thinned(points: Sequence[Mapping[str, float]]) -> list[dict[str, float]]:
+def thin_points(points: Sequence[Mapping[str, float]]) -> list[dict[str, float]]:
     """Of the points that logarithmic axes can show, the first, the last, and some evenly between these."""
     drawn = [
         {name: point[name] for name in POINT}
@@ -52,7 +52,7 @@ def thinned(points: Sequence[Mapping[str, float]]) -> list[dict[str, float]]:
     return [drawn[place] for place in places]
 
 
-def described(rows: Sequence[dict[str, Any]], wanted: Mapping[str, Run]) -> dict[str, dict[str, Any]]:
+def describe_curves(rows: Sequence[dict[str, Any]], wanted: Mapping[str, Run]) -> dict[str, dict[str, Any]]:
     """By run, what its curve is chosen and coloured by. rows: of `facts`; wanted: runs perhaps not measured."""
     found = {
         slug: {
@@ -69,10 +69,10 @@ def described(rows: Sequence[dict[str, Any]], wanted: Mapping[str, Run]) -> dict
     return found | {row["run"]: {key: row[key] for key in keys} for row in rows}
 
 
-def curves(runs: Mapping[str, dict[str, Any]], folder: Path) -> tuple[list[dict[str, Any]], int, int]:
+def read_curves(runs: Mapping[str, dict[str, Any]], folder: Path) -> tuple[list[dict[str, Any]], int, int]:
     """A row for each point of each curve, how many curves these are, and how many there would be.
 
-    runs: of `described`. folder: results/runs. Of too many runs, some are left out, evenly over the list.
+    runs: of `describe_curves`. folder: results/runs. Of too many runs, some are left out, evenly over the list.
     """
     there = [
         slug
@@ -81,6 +81,6 @@ def curves(runs: Mapping[str, dict[str, Any]], folder: Path) -> tuple[list[dict[
     ]
     step = max(1.0, len(there) / MOST_RUNS)
     drawn = [there[int(i * step)] for i in range(min(MOST_RUNS, len(there)))]
-    points = {slug: thinned(log(folder / slug)) for slug in drawn}
+    points = {slug: thin_points(read_training_log(folder / slug)) for slug in drawn}
     rows = [{**runs[slug], **point} for slug, found in points.items() for point in found]
     return rows, sum(map(bool, points.values())), len(there)

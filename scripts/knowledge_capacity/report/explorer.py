@@ -11,7 +11,7 @@ import altair as alt
 import vl_convert
 
 from . import charts, facts
-from .progress import Progress
+from .progress import StudyProgress
 from .script import SCRIPT
 
 MOST_ROWS = 200  # of the table
@@ -46,14 +46,14 @@ POLICY = (
 class Content:
     """What a page shows.
 
-    rows: of `facts.facts`. made: when, in words. progress: of the study, if it is known. scorecard: what the
+    rows: of `facts.describe_measurement`. made: when, in words. progress: of the study, if known. scorecard: what the
     paper claims and what was measured, with the keys SCORES. figures: by a scorecard's figure, its address.
-    curves: of `curves.curves`, of n_curves runs out of n_trained. remarks: what else is to be told.
+    curves: of `curves.read_curves`, of n_curves runs out of n_trained. remarks: what else is to be told.
     """
 
     rows: Sequence[dict[str, Any]]
     made: str
-    progress: Progress | None = None
+    progress: StudyProgress | None = None
     scorecard: Sequence[Mapping[str, Any]] = ()
     figures: Mapping[str, str] = field(default_factory=dict)
     curves: Sequence[dict[str, Any]] = ()
@@ -62,13 +62,13 @@ class Content:
     remarks: Sequence[str] = ()
 
 
-def html(content: Content) -> str:
+def render_page(content: Content) -> str:
     """The page."""
     rows = content.rows
     data = {
-        "measurements": facts.packed(rows),
-        "curves": facts.packed(content.curves),
-        "charts": {"measurements": charts.capacity(), "curves": charts.training()},
+        "measurements": facts.pack_columns(rows),
+        "curves": facts.pack_columns(content.curves),
+        "charts": {"measurements": charts.capacity_chart(), "curves": charts.training_chart()},
         "filters": list(facts.FILTERS),
         "columns": [{"key": k, "number": n, "heads": k == "run"} for k, n in COLUMNS.items()],
         "most_rows": MOST_ROWS,
@@ -88,23 +88,23 @@ def html(content: Content) -> str:
 <body>
 <h1>Bits of knowledge per parameter</h1>
 <p class="quiet">{len(rows):,} measurements. This page was made on {escape(content.made)}.</p>
-{remarks}{_progress(content.progress)}<main>
+{remarks}{_render_progress(content.progress)}<main>
 <h2 id="measurements">Learned bits against parameters</h2>
-{_controls(rows)}
+{_render_controls(rows)}
 <p id="status" role="status"></p>
 <div class="chart" id="capacity"></div>
 <p class="quiet">A dot is a measurement; point at it for all that is known of it. Hollow dots are data-limited:
 at R ≥ 0.9 R_max a model shows the size of its dataset, not its own. Dashed lines are equal bits per parameter.</p>
 <noscript><p>The charts and the table need JavaScript.</p></noscript>
-{_scorecard(content.scorecard, content.figures)}{_training(content)}<h2 id="table">Measurements</h2>
+{_render_scorecard(content.scorecard, content.figures)}{_render_training(content)}<h2 id="table">Measurements</h2>
 <p id="table-status" class="quiet" role="status"></p>
 <div class="table" role="region" aria-labelledby="table" tabindex="0"><table>
-<thead><tr>{"".join(_head(key) for key in COLUMNS)}</tr></thead>
+<thead><tr>{"".join(_render_column_head(key) for key in COLUMNS)}</tr></thead>
 <tbody id="rows"></tbody>
 </table></div>
 </main>
-<script type="application/json" id="page-data">{_embedded(data)}</script>
-<script>{library()}</script>
+<script type="application/json" id="page-data">{_embed_json(data)}</script>
+<script>{vega_bundle()}</script>
 <script>{SCRIPT}</script>
 </body>
 </html>
@@ -112,41 +112,45 @@ at R ≥ 0.9 R_max a model shows the size of its dataset, not its own. Dashed li
 
 
 @cache
-def library() -> str:
+def vega_bundle() -> str:
     """Vega, Vega-Lite and Vega-Embed in one piece, as altair was made for."""
     version = ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])
     bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=version)
     return bundle.replace("</script", "<\\/script")
 
 
-def _embedded(data: Any) -> str:
+def _embed_json(data: Any) -> str:
     """JSON that holds nothing which could end the script element around it."""
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
-def _controls(rows: Sequence[dict[str, Any]]) -> str:
+def _render_controls(rows: Sequence[dict[str, Any]]) -> str:
     selects = [
-        _select(key, title, [("", "all"), *((value, value) for value in facts.choices(rows, key))])
+        _render_select(
+            key, title, [("", "all"), *((value, value) for value in facts.filter_choices(rows, key))]
+        )
         for key, (title, _) in facts.FILTERS.items()
     ]
-    selects.append(_select("colour_by", "Colour by", [("people", "people"), ("family", "architecture")]))
+    selects.append(
+        _render_select("colour_by", "Colour by", [("people", "people"), ("family", "architecture")])
+    )
     return f"""<form id="controls" autocomplete="off" aria-label="Which measurements are shown">
 {"".join(selects)}<button type="reset">Show all</button>
 </form>"""
 
 
-def _select(name: str, title: str, options: Sequence[tuple[str, str]]) -> str:
+def _render_select(name: str, title: str, options: Sequence[tuple[str, str]]) -> str:
     listed = "".join(f'<option value="{escape(value)}">{escape(text)}</option>' for value, text in options)
     return f'<label>{escape(title)} <select name="{name}">{listed}</select></label>\n'
 
 
-def _head(key: str) -> str:
+def _render_column_head(key: str) -> str:
     title = {"run": "Run", "variant": "Precision", **facts.TITLES}[key]
     return f'<th scope="col"{" class=number" if COLUMNS[key] else ""}>{escape(title)}</th>'
 
 
-def _progress(progress: Progress | None) -> str:
+def _render_progress(progress: StudyProgress | None) -> str:
     """How far the study is."""
     if not progress:
         return ""
@@ -155,7 +159,7 @@ def _progress(progress: Progress | None) -> str:
     if progress.trained < progress.wanted and progress.seconds_left is None:
         said += " No run has come far enough yet to tell how long training will take."
     elif progress.trained < progress.wanted:
-        said += f" To train the rest may take {_about(progress.seconds_left or 0)} more: an estimate, by what"
+        said += f" To train the rest may take {_format_duration(progress.seconds_left or 0)} more: an estimate, by what"
         said += " was trained so far."
     failures = [
         f"<li><b>{escape(one.job)}</b>, {escape(one.of)}: {escape(one.message)} "
@@ -163,7 +167,9 @@ def _progress(progress: Progress | None) -> str:
         for one in progress.failures
     ]
     diverged = [f"<li>{escape(run)}: {escape(why)}</li>\n" for run, why in progress.diverged.items()]
-    listed = _list(f"{len(failures)} failed", failures) + _list(f"{len(diverged)} diverged", diverged)
+    listed = _render_list(f"{len(failures)} failed", failures) + _render_list(
+        f"{len(diverged)} diverged", diverged
+    )
     return f"""<section aria-labelledby="progress">
 <h2 id="progress">Progress</h2>
 <progress max="{progress.wanted}" value="{progress.measured}" aria-labelledby="progress"></progress>
@@ -172,7 +178,7 @@ def _progress(progress: Progress | None) -> str:
 """
 
 
-def _about(seconds: float) -> str:
+def _format_duration(seconds: float) -> str:
     """95 → 2 minutes, 20000 → 6 hours."""
     for size, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
         if seconds >= 1.5 * size:
@@ -180,14 +186,14 @@ def _about(seconds: float) -> str:
     return f"{seconds:.0f} seconds"
 
 
-def _list(title: str, items: Sequence[str]) -> str:
+def _render_list(title: str, items: Sequence[str]) -> str:
     if not items:
         return ""
     is_open = " open" if len(items) <= 5 else ""
     return f"<details{is_open}><summary>{title}</summary><ul>\n{''.join(items)}</ul></details>\n"
 
 
-def _scorecard(claims: Sequence[Mapping[str, Any]], figures: Mapping[str, str]) -> str:
+def _render_scorecard(claims: Sequence[Mapping[str, Any]], figures: Mapping[str, str]) -> str:
     """A row for each claim; columns that no claim has are left out."""
     keys = [key for key in SCORES if any(claim.get(key) for claim in claims)]
     if not keys:
@@ -209,7 +215,7 @@ def _scorecard(claims: Sequence[Mapping[str, Any]], figures: Mapping[str, str]) 
 """
 
 
-def _training(content: Content) -> str:
+def _render_training(content: Content) -> str:
     if not content.n_curves:
         return ""
     of = f"{content.n_curves:,} of {content.n_trained:,}" if content.n_curves < content.n_trained else "all"

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from ..console import duration
+from ..console import format_duration
 
 UNKNOWN = "–"
 TITLES = {  # of what a pointer on a dot tells, in this order
@@ -39,7 +39,7 @@ FILTERS = {  # by what measurements can be chosen, and whether the choices are n
 }
 
 
-def facts(row: dict[str, Any]) -> dict[str, Any]:
+def describe_measurement(row: dict[str, Any]) -> dict[str, Any]:
     """A measurement as texts, and as numbers where it is drawn.
 
     The texts are those of TITLES, of FILTERS, and run and diverged (why there is no result; or nothing). Drawn
@@ -49,30 +49,30 @@ def facts(row: dict[str, Any]) -> dict[str, Any]:
     limits = get("bits_learned_low"), get("bits_learned_high")
     codes = [code for code in (get("train_code"), get("capacity_code")) if code]
     bits, limited = get("bits_learned"), get("data_limited")
-    took = UNKNOWN if get("train_seconds") is None else duration(row["train_seconds"])
+    took = UNKNOWN if get("train_seconds") is None else format_duration(row["train_seconds"])
     return {
-        "run": _text(get("run")),
-        "dataset": _text(get("dataset")),
-        "people": _number(get("n_people"), 0),
-        "model": f"{_text(get('architecture'))} ({_text(get('family'))})",
-        "family": _text(get("family")),
-        "recipe": _text(get("recipe")),
-        "exposures": _number(get("exposures"), 0),
-        "variant": _text(get("variant")),
-        "stored": f"{_text(get('variant'))}, trained in {_text(get('precision'))}",
-        "seed": _text(get("seed")),
-        "parameters": _number(get("n_parameters"), 0),
-        "learned": _number(bits, 1),
-        "interval": UNKNOWN if None in limits else " to ".join(_number(limit, 1) for limit in limits),
-        "most": _number(get("bits_max"), 1),
-        "ratio": _number(get("capacity_ratio"), 3),
-        "ratio_most": _number(get("capacity_ratio_max"), 3),
+        "run": _format_text(get("run")),
+        "dataset": _format_text(get("dataset")),
+        "people": _format_number(get("n_people"), 0),
+        "model": f"{_format_text(get('architecture'))} ({_format_text(get('family'))})",
+        "family": _format_text(get("family")),
+        "recipe": _format_text(get("recipe")),
+        "exposures": _format_number(get("exposures"), 0),
+        "variant": _format_text(get("variant")),
+        "stored": f"{_format_text(get('variant'))}, trained in {_format_text(get('precision'))}",
+        "seed": _format_text(get("seed")),
+        "parameters": _format_number(get("n_parameters"), 0),
+        "learned": _format_number(bits, 1),
+        "interval": UNKNOWN if None in limits else " to ".join(_format_number(limit, 1) for limit in limits),
+        "most": _format_number(get("bits_max"), 1),
+        "ratio": _format_number(get("capacity_ratio"), 3),
+        "ratio_most": _format_number(get("capacity_ratio_max"), 3),
         "limited": UNKNOWN if limited is None else ("yes" if limited else "no"),
-        "losses": f"loss_name {_number(get('loss_name'), 4)}, loss_value {_number(get('loss_value'), 4)}",
-        "training": f"{_number(get('train_tokens'), 0)} tokens in {took}",
-        "device": _text(get("device")),
+        "losses": f"loss_name {_format_number(get('loss_name'), 4)}, loss_value {_format_number(get('loss_value'), 4)}",
+        "training": f"{_format_number(get('train_tokens'), 0)} tokens in {took}",
+        "device": _format_text(get("device")),
         "code": ", ".join(codes) or UNKNOWN,
-        "trained_at": _text(get("trained_at")),
+        "trained_at": _format_text(get("trained_at")),
         "diverged": get("diverged") or "",
         "x": get("n_parameters"),
         "y": bits if bits is not None and math.isfinite(bits) else None,
@@ -81,15 +81,15 @@ def facts(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def choices(rows: Sequence[dict[str, Any]], key: str) -> list[str]:
-    """The different values of a filter, in the order of numbers or of the alphabet. rows: of `facts`."""
+def filter_choices(rows: Sequence[dict[str, Any]], key: str) -> list[str]:
+    """The different values of a filter, in the order of numbers or of the alphabet. rows: of `describe_measurement`."""
     found = {row[key] for row in rows}
     if FILTERS[key][1]:
         return sorted(found, key=lambda text: (len(text), text))  # with their commas, longer is larger
     return sorted(found)
 
 
-def packed(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def pack_columns(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Rows with equal keys, by column: its different values, and for each row which of them it has.
 
     Names of datasets and recipes are long and few, so this is a third of the text that the rows are.
@@ -102,9 +102,9 @@ def packed(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return columns
 
 
-def _text(value: Any) -> str:
+def _format_text(value: Any) -> str:
     return UNKNOWN if value is None else str(value)
 
 
-def _number(value: float | None, digits: int) -> str:
+def _format_number(value: float | None, digits: int) -> str:
     return UNKNOWN if value is None else f"{value:,.{digits}f}"

@@ -15,7 +15,7 @@ from typing import Any
 from .. import layout
 from ..data.lengths import training_words
 from ..specs import AnyArchitecture, Architecture, Checkpoint, Run
-from ..study import Study
+from ..study.study import Study
 from . import curves
 
 JOB_BEGINS = re.compile(r"^\d\d:\d\d:\d\d \S+\.py( |$)")  # the command line, as `console.main` writes it
@@ -26,7 +26,7 @@ PAUSE = 120.0  # seconds without training, after which the study is taken to hav
 
 
 @dataclass(frozen=True)
-class Work:
+class TrainingProgress:
     """Training done so far: tokens, and seconds it took. ended: when it was done. share: of the whole run."""
 
     tokens: int
@@ -47,18 +47,18 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class State:
+class StudyState:
     """What is there of a study. trained, begun and diverged (why): by run. measured: runs with all they need."""
 
-    trained: dict[str, Work]
-    begun: dict[str, Work]
+    trained: dict[str, TrainingProgress]
+    begun: dict[str, TrainingProgress]
     diverged: dict[str, str]
     measured: frozenset[str]
     failures: list[Failure]
 
 
 @dataclass(frozen=True)
-class Progress:
+class StudyProgress:
     """A state beside what is wanted. seconds_left: an estimate for training alone; None where nothing tells."""
 
     wanted: int
@@ -74,29 +74,31 @@ class Progress:
         return self.measured == self.wanted
 
 
-def read(study: Study, results: Path) -> State:
+def read_state(study: Study, results: Path) -> StudyState:
     """What is there of a study's runs in the folder of results."""
     trained, begun, diverged, measured, failures = {}, {}, {}, set[str](), []
     for slug, run in study.runs.items():
         folder = results / layout.run_folder(run)
-        record = _record(folder / "run.json") or _record(folder / layout.FINISHED / "run.json")
+        record = _read_record(folder / "run.json") or _read_record(folder / layout.FINISHED / "run.json")
         if record:
             ended = datetime.datetime.fromisoformat(record["trained_at"])
-            trained[slug] = Work(record["tokens"], record["seconds"], record["used_tokens"], ended)
+            trained[slug] = TrainingProgress(
+                record["tokens"], record["seconds"], record["used_tokens"], ended
+            )
             if "diverged" in record:
                 diverged[slug] = record["diverged"]
-        elif (found := curves.checkpoint(folder)) and found["log"]:
+        elif (found := curves.read_checkpoint(folder)) and found["log"]:
             share = found["tokens"] / found["log"][-1]["expected_tokens"]
-            begun[slug] = Work(found["tokens"], found["seconds"], share=min(1.0, share))
+            begun[slug] = TrainingProgress(found["tokens"], found["seconds"], share=min(1.0, share))
         if all((results / file).exists() for file in measured_files(study, run)):
             measured.add(slug)
-    for name, files in jobs_of(study).items():
+    for name, files in job_outputs(study).items():
         job, _, of = name.partition("/")
         log = results / "logs" / f"{name}.log"
         missing = not all((results / file).exists() for file in files)
-        if missing and (message := _error(log, job)):
+        if missing and (message := _find_error(log, job)):
             failures.append(Failure(job, of, message, str(log)))
-    return State(trained, begun, diverged, frozenset(measured), failures)
+    return StudyState(trained, begun, diverged, frozenset(measured), failures)
 
 
 def measured_files(study: Study, run: Run) -> list[str]:
@@ -106,7 +108,7 @@ def measured_files(study: Study, run: Run) -> list[str]:
     return [*files, layout.measurements_file(run)]
 
 
-def jobs_of(study: Study) -> dict[str, list[str]]:
+def job_outputs(study: Study) -> dict[str, list[str]]:
     """The outputs of jobs, by their names, which are those of their logs."""
     found: dict[str, list[str]] = {}
     for slug, seeds in study.seeds.items():
@@ -128,9 +130,9 @@ def jobs_of(study: Study) -> dict[str, list[str]]:
     return found
 
 
-def progress(runs: Mapping[str, Run], state: State) -> Progress:
+def compute_progress(runs: Mapping[str, Run], state: StudyState) -> StudyProgress:
     """A state of things beside the runs that are wanted, by slug."""
-    return Progress(
+    return StudyProgress(
         wanted=len(runs),
         trained=len(state.trained),
         measured=len(state.measured),
@@ -141,7 +143,7 @@ def progress(runs: Mapping[str, Run], state: State) -> Progress:
     )
 
 
-def seconds_left(runs: Mapping[str, Run], state: State) -> float | None:
+def seconds_left(runs: Mapping[str, Run], state: StudyState) -> float | None:
     """How long training the rest may take, by the clock; None as long as nothing tells.
 
     A token takes what those of the same architecture took so far or, where it is the first of its kind, what
@@ -154,23 +156,25 @@ def seconds_left(runs: Mapping[str, Run], state: State) -> float | None:
     left = [run for run in left if not isinstance(run.architecture, Checkpoint)]  # these come trained
     if not left or not done:
         return None if left else 0.0
-    spent: dict[str, list[Work]] = {}  # by architecture
+    spent: dict[str, list[TrainingProgress]] = {}  # by architecture
     for slug, work in done.items():
         spent.setdefault(runs[slug].architecture.slug, []).append(work)
     used = max(work.used_tokens for work in done.values())
     total = sum(work.seconds for work in done.values())
-    flops = sum(6 * parameters(runs[slug].architecture, used) * work.tokens for slug, work in done.items())
+    flops = sum(
+        6 * active_parameters(runs[slug].architecture, used) * work.tokens for slug, work in done.items()
+    )
     seconds = 0.0
     for run in left:
-        per_token = total / flops * 6 * parameters(run.architecture, used)
+        per_token = total / flops * 6 * active_parameters(run.architecture, used)
         if same := spent.get(run.architecture.slug):
             per_token = sum(work.seconds for work in same) / sum(work.tokens for work in same)
         share = state.begun[run.slug].share if run.slug in state.begun else 0.0
         seconds += (1 - share) * _tokens(run.dataset, run.recipe) * per_token
-    return seconds / pace(state)
+    return seconds / training_pace(state)
 
 
-def parameters(model: AnyArchitecture, used_tokens: int) -> float:
+def active_parameters(model: AnyArchitecture, used_tokens: int) -> float:
     """About how many parameters meet each token: of a decoder, its matrices, and of its experts those that the
     token goes to. Models of other kinds are taken to be like the smallest GPT-2 of the paper.
     """
@@ -183,7 +187,7 @@ def parameters(model: AnyArchitecture, used_tokens: int) -> float:
     return model.layers * (attention + active * inner * width) + used_tokens * width
 
 
-def pace(state: State) -> float:
+def training_pace(state: StudyState) -> float:
     """Seconds of training that the study gets done in a second, by its latest runs: several train at a time,
     and between them there is other work. Times when nothing was trained for long are left out.
     """
@@ -207,7 +211,7 @@ def pace(state: State) -> float:
 _tokens = lru_cache(None)(training_words)  # about how many a run is trained on
 
 
-def _record(path: Path) -> dict[str, Any] | None:
+def _read_record(path: Path) -> dict[str, Any] | None:
     """A run's record; None where there is none, or a job has just begun to replace it."""
     try:
         return dict(json.loads(path.read_text()))
@@ -215,7 +219,7 @@ def _record(path: Path) -> dict[str, Any] | None:
         return None
 
 
-def _error(log: Path, job: str) -> str | None:
+def _find_error(log: Path, job: str) -> str | None:
     """What the last job of a log says for which it failed, or fails; None for others, and where there is no log."""
     try:
         lines = log.read_text(errors="replace").splitlines()

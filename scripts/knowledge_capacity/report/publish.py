@@ -5,33 +5,36 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from ..capacity import asked, measurement, places, selection, sources
-from ..experiments import experiment_modules, output
+from ..experiments import list_experiments
+from ..figures import writing
 from ..files import UserError, write_parquet
-from . import scorecard
+from ..measurements import collecting, learning_rates, locations, measurement_table, sources
+from ..verdicts import scorecard
 
 
-def publish(new: pa.Table, folder: Path, say: Callable[[str], None]) -> None:
+def publish_measurements(new: pa.Table, folder: Path, say: Callable[[str], None]) -> None:
     """Add measurements to those in a folder.
 
     Raises UserError where the two disagree; nothing is changed then.
     """
-    published = folder / places.NAME
+    published = folder / locations.NAME
     tables = {"the new ones": new}
     if published.exists():
-        tables = {"those published": measurement.read(published), **tables}
-    table = sources.merged(tables)
-    table = selection.marked(table.sort_by([("run", "ascending"), ("variant", "ascending")]))
+        tables = {"those published": measurement_table.read_measurements(published), **tables}
+    table = sources.merge_tables(tables)
+    table = learning_rates.mark_best_learning_rates(
+        table.sort_by([("run", "ascending"), ("variant", "ascending")])
+    )
     folder.mkdir(parents=True, exist_ok=True)
     write_parquet(published, table)
     say(f"publish: {table.num_rows} measurements in {folder}, {new.num_rows} of them in this study")
-    wanted = asked.experiments_in(published)
-    for experiment in experiment_modules():
+    wanted = collecting.read_experiment_names(published)
+    for experiment in list_experiments():
         if experiment in wanted:
             try:
-                output.write(experiment, table, folder / experiment, ["png", "md"])
+                writing.write_figure(experiment, table, folder / experiment, ["png", "md"])
             except UserError as error:  # the measurements are kept all the same
                 say(f"publish: {error}")
-    found = scorecard.entries(table, experiment_modules(), ".")
-    scorecard.write(found, folder / "scorecard", ["json", "md"])
-    say(f"publish: {scorecard.tally(found)}")
+    found = scorecard.scorecard_entries(table, list_experiments(), ".")
+    scorecard.write_scorecard(found, folder / "scorecard", ["json", "md"])
+    say(f"publish: {scorecard.describe_verdicts(found)}")

@@ -17,7 +17,7 @@ from .architectures import (
     Experts,
     PythonModel,
     TransformersModel,
-    architecture_from,
+    parse_architecture,
 )
 from .base import BYTE_PAIR, FULL_PRECISION, STRICT, WORD_LEVEL, Count, Positive, to_json
 from .datasets import (
@@ -34,8 +34,8 @@ from .datasets import (
     RandomStrings,
     slug_without_size,
 )
-from .recipes import FEWEST_ASKED, FORMATS, Junk, Quantizer, Questions, Recipe
-from .runs import Run, cell_from, cell_to_json, dataset_from, recipe_from, run_from
+from .recipes import FEWEST_ASKED, FORMATS, Extraction, Junk, Quantizer, Recipe
+from .runs import Run, cell_to_json, parse_cell, parse_dataset, parse_recipe, parse_run
 
 __all__ = [
     "BYTE_PAIR",
@@ -59,22 +59,22 @@ __all__ = [
     "Count",
     "Dataset",
     "Experts",
+    "Extraction",
     "Junk",
     "Pools",
     "Positive",
     "PythonModel",
     "Quantizer",
-    "Questions",
     "RandomStrings",
     "Recipe",
     "Run",
     "TransformersModel",
-    "architecture_from",
-    "cell_from",
     "cell_to_json",
-    "dataset_from",
-    "recipe_from",
-    "run_from",
+    "parse_architecture",
+    "parse_cell",
+    "parse_dataset",
+    "parse_recipe",
+    "parse_run",
     "slug_without_size",
     "to_json",
 ]

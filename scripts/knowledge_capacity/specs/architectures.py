@@ -10,7 +10,16 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Le, MinLen
 
-from .base import STRICT, Count, Positive, departures, digest, exact, last_part, to_json
+from .base import (
+    STRICT,
+    Count,
+    Positive,
+    format_nondefaults,
+    format_number,
+    last_name_part,
+    short_digest,
+    to_json,
+)
 
 Activation = Literal["gelu", "silu"]
 MLPKind = Literal["standard", "gated", "none"]
@@ -36,13 +45,13 @@ class Experts:
 
     @cached_property
     def slug(self) -> str:
-        return f"-experts{self.number}" + departures(
+        return f"-experts{self.number}" + format_nondefaults(
             self, top_k="top", capacity="cap", capacity_test="captest", balance="balance", router_z="z"
         )
 
 
 @dataclass(frozen=True)
-class Parts:
+class DecoderParts:
     """What a family's decoder is made of.
 
     norm: layer (LayerNorm) or rms (RMSNorm). bias: whether linear layers have one. mlp_ratio: inner width of
@@ -74,9 +83,13 @@ Family = Literal[
     "mistral",
 ]
 
-_GPT2 = Parts("layer", bias=True, mlp="standard", mlp_ratio=4, activation="gelu", rotary=0.25, tied=True)
-_LLAMA = Parts("rms", bias=False, mlp="gated", mlp_ratio=8 / 3, activation="silu", rotary=1, tied=False)
-FAMILIES: dict[Family, Parts] = {
+_GPT2 = DecoderParts(
+    "layer", bias=True, mlp="standard", mlp_ratio=4, activation="gelu", rotary=0.25, tied=True
+)
+_LLAMA = DecoderParts(
+    "rms", bias=False, mlp="gated", mlp_ratio=8 / 3, activation="silu", rotary=1, tied=False
+)
+FAMILIES: dict[Family, DecoderParts] = {
     "gpt2": _GPT2,
     "gpt2-quarter-mlp": replace(_GPT2, mlp_ratio=1),
     "gpt2-no-mlp": replace(_GPT2, mlp="none"),
@@ -111,7 +124,7 @@ class Architecture:
     kind: Literal["decoder"] = "decoder"
 
     @property
-    def parts(self) -> Parts:
+    def parts(self) -> DecoderParts:
         """The parts of the family, with what this architecture replaces."""
         replaced = {name: value for name, value in self.replaced.items() if name != "mlp_width"}
         return replace(FAMILIES[self.family], **replaced)
@@ -150,12 +163,12 @@ class Architecture:
     def slug(self) -> str:
         name = f"{self.family}-{self.layers}-{self.heads}"
         name += "" if self.width == 64 * self.heads else f"-d{self.width}"
-        return name + departures(self, mlp="mlp-", mlp_width="mlp", activation="") + self._ending
+        return name + format_nondefaults(self, mlp="mlp-", mlp_width="mlp", activation="") + self._ending
 
     @cached_property
     def design(self) -> str:
         """The slug without what tells its size: layers, heads and widths."""
-        return self.family + departures(self, mlp="mlp-", activation="") + self._ending
+        return self.family + format_nondefaults(self, mlp="mlp-", activation="") + self._ending
 
     @property
     def _ending(self) -> str:
@@ -186,8 +199,10 @@ class PythonModel:
     @cached_property
     def slug(self) -> str:
         """Name, arguments where they are plain, and a digest of everything."""
-        said = [f"-{k}{exact(v)}" for k, v in sorted(self.arguments.items()) if isinstance(v, int | float)]
-        return f"{last_part(self.family)}{''.join(said) if len(said) < 6 else ''}-{digest(to_json(self))}"
+        said = [
+            f"-{k}{format_number(v)}" for k, v in sorted(self.arguments.items()) if isinstance(v, int | float)
+        ]
+        return f"{last_name_part(self.family)}{''.join(said) if len(said) < 6 else ''}-{short_digest(to_json(self))}"
 
 
 @dataclass(frozen=True)
@@ -211,7 +226,7 @@ class TransformersModel:
 
     @cached_property
     def slug(self) -> str:
-        return f"{last_part(self.family)}-{digest(to_json(self))}"
+        return f"{last_name_part(self.family)}-{short_digest(to_json(self))}"
 
 
 @dataclass(frozen=True)
@@ -230,14 +245,14 @@ class Checkpoint:
 
     @cached_property
     def slug(self) -> str:
-        return f"{last_part(self.folder)}-{digest(to_json(self))}"
+        return f"{last_name_part(self.folder)}-{short_digest(to_json(self))}"
 
 
 AnyArchitecture = Architecture | PythonModel | TransformersModel | Checkpoint
 ARCHITECTURES = {kind.kind: kind for kind in (Architecture, PythonModel, TransformersModel, Checkpoint)}
 
 
-def architecture_from(values: dict[str, Any]) -> AnyArchitecture:
+def parse_architecture(values: dict[str, Any]) -> AnyArchitecture:
     """The architecture spec that `to_json` wrote."""
     experts = {"experts": Experts(**values["experts"])} if values.get("experts") else {}
     return ARCHITECTURES[values["kind"]](**{**values, **experts})

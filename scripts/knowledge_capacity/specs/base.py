@@ -23,7 +23,7 @@ def to_json(spec: Any) -> str:
     return json.dumps(asdict(spec), sort_keys=True)
 
 
-def thousands(count: int) -> str:
+def format_thousands(count: int) -> str:
     """10000 → 10K, 1000000 → 1M; other counts stay as they are."""
     for size, letter in ((1_000_000, "M"), (1_000, "K")):
         if count % size == 0:
@@ -31,24 +31,26 @@ def thousands(count: int) -> str:
     return str(count)
 
 
-def departures(spec: Any, **names: str) -> str:
+def format_nondefaults(spec: Any, **names: str) -> str:
     """The given fields that differ from their defaults, as "-name value" without the space."""
     values = {f.name: getattr(spec, f.name) for f in fields(spec) if getattr(spec, f.name) != f.default}
-    return "".join(f"-{name}{exact(values[field])}" for field, name in names.items() if field in values)
+    return "".join(
+        f"-{name}{format_number(values[field])}" for field, name in names.items() if field in values
+    )
 
 
-def exact(number: float | str) -> str:
+def format_number(number: float | str) -> str:
     """All digits of a number and no more: 192, 0.02, 0; a word as it is."""
     if isinstance(number, str):
         return number
     return str(int(number)) if number == int(number) else repr(number)
 
 
-def last_part(name: str) -> str:
+def last_name_part(name: str) -> str:
     """Letters and digits of the end of a folder's name or hub id."""
     return re.sub(r"[^A-Za-z0-9]", "", re.split(r"[/\\]", name.rstrip("/"))[-1])
 
 
-def digest(text: str) -> str:
+def short_digest(text: str) -> str:
     """Six hex digits of a text."""
     return hashlib.sha256(text.encode()).hexdigest()[:6]

@@ -7,7 +7,17 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Le, MinLen
 
-from .base import BYTE_PAIR, STRICT, WORD_LEVEL, Count, departures, digest, last_part, thousands, to_json
+from .base import (
+    BYTE_PAIR,
+    STRICT,
+    WORD_LEVEL,
+    Count,
+    format_nondefaults,
+    format_thousands,
+    last_name_part,
+    short_digest,
+    to_json,
+)
 
 
 @dataclass(frozen=True)
@@ -113,7 +123,7 @@ class BioR(Biography):
     @cached_property
     def slug(self) -> str:
         name = _biography_slug(self, rewrites="rewrites", temperature="temperature")
-        return f"{name}-by-{last_part(self.model)}{digest(self.model)}"
+        return f"{name}-by-{last_name_part(self.model)}{short_digest(self.model)}"
 
 
 @dataclass(frozen=True)
@@ -146,10 +156,8 @@ class BioD:
 
     @cached_property
     def slug(self) -> str:
-        shape = (
-            f"K{self.attributes}-C{self.chunks}-D{self.diversity}-L{self.length}-T{thousands(self.symbols)}"
-        )
-        return f"bioD-{thousands(self.n_people)}-{shape}" + _data_slug(self)
+        shape = f"K{self.attributes}-C{self.chunks}-D{self.diversity}-L{self.length}-T{format_thousands(self.symbols)}"
+        return f"bioD-{format_thousands(self.n_people)}-{shape}" + _data_slug(self)
 
 
 @dataclass(frozen=True)
@@ -185,7 +193,7 @@ class RandomStrings:
 
     @cached_property
     def slug(self) -> str:
-        return f"random-{thousands(self.n_strings)}-L{self.length}-T{thousands(self.symbols)}"
+        return f"random-{format_thousands(self.n_strings)}-L{self.length}-T{format_thousands(self.symbols)}"
 
 
 Dataset = BioS | BioSSimple | BioG | BioR | BioD | RandomStrings
@@ -195,11 +203,12 @@ KINDS = {kind.kind: kind for kind in (BioS, BioSSimple, BioG, BioR, BioD, Random
 
 def slug_without_size(dataset: Dataset) -> str:
     """The slug without how many people or strings there are."""
-    return dataset.kind + dataset.slug.removeprefix(f"{dataset.kind}-{thousands(dataset.n_people)}")
+    return dataset.kind + dataset.slug.removeprefix(f"{dataset.kind}-{format_thousands(dataset.n_people)}")
 
 
 def _biography_slug(dataset: BioS | BioSSimple | BioG | BioR, **names: str) -> str:
-    return f"{dataset.kind}-{thousands(dataset.n_people)}{departures(dataset, **names)}{_data_slug(dataset)}"
+    size, others = format_thousands(dataset.n_people), format_nondefaults(dataset, **names)
+    return f"{dataset.kind}-{size}{others}{_data_slug(dataset)}"
 
 
 def _data_slug(dataset: Biography | BioD) -> str:
@@ -209,9 +218,9 @@ def _data_slug(dataset: Biography | BioD) -> str:
     """
     text = ""
     if dataset.pools != Pools():
-        text += f"-pools{digest(to_json(dataset.pools))}"
+        text += f"-pools{short_digest(to_json(dataset.pools))}"
     if BYTE_PAIR.fullmatch(dataset.tokenizer):
         text += f"-{dataset.tokenizer.replace('-', '')}"
     elif dataset.tokenizer != WORD_LEVEL:
-        text += f"-{last_part(dataset.tokenizer)}{digest(dataset.tokenizer)}"
+        text += f"-{last_name_part(dataset.tokenizer)}{short_digest(dataset.tokenizer)}"
     return text

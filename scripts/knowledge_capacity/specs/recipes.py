@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, Lt
 
-from .base import STRICT, Count, Positive, departures, thousands
+from .base import STRICT, Count, Positive, format_nondefaults, format_thousands
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class Junk:
 
     @property
     def slug(self) -> str:
-        others = departures(self, share="share", windows="", domain_token="token-")
-        return f"-junk{thousands(self.people)}{others}"
+        others = format_nondefaults(self, share="share", windows="", domain_token="token-")
+        return f"-junk{format_thousands(self.people)}{others}"
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Quantizer:
     @property
     def slug(self) -> str:
         name = self.method if self.method in FORMATS else f"int{self.bits}-{self.method}"
-        name += departures(self, group_size="group", matrices="", calibration_people="people")
+        name += format_nondefaults(self, group_size="group", matrices="", calibration_people="people")
         return name + ("-zero" if self.zero_point else "")
 
 
@@ -75,7 +75,7 @@ FEWEST_ASKED = 20  # people of a dataset, so that there are some to be taught, k
 
 
 @dataclass(frozen=True)
-class Questions:
+class Extraction:
     """Teaching a trained model to answer questions about half of its people, so that the rest can be asked.
 
     The weights stay, and low-rank updates of `rank` are trained for so many epochs over the questions.
@@ -90,7 +90,9 @@ class Questions:
 
     @property
     def slug(self) -> str:
-        return "questions" + departures(self, rank="rank", lr="lr", epochs="epochs", batch_size="batch")
+        return "questions" + format_nondefaults(
+            self, rank="rank", lr="lr", epochs="epochs", batch_size="batch"
+        )
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ class Recipe:
 
     def _slug(self, lr: str) -> str:
         name = f"exposures{self.exposures}{lr}"
-        name += departures(
+        name += format_nondefaults(
             self,
             weight_decay="wd",
             batch_size="batch",

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from annotated_types import Ge, Lt
 
-from .architectures import AnyArchitecture, architecture_from
+from .architectures import AnyArchitecture, parse_architecture
 from .datasets import KINDS, Dataset, Pools
 from .recipes import Junk, Quantizer, Recipe
 
@@ -35,13 +35,13 @@ class Run:
         return f"{self.dataset.slug}/{self.architecture.slug}/{self.recipe.slug_without_lr}"
 
 
-def dataset_from(values: dict[str, Any]) -> Dataset:
+def parse_dataset(values: dict[str, Any]) -> Dataset:
     """The dataset spec that `to_json` wrote."""
     pools = {"pools": Pools(**values["pools"])} if "pools" in values else {}
     return KINDS[values["kind"]](**{**values, **pools})
 
 
-def recipe_from(values: dict[str, Any]) -> Recipe:
+def parse_recipe(values: dict[str, Any]) -> Recipe:
     """The recipe spec that `to_json` wrote."""
     parts = {"junk": Junk, "qat": Quantizer}
     return Recipe(
@@ -49,13 +49,13 @@ def recipe_from(values: dict[str, Any]) -> Recipe:
     )
 
 
-def run_from(text: str) -> Run:
+def parse_run(text: str) -> Run:
     """The run that `to_json` wrote."""
     values = json.loads(text)
     return Run(
-        dataset=dataset_from(values["dataset"]),
-        architecture=architecture_from(values["architecture"]),
-        recipe=recipe_from(values["recipe"]),
+        dataset=parse_dataset(values["dataset"]),
+        architecture=parse_architecture(values["architecture"]),
+        recipe=parse_recipe(values["recipe"]),
         seed=values["seed"],
     )
 
@@ -76,11 +76,11 @@ def cell_to_json(runs: Sequence[Run]) -> str:
     )
 
 
-def cell_from(text: str) -> list[Run]:
+def parse_cell(text: str) -> list[Run]:
     """The runs that `cell_to_json` wrote."""
     values = json.loads(text)
-    dataset, architecture = dataset_from(values["dataset"]), architecture_from(values["architecture"])
+    dataset, architecture = parse_dataset(values["dataset"]), parse_architecture(values["architecture"])
     return [
-        Run(dataset, architecture, recipe_from({**values["recipe"], "lr": lr}), seed)
+        Run(dataset, architecture, parse_recipe({**values["recipe"], "lr": lr}), seed)
         for lr, seed in values["runs"]
     ]

@@ -16,7 +16,7 @@ MOST = 1_000_000  # biographies
 CHUNK = 1 << 13
 
 
-def adopt(run: Run, tokens: Tokenizer) -> nn.Module:
+def adopt_checkpoint(run: Run, tokens: Tokenizer) -> nn.Module:
     """The model of a run whose architecture is a checkpoint. tokens: the checkpoint's tokenizer.
 
     Raises UserError where model and tokenizer do not belong together, where the tokenizer cannot tell the
@@ -25,8 +25,8 @@ def adopt(run: Run, tokens: Tokenizer) -> nn.Module:
     """
     assert isinstance(run.architecture, Checkpoint)
     folder = run.architecture.folder
-    sample = corpus.sample(run.dataset)
-    tokenizer.check(tokens, folder, sample)
+    sample = corpus.sample_biographies(run.dataset)
+    tokenizer.check_tokenizer(tokens, folder, sample)
     model = external.read_checkpoint(run.architecture)
     rows = len(next(token_weights(model)))
     if rows < tokens.get_vocab_size():

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from ..specs import Run
-from .course import Point, Stopped
+from .course import Point, TrainingStopped
 from .loop import train
 from .parallel import ALONE, Team
 from .stack import Member, Outcome, train_stack
-from .stackable import reason_against, stack_size
+from .stackable import stack_size, unstackable_reason
 from .worthwhile import even_size
 
 
@@ -30,7 +30,7 @@ def train_cell(
     of a point. begin: called before a run begins while no other is under way. The rest is as `loop.train` has it.
     Raises Stopped.
     """
-    if size := _size(members, vocabulary, at_once, device, say, team):
+    if size := _choose_stack_size(members, vocabulary, at_once, device, say, team):
         begin()
         yield from train_stack(members, vocabulary, size, save_every, device, report, say, stop)
         return
@@ -64,13 +64,13 @@ def _train_alone(
             stop,
             team,
         )
-    except Stopped:
+    except TrainingStopped:
         raise
     except Exception as error:  # what keeps one run from its end does not keep the others
         return error
 
 
-def _size(
+def _choose_stack_size(
     members: Sequence[Member],
     vocabulary: int,
     at_once: int | None,
@@ -82,7 +82,7 @@ def _size(
     if team.size > 1 or len(members) < 2 or at_once == 1 or (at_once is None and device == "cpu"):
         return 0
     run = members[0].run
-    if reason := reason_against(run, vocabulary, device):
+    if reason := unstackable_reason(run, vocabulary, device):
         say(f"{run.slug} and others are trained one after the other and not in one step, since {reason}")
         return 0
     size = even_size(len(members), stack_size(run, vocabulary, device, at_once))

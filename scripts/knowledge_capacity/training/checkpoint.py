@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.amp.grad_scaler import GradScaler
 
 from .. import tensorfile
-from ..data.windows import Cursor, Place
-from ..tensorfile import Damaged
+from ..data.windows import Cursor, StreamPosition
+from ..tensorfile import DamagedFileError
 
 
 class Stateful(Protocol):
@@ -50,7 +50,7 @@ class Progress:
 PLAIN = ("n_sums", "step", "tokens", "seconds", "dropped", "log")
 
 
-def save(
+def save_checkpoint(
     path: Path,
     identity: str,
     progress: Progress,
@@ -63,7 +63,7 @@ def save(
     numbers: dict[str, dict[str, Any]] = {}
     for name, parameter in model.named_parameters():
         tensors[f"weight/{name}"] = parameter.detach()
-        for key, value in _state(parameter, optimizers).items():
+        for key, value in _optimizer_state(parameter, optimizers).items():
             if isinstance(value, Tensor):
                 tensors[f"state/{name}/{key}"] = value
             else:
@@ -80,10 +80,10 @@ def save(
         "numbers": numbers,
         "scaler": scaler.state_dict() if scaler else None,
     }
-    tensorfile.write(path, tensors, {"progress": json.dumps(header)})
+    tensorfile.write_tensors(path, tensors, {"progress": json.dumps(header)})
 
 
-def load(
+def load_checkpoint(
     path: Path,
     identity: str,
     model: nn.Module,
@@ -97,11 +97,11 @@ def load(
     if not path.exists():
         return None
     try:
-        tensors, texts = tensorfile.read(path)
+        tensors, texts = tensorfile.read_tensors(path)
         header: dict[str, Any] = json.loads(texts["progress"])
         if header["identity"] != identity:
             return None
-    except (Damaged, OSError, ValueError, KeyError, TypeError):
+    except (DamagedFileError, OSError, ValueError, KeyError, TypeError):
         return None  # damaged: starting afresh costs time, going on with it would cost the result
     owner = {id(p): o for o in optimizers for group in o.param_groups for p in group["params"]}
     states: dict[str, dict[str, Any]] = {name: dict(values) for name, values in header["numbers"].items()}
@@ -128,7 +128,7 @@ def load(
     return Progress(
         seen=tensors["seen"].bool(),
         sums=tensors["sums"],
-        cursor=Cursor(Place(**cursor["useful"]), Place(**cursor["junk"]), cursor["window"]),
+        cursor=Cursor(StreamPosition(**cursor["useful"]), StreamPosition(**cursor["junk"]), cursor["window"]),
         **{name: header[name] for name in PLAIN},
     )
 
@@ -139,6 +139,6 @@ def kept_buffers(model: nn.Module) -> list[tuple[str, Tensor]]:
     return [(name, buffer) for name, buffer in model.named_buffers() if name in kept]
 
 
-def _state(parameter: nn.Parameter, optimizers: Sequence[Stateful]) -> dict[str, Any]:
+def _optimizer_state(parameter: nn.Parameter, optimizers: Sequence[Stateful]) -> dict[str, Any]:
     """What the optimisers keep about a parameter."""
     return {k: v for optimizer in optimizers for k, v in optimizer.state.get(parameter, {}).items()}

@@ -19,7 +19,7 @@ Point = dict[str, float]
 
 
 @dataclass
-class Trained:
+class TrainingResult:
     """What a run leaves: the model, what it cost, how it was trained, and its log.
 
     used_tokens: how many tokens were ever a target. engine: how steps were run, see `step.Step`.
@@ -39,14 +39,14 @@ class Trained:
     at_once: int = 1
 
 
-class Stopped(Exception):
+class TrainingStopped(Exception):
     """Training was asked to stop, and its progress is saved."""
 
 
-class Diverged(UserError):
+class TrainingDiverged(UserError):
     """The run cannot come to anything: its loss or its weights are no numbers, or its loss exploded."""
 
-    def __init__(self, run: Run, reason: str, trained: Trained) -> None:
+    def __init__(self, run: Run, reason: str, trained: TrainingResult) -> None:
         super().__init__(
             f"{run.slug}: {reason}. Training diverged; lower lr (now {run.recipe.lr:g}) or raise "
             f"warmup_steps (now {run.recipe.warmup_steps})."
@@ -122,11 +122,13 @@ class Course:
     def where(self) -> str:
         return f"at step {self.progress.step} of about {self.steps}"
 
-    def trained(self, model: nn.Module, engine: str, precision: Precision, at_once: int = 1) -> Trained:
+    def trained(
+        self, model: nn.Module, engine: str, precision: Precision, at_once: int = 1
+    ) -> TrainingResult:
         """What the run leaves, as it stands."""
         progress = self.progress
         dropped = (progress.dropped + float(progress.sums[1])) / max(1, progress.step)
-        return Trained(
+        return TrainingResult(
             model,
             progress.step,
             progress.tokens,

@@ -47,15 +47,15 @@ class Engine:
         """Do the work once."""
         if self.capturing and self._replay is None and self._done == WARM_UP:
             try:
-                self._replay = record(self._run)
+                self._replay = capture_graph(self._run)
             except Exception as error:  # of many kinds: what cannot be captured is for CUDA to say
-                self._say(f"its steps cannot be captured as a CUDA graph ({first_line(error)})")
+                self._say(f"its steps cannot be captured as a CUDA graph ({describe_error(error)})")
                 self.capturing = False
                 self._forget()
         if self._replay:
             self._replay()
         elif self.capturing:
-            aside(self._run)
+            run_on_side_stream(self._run)
         else:
             self._run()
         self._done += 1
@@ -67,13 +67,13 @@ class Engine:
             if self._done or not self._compiling:
                 raise
             # whatever a compiler raises about a model that it cannot digest; nothing was updated yet
-            self._say(f"its loss cannot be compiled ({first_line(error)})")
+            self._say(f"its loss cannot be compiled ({describe_error(error)})")
             self._compiling = False
             self._forget()
             self._work(False)
 
 
-def aside(run: Callable[[], None]) -> None:
+def run_on_side_stream(run: Callable[[], None]) -> None:
     """Run on a stream of its own, as what is to be captured must be beforehand."""
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
@@ -82,7 +82,7 @@ def aside(run: Callable[[], None]) -> None:
     torch.cuda.current_stream().wait_stream(stream)
 
 
-def record(run: Callable[[], None]) -> Callable[[], None]:
+def capture_graph(run: Callable[[], None]) -> Callable[[], None]:
     """Capture, without executing, what `run` does on the GPU; what is returned executes it."""
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
@@ -90,7 +90,7 @@ def record(run: Callable[[], None]) -> Callable[[], None]:
     return graph.replay
 
 
-def first_line(error: Exception) -> str:
+def describe_error(error: Exception) -> str:
     """What an error is, in one line."""
     said = str(error).strip().splitlines()
     return f"{type(error).__name__}: {said[0]}" if said else type(error).__name__

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from .. import kept, layout
-from ..files import digest, replacing, sealed, unsealed, write_json
+from ..files import add_checksum, atomic_write, digest_files, verify_checksum, write_json
 from ..kept import MadeFrom
 from ..specs import Checkpoint, Run, to_json
 
 OTHERS = [name for name in layout.TRAINED if name != "run.json"]
 
 
-def made_from(run: Run, code: str, results: Path) -> MadeFrom:
+def run_provenance(run: Run, code: str, results: Path) -> MadeFrom:
     """What run.json says a run was made from: its spec, code, and digests of the files that training reads.
 
     results: the folder of results. Raises UserError where such a file is missing.
@@ -25,7 +25,7 @@ def made_from(run: Run, code: str, results: Path) -> MadeFrom:
     inputs = kept.data_digests(run, results)
     if isinstance(run.architecture, Checkpoint):
         folder = Path(run.architecture.folder)
-        inputs["checkpoint"] = digest(folder / "config.json", *sorted(folder.glob("*.safetensors")))
+        inputs["checkpoint"] = digest_files(folder / "config.json", *sorted(folder.glob("*.safetensors")))
     return {"run": json.loads(to_json(run)), "code": code, "inputs": inputs}
 
 
@@ -35,30 +35,34 @@ def is_done(folder: Path, wanted: MadeFrom) -> bool:
 
 
 def is_current(folder: Path, wanted: MadeFrom) -> bool:
-    """Whether a folder holds all files of a run, each whole, that was made from what is wanted, of `made_from`."""
+    """Whether a folder holds all files of a run, each whole, that was made from what is wanted, of `run_provenance`."""
     try:
-        record = unsealed(json.loads((folder / "run.json").read_text()))
+        record = verify_checksum(json.loads((folder / "run.json").read_text()))
     except (OSError, ValueError, AttributeError):
         return False
     if any(record.get(key) != value for key, value in wanted.items()):
         return False
     outputs = record.get("outputs", {})
-    return all((folder / name).is_file() and digest(folder / name) == outputs.get(name) for name in OTHERS)
+    return all(
+        (folder / name).is_file() and digest_files(folder / name) == outputs.get(name) for name in OTHERS
+    )
 
 
 def write_record(folder: Path, record: dict[str, Any]) -> None:
     """Write run.json, once all other files of a run are there: with their digests, by which a job knows them."""
-    outputs = {name: digest(folder / name) for name in OTHERS}
-    write_json(folder / "run.json", sealed({**record, "outputs": outputs}))
+    outputs = {name: digest_files(folder / name) for name in OTHERS}
+    write_json(folder / "run.json", add_checksum({**record, "outputs": outputs}))
 
 
-def place(folder: Path, wanted: MadeFrom) -> None:
+def place_outputs(folder: Path, wanted: MadeFrom) -> None:
     """Put the outputs of a run to their places; those that are there become as new as what they were made from."""
     waiting = folder / layout.FINISHED
     if is_current(folder, wanted):
-        kept.renew(folder / name for name in layout.TRAINED)
+        kept.touch_files(folder / name for name in layout.TRAINED)
     else:
         for name in layout.TRAINED:
-            with replacing(folder / name) as aside:  # copied, so that it is still there if this is cut short
+            with atomic_write(
+                folder / name
+            ) as aside:  # copied, so that it is still there if this is cut short
                 shutil.copyfile(waiting / name, aside)
     shutil.rmtree(waiting, ignore_errors=True)

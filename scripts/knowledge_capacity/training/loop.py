@@ -9,16 +9,16 @@ import torch
 from ..data.stream import Stream
 from ..data.windows import IGNORED
 from ..files import UserError
-from ..models.build import build
+from ..models.build import build_model
 from ..models.experts import Mixture
 from ..specs import Run
 from . import checkpoint, qat
-from .course import Course, Diverged, Stopped, Trained
-from .native_step import NativeStep, covers
+from .course import Course, TrainingDiverged, TrainingResult, TrainingStopped
+from .native_step import NativeStep, has_native_step
 from .parallel import ALONE, Team
 from .step import Step, chosen_precision
 
-__all__ = ["Diverged", "Stopped", "Trained", "train"]
+__all__ = ["TrainingDiverged", "TrainingResult", "TrainingStopped", "train"]
 
 GO_ON, SAVE, STOP = 0, 1, 2  # what a process wants after a step; the most of all processes' is done
 
@@ -35,7 +35,7 @@ def train(
     say: Callable[[str], None] = lambda line: None,
     stop: Callable[[], bool] = lambda: False,
     team: Team = ALONE,
-) -> Trained:
+) -> TrainingResult:
     """Train one run, going on from the checkpoint at `save_to` where there is one of the same identity.
 
     vocabulary: rows of the embedding. save_every: seconds between checkpoints. report: called about
@@ -55,15 +55,15 @@ def train(
             f"{run.slug}: batch_size {recipe.batch_size} is less than one window for each of {team.size} "
             "processes. Use fewer processes."
         )
-    model = build(run.architecture, vocabulary, recipe.window, run.seed).to(device).train()
+    model = build_model(run.architecture, vocabulary, recipe.window, run.seed).to(device).train()
     precision = chosen_precision(recipe.precision, device)
     step: Step | NativeStep
-    if covers(model, recipe, precision, team.size):
+    if has_native_step(model, recipe, precision, team.size):
         step = NativeStep(model, recipe)
     else:
         step = Step(model, recipe, precision, team.size, lambda refused: say(f"{run.slug}: {refused}"))
     identity = f"{identity} {precision}"
-    progress = checkpoint.load(save_to, identity, model, step.optimizers, step.scaler)
+    progress = checkpoint.load_checkpoint(save_to, identity, model, step.optimizers, step.scaler)
     if not progress or not team.first:
         torch.manual_seed(run.seed + team.rank)  # for models that draw while they train, as dropout does
     if progress:
@@ -102,7 +102,7 @@ def train(
             point = course.add_point(step.sums.tolist())
             step.sums.zero_()
             if symptom := course.symptom():
-                raise Diverged(run, symptom, course.trained(model, step.engine, precision))
+                raise TrainingDiverged(run, symptom, course.trained(model, step.engine, precision))
             report(point)
         wanted = STOP if stop() else SAVE if time.monotonic() - saved > save_every else GO_ON
         wanted = agreed(wanted)
@@ -110,15 +110,15 @@ def train(
             team.mean(step.sums)
             progress.cursor = windows.cursor()
             if team.first:
-                checkpoint.save(save_to, identity, progress, model, step.optimizers, step.scaler)
+                checkpoint.save_checkpoint(save_to, identity, progress, model, step.optimizers, step.scaler)
             saved = time.monotonic()
         if wanted == STOP:
             team.wait()  # none ends before the progress of all is on disk
-            raise Stopped(f"{run.slug}: stopped {course.where()}; progress is saved.")
+            raise TrainingStopped(f"{run.slug}: stopped {course.where()}; progress is saved.")
     team.mean(step.sums)
     if recipe.qat:
-        qat.bake(model, recipe.qat)
+        qat.apply_quantization(model, recipe.qat)
     done = course.trained(model, step.engine, precision)
     if not all(bool(p.isfinite().all()) for p in model.parameters()):  # since the last point of the log
-        raise Diverged(run, f"weights are NaN or infinite {course.where()}", done)
+        raise TrainingDiverged(run, f"weights are NaN or infinite {course.where()}", done)
     return done

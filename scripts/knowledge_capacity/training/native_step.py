@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..models.decoder import Decoder
-from ..models.native_decoder import NativeDecoder, is_covered
+from ..models.native_decoder import NativeDecoder, is_supported_decoder
 from ..specs import Recipe
 from . import optimizers as optim
 from .step import Precision
@@ -18,10 +18,12 @@ CALL_SECONDS, CALL_TOKENS = 0.25, 1 << 18
 MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
-def covers(model: nn.Module, recipe: Recipe, precision: Precision, n_processes: int) -> TypeGuard[Decoder]:
+def has_native_step(
+    model: nn.Module, recipe: Recipe, precision: Precision, n_processes: int
+) -> TypeGuard[Decoder]:
     """Whether NativeStep trains this model by this recipe; else `step.Step` does."""
     plain = recipe.optimizer == "adamw" and not recipe.qat
-    return plain and precision == "fp32" and n_processes == 1 and is_covered(model)
+    return plain and precision == "fp32" and n_processes == 1 and is_supported_decoder(model)
 
 
 class Moments:

@@ -102,7 +102,7 @@ class CapturableMuon(torch.optim.Muon):
         return found
 
 
-def make(model: nn.Module, recipe: Recipe, capturable: bool = False) -> list[Optimizer]:
+def make_optimizers(model: nn.Module, recipe: Recipe, capturable: bool = False) -> list[Optimizer]:
     """The optimisers of a model's parameters: each parameter belongs to one of them.
 
     Weight decay is for matrices, not for biases and norms. Muon's rate is made to match AdamW's (Liu et al.

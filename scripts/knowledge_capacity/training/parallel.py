@@ -77,7 +77,7 @@ class Team:
 ALONE = Team()
 
 
-def launch(processes: int, nodes: int = 1) -> NoReturn:
+def launch_processes(processes: int, nodes: int = 1) -> NoReturn:
     """Run this very script in so many processes on each of so many machines, through torchrun, and end as they end.
 
     Several machines are those of the Slurm job that this is in. Raises UserError where it is in none.
@@ -115,18 +115,18 @@ def launch(processes: int, nodes: int = 1) -> NoReturn:
     sys.exit(0)
 
 
-def launched() -> bool:
+def is_launched() -> bool:
     """Whether torchrun started this process."""
     return dist.is_torchelastic_launched()
 
 
 @contextmanager
-def team(device: str) -> Iterator[Team]:
+def join_team(device: str) -> Iterator[Team]:
     """The processes that torchrun started, or this one alone; with a GPU, each takes the one of its number.
 
     Raises UserError where there are fewer GPUs than processes.
     """
-    size = int(os.environ["WORLD_SIZE"]) if launched() else 1
+    size = int(os.environ["WORLD_SIZE"]) if is_launched() else 1
     if size == 1:
         yield ALONE
         return

@@ -19,7 +19,7 @@ rtn = importlib.import_module("knowledge_capacity.quantization.rtn")
 variants = importlib.import_module("knowledge_capacity.quantization.variants")
 
 
-class AsStored(nn.Module):
+class QuantizedLoss(nn.Module):
     """A model's loss with its matrices as they read back from a quantizer's codes.
 
     The parameters stay those of the model, in float32: what optimisers, checkpoints and DDP hold.
@@ -30,7 +30,7 @@ class AsStored(nn.Module):
         super().__init__()
         self.loss_of, self._quantizer = loss_of, quantizer
         # compilers leave out the way by float16 that rounds scales; said here, since it takes a second to say
-        self._read_back = torch.compiler.disable(read_back)
+        self._read_back = torch.compiler.disable(fake_quantize_matrices)
         model: Any = loss_of.model
         own = dict(model.named_parameters())
         # matrices with rows of one length are rounded together: a small model is spared most of the calls
@@ -49,29 +49,29 @@ class AsStored(nn.Module):
 
 def stored_matrices(model: nn.Module, quantizer: Quantizer) -> list[str]:
     """The names of the parameters that a quantizer stores. Raises UserError for a model without any."""
-    chosen = set(variants.quantizable(*store.saved_weights(model), quantizer.matrices))
+    chosen = set(variants.quantizable_names(*store.saved_weights(model), quantizer.matrices))
     parameters = model.named_parameters()
-    found = [name for name, p in parameters if chosen & store.as_saved(model, name, p).keys()]
+    found = [name for name, p in parameters if chosen & store.export_weight(model, name, p).keys()]
     if not found:
         raise UserError("qat: this model has no matrices to quantise. Train it with a recipe without qat.")
     return found
 
 
 @torch.no_grad()
-def read_back(weights: list[Tensor], quantizer: Quantizer) -> list[Tensor]:
+def fake_quantize_matrices(weights: list[Tensor], quantizer: Quantizer) -> list[Tensor]:
     """Matrices as they read back from their codes; of (experts, rows, columns), each expert's.
 
     All have rows of one length, and no scale is shared between rows, so they are rounded as one matrix and
     the layout in which they are saved, with rows in another order or apart, makes no difference.
     """
     rows = [weight.flatten(0, -2) for weight in weights]
-    stored = rtn.read_back(torch.cat(rows), quantizer)
+    stored = rtn.fake_quantize_matrix(torch.cat(rows), quantizer)
     parts = stored.split([len(part) for part in rows])
     return [part.view_as(weight) for part, weight in zip(parts, weights, strict=True)]
 
 
 @torch.no_grad()
-def bake(model: nn.Module, quantizer: Quantizer) -> None:
+def apply_quantization(model: nn.Module, quantizer: Quantizer) -> None:
     """Give a trained model the weights that its loss has seen.
 
     Storing these then changes nothing; but with a zero point one group in a thousand (of 8 bits, in fifty),
@@ -79,4 +79,4 @@ def bake(model: nn.Module, quantizer: Quantizer) -> None:
     """
     own = dict(model.named_parameters())
     for name in stored_matrices(model, quantizer):
-        own[name].copy_(read_back([own[name]], quantizer)[0])
+        own[name].copy_(fake_quantize_matrices([own[name]], quantizer)[0])

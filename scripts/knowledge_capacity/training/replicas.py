@@ -18,7 +18,7 @@ from ..models.decoder import Decoder
 from ..models.loss import Loss
 from ..specs import Recipe
 from .optimizers import is_matrix
-from .step import LossOf
+from .step import LossModule
 
 
 class Layout(NamedTuple):
@@ -36,7 +36,7 @@ class Layout(NamedTuple):
         }
 
 
-class Kind(NamedTuple):
+class ParameterGroup(NamedTuple):
     """Parameters that are updated alike, of all replicas: (replicas, all) each, and `layout` says which.
 
     leaf: the same memory as weights, for gradients to be taken of. means, squares: of gradients, as AdamW keeps them.
@@ -71,9 +71,9 @@ class Replicas:
             weights, means, squares = torch.zeros(3, size, length, device=device)
             leaf = weights.detach().requires_grad_(not set(names) <= set(idle))
             if names:
-                self.kinds.append(Kind(layout, decay, weights, leaf, means, squares))
+                self.kinds.append(ParameterGroup(layout, decay, weights, leaf, means, squares))
         self.size, self.steps = size, torch.zeros(size, device=device)
-        self.loss_of = LossOfReplicas(model, [kind.layout for kind in self.kinds])
+        self.loss_of = ReplicaLoss(model, [kind.layout for kind in self.kinds])
 
     @property
     def leaves(self) -> list[Tensor]:
@@ -117,12 +117,12 @@ class Replicas:
                     }
 
 
-class LossOfReplicas(nn.Module):
+class ReplicaLoss(nn.Module):
     """The loss of every replica on its own windows, each as if it were alone."""
 
     def __init__(self, model: nn.Module, layouts: list[Layout]) -> None:
         super().__init__()
-        self.loss_of, self._layouts = LossOf(model), layouts
+        self.loss_of, self._layouts = LossModule(model), layouts
 
     def forward(self, leaves: list[Tensor], inputs: Tensor, targets: Tensor) -> Loss:
         """leaves: (replicas, …) each, in these layouts; inputs, targets int64 (replicas, batch, window)."""

@@ -17,12 +17,12 @@ from torch.optim import Optimizer
 from ..data.stream import Stream
 from ..data.windows import IGNORED
 from ..files import UserError
-from ..models.build import build
+from ..models.build import build_model
 from ..models.experts import Mixture
 from ..specs import Recipe, Run
 from . import checkpoint
 from . import optimizers as optim
-from .course import Course, Diverged, Point, Stopped, Trained
+from .course import Course, Point, TrainingDiverged, TrainingResult, TrainingStopped
 from .replicas import Replicas
 from .stackable import idle_parameters
 from .stacked_step import StackedStep
@@ -46,7 +46,7 @@ class Member:
 
 
 # what became of a run: Diverged is among the exceptions, and others say what kept it from beginning
-Outcome = Trained | Exception
+Outcome = TrainingResult | Exception
 
 
 def train_stack(
@@ -61,13 +61,13 @@ def train_stack(
 ) -> Iterator[tuple[Member, Outcome]]:
     """Train runs, up to `size` of them at once, and give each with what became of it as soon as it ends.
 
-    The runs are of one shape (see `shape`). report: told how many runs share the steps of a point. The rest is as
+    The runs are of one shape (see `stack_shape`). report: told how many runs share the steps of a point. The rest is as
     `loop.train` has it, but that `stop` is asked every TOKENS_AHEAD tokens or MOST_STEPS steps, and that the seconds
     of a run are its share of those that the stack took, so that its tokens per second are those of all. Raises
     Stopped once the progress of all is saved, and UserError for runs that differ in shape.
     """
     for member in members:
-        if shape(member.run) != shape(members[0].run):
+        if stack_shape(member.run) != stack_shape(members[0].run):
             raise UserError(
                 f"{member.run.slug} cannot be trained in one step with {members[0].run.slug}: the runs of a stack "
                 "may differ in dataset, seed, learning rate and length alone."
@@ -92,12 +92,12 @@ def train_stack(
             saved = time.monotonic()
         if stopping:
             left = sum(seat is not None for seat in stack.seats) + len(waiting)
-            raise Stopped(
+            raise TrainingStopped(
                 f"{members[0].run.slug} and others: stopped with {left} runs to go; progress is saved."
             )
 
 
-def shape(run: Run) -> tuple[object, ...]:
+def stack_shape(run: Run) -> tuple[object, ...]:
     """What the runs of a stack have in common, beside their vocabulary."""
     r = run.recipe
     return run.architecture, r.batch_size, r.window, r.weight_decay, r.optimizer, r.precision, r.qat
@@ -142,8 +142,8 @@ class _Stack:
         """Let a run begin in a place that is free, or go on from its checkpoint."""
         run = member.run
         model = self._build(run)
-        optimizers = optim.make(model, run.recipe)
-        progress = checkpoint.load(member.save_to, self._identity(member), model, optimizers)
+        optimizers = optim.make_optimizers(model, run.recipe)
+        progress = checkpoint.load_checkpoint(member.save_to, self._identity(member), model, optimizers)
         if progress:
             self._say(f"{run.slug}: going on from step {progress.step}")
             progress.seen = progress.seen.to(self._device)
@@ -157,7 +157,7 @@ class _Stack:
 
     def advance(
         self, report: Callable[[Run, Point, int], None]
-    ) -> Iterator[tuple[Member, Trained | Diverged]]:
+    ) -> Iterator[tuple[Member, TrainingResult | TrainingDiverged]]:
         """Make the next steps of all runs. Gives those that ended, whose places are free from then on."""
         began = time.monotonic()
         seated = [(place, seat) for place, seat in enumerate(self.seats) if seat]
@@ -180,7 +180,7 @@ class _Stack:
             if seat:
                 seat.course.progress.cursor = seat.course.windows.cursor()
                 path, identity = seat.member.save_to, self._identity(seat.member)
-                checkpoint.save(path, identity, seat.course.progress, *self._taken(place, seat))
+                checkpoint.save_checkpoint(path, identity, seat.course.progress, *self._taken(place, seat))
 
     def _lay_out(self, place: int, seat: _Seat) -> None:
         """Put the next batches of a run where the step reads them."""
@@ -204,7 +204,7 @@ class _Stack:
 
     def _settle(
         self, place: int, seat: _Seat, sums: Tensor, seconds: float, report: Callable[[Run, Point], None]
-    ) -> Trained | Diverged | None:
+    ) -> TrainingResult | TrainingDiverged | None:
         """Note down the steps just made, of which sums (steps, 3) tell; what became of the run, if it has ended."""
         run, course, progress, n = seat.member.run, seat.course, seat.course.progress, len(seat.counts)
         done, symptom = 0, None
@@ -230,17 +230,21 @@ class _Stack:
         trained = course.trained(model, self._step.engine, self._precision, seat.at_once)
         if not symptom and not all(bool(p.isfinite().all()) for p in model.parameters()):
             symptom = f"weights are NaN or infinite {course.where()}"
-        return Diverged(run, symptom, trained) if symptom else trained
+        return TrainingDiverged(run, symptom, trained) if symptom else trained
 
     def _taken(self, place: int, seat: _Seat) -> tuple[nn.Module, list[Optimizer]]:
         """The model and the optimiser of a run, as they would be if it were alone."""
         model = self._build(seat.member.run)
-        optimizers = optim.make(model, seat.member.run.recipe)
+        optimizers = optim.make_optimizers(model, seat.member.run.recipe)
         self._replicas.take(place, model, optimizers[0])
         return model, optimizers
 
     def _build(self, run: Run) -> nn.Module:
-        return build(run.architecture, self._vocabulary, run.recipe.window, run.seed).to(self._device).train()
+        return (
+            build_model(run.architecture, self._vocabulary, run.recipe.window, run.seed)
+            .to(self._device)
+            .train()
+        )
 
     def _identity(self, member: Member) -> str:
         return f"{member.identity} {self._precision}"

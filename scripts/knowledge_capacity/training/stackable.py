@@ -6,13 +6,13 @@ import torch
 from torch import Tensor, nn
 
 from ..data.windows import GPU_TIMES, REFILL_TOKENS
-from ..models.build import build, token_weights
+from ..models.build import build_model, token_weights
 from ..models.decoder import Decoder
 from ..models.loss import loss
 from ..specs import Architecture, Run
 from . import optimizers
 from .checkpoint import kept_buffers
-from .engine import first_line
+from .engine import describe_error
 from .replicas import Replicas
 from .step import chosen_precision
 from .worthwhile import worthwhile_size
@@ -26,7 +26,7 @@ def stack_size(run: Run, vocabulary: int, device: str, asked: int | None = None)
 
     asked: this many in place of those that pay. On a processor, stacks do not pay: activations leave its cache.
     """
-    model = build(run.architecture, vocabulary, run.recipe.window, run.seed)
+    model = build_model(run.architecture, vocabulary, run.recipe.window, run.seed)
     width = next(token_weights(model)).shape[1]
     pays = worthwhile_size(run.recipe.batch_size, run.recipe.window, width) if device == "cuda" else 1
     size = asked or pays
@@ -42,13 +42,13 @@ def replica_bytes(model: nn.Module, run: Run, vocabulary: int) -> int:
     Weights, gradients and two moments; what the gradient of a batch needs, in float32; and the tokens made ahead.
     """
     replicas = Replicas(model, 1, run.recipe)
-    kept = [_kept_bytes(replicas, *_windows(n, run, vocabulary)) for n in (1, 2)]
+    kept = [_activation_bytes(replicas, *_draw_windows(n, run, vocabulary)) for n in (1, 2)]
     activations = run.recipe.batch_size * (kept[1] - kept[0])
     weights = sum(4 * 4 * parameter.numel() for parameter in model.parameters())
     return weights + activations + 8 * GPU_TIMES * REFILL_TOKENS
 
 
-def reason_against(run: Run, vocabulary: int, device: str) -> str | None:
+def unstackable_reason(run: Run, vocabulary: int, device: str) -> str | None:
     """What keeps a run from being trained in a stack, or None where nothing does."""
     if run.recipe.optimizer != "adamw":
         return f"its optimizer is {run.recipe.optimizer}"
@@ -59,18 +59,19 @@ def reason_against(run: Run, vocabulary: int, device: str) -> str | None:
     if isinstance(run.architecture, Architecture):
         return None
     models = [
-        build(run.architecture, vocabulary, run.recipe.window, seed).to(device).train() for seed in (0, 1)
+        build_model(run.architecture, vocabulary, run.recipe.window, seed).to(device).train()
+        for seed in (0, 1)
     ]
-    inputs, targets = (part.to(device).view(2, 2, -1) for part in _windows(4, run, vocabulary))
+    inputs, targets = (part.to(device).view(2, 2, -1) for part in _draw_windows(4, run, vocabulary))
     if kept_buffers(models[0]):
         return "its model keeps more than weights"
     try:
         with warnings.catch_warnings():
             # of operations that torch.func does for one replica after the other
             warnings.filterwarnings("error", message="There is a performance drop")
-            return _difference(models, inputs, targets, run)
+            return _find_difference(models, inputs, targets, run)
     except Exception as error:  # whatever a model of a user's raises, or torch.func about it
-        return f"its model fails there ({first_line(error)})"
+        return f"its model fails there ({describe_error(error)})"
 
 
 def idle_parameters(model: nn.Module, run: Run, vocabulary: int) -> set[str]:
@@ -78,21 +79,21 @@ def idle_parameters(model: nn.Module, run: Run, vocabulary: int) -> set[str]:
     if isinstance(model, Decoder):
         return set()
     device = next(model.parameters()).device
-    gradients = _gradients(model, *(part.to(device) for part in _windows(2, run, vocabulary)))
+    gradients = _compute_gradients(model, *(part.to(device) for part in _draw_windows(2, run, vocabulary)))
     return {name for name, gradient in gradients.items() if gradient is None}
 
 
-def _difference(models: list[nn.Module], inputs: Tensor, targets: Tensor, run: Run) -> str | None:
+def _find_difference(models: list[nn.Module], inputs: Tensor, targets: Tensor, run: Run) -> str | None:
     """How two models side by side differ from each alone, on inputs and targets (2, batch, window) of their own."""
     tables = [[buffer.clone() for buffer in model.buffers()] for model in models]
-    alone = [_gradients(*each) for each in zip(models, inputs, targets, strict=True)]
+    alone = [_compute_gradients(*each) for each in zip(models, inputs, targets, strict=True)]
     for other in (tables[1], models[0].buffers()):
         if not all(map(torch.equal, tables[0], other)):
             return "the buffers of its model change"
     idle = {name for name, gradient in alone[0].items() if gradient is None}
     replicas = Replicas(models[0], 2, run.recipe, idle)
     for place, model in enumerate(models):
-        replicas.put(place, model, optimizers.make(model, run.recipe)[0])
+        replicas.put(place, model, optimizers.make_optimizers(model, run.recipe)[0])
     replicas.loss_of(replicas.leaves, inputs, targets).nats.sum().backward()
     together = replicas.gradients()
     for place, gradients in enumerate(alone):
@@ -105,7 +106,7 @@ def _difference(models: list[nn.Module], inputs: Tensor, targets: Tensor, run: R
     return None
 
 
-def _gradients(model: nn.Module, inputs: Tensor, targets: Tensor) -> dict[str, Tensor | None]:
+def _compute_gradients(model: nn.Module, inputs: Tensor, targets: Tensor) -> dict[str, Tensor | None]:
     """By name, the gradient of each parameter."""
     model.zero_grad()
     loss(model, inputs, targets).nats.backward()
@@ -114,7 +115,7 @@ def _gradients(model: nn.Module, inputs: Tensor, targets: Tensor) -> dict[str, T
     return found
 
 
-def _kept_bytes(replicas: Replicas, inputs: Tensor, targets: Tensor) -> int:
+def _activation_bytes(replicas: Replicas, inputs: Tensor, targets: Tensor) -> int:
     """How much memory the loss of one replica keeps for its gradient, beside the weights."""
     kept: dict[int, int] = {}
 
@@ -129,7 +130,7 @@ def _kept_bytes(replicas: Replicas, inputs: Tensor, targets: Tensor) -> int:
     return sum(size for place, size in kept.items() if place not in weights)
 
 
-def _windows(n: int, run: Run, vocabulary: int) -> tuple[Tensor, Tensor]:
+def _draw_windows(n: int, run: Run, vocabulary: int) -> tuple[Tensor, Tensor]:
     """Inputs and targets, int64 (n, window) each, at random."""
     generator = torch.Generator().manual_seed(0)
     tokens = torch.randint(vocabulary, (n, run.recipe.window + 1), generator=generator)

@@ -12,8 +12,8 @@ from torch import Tensor
 from ..specs import Recipe
 from .engine import Engine
 from .optimizers import BETAS, EPS
-from .replicas import Kind, Replicas
-from .step import DTYPES, Precision, ways
+from .replicas import ParameterGroup, Replicas
+from .step import DTYPES, Precision, execution_modes
 
 
 class StackedStep:
@@ -32,7 +32,7 @@ class StackedStep:
     ) -> None:
         """say: told what the model refuses."""
         self._replicas, device = replicas, replicas.steps.device
-        compiling, capturing = ways(device.type, precision, 1)
+        compiling, capturing = execution_modes(device.type, precision, 1)
         if device.type == "cuda":
             torch.set_float32_matmul_precision("highest")  # some containers turn TF32 on; fp32 shall be fp32
         self._autocast: AbstractContextManager[None] = nullcontext()
@@ -104,7 +104,7 @@ class StackedStep:
             leaf.grad = None
 
 
-def adamw(kinds: list[Kind], steps: Tensor, rates: Tensor) -> None:
+def adamw(kinds: list[ParameterGroup], steps: Tensor, rates: Tensor) -> None:
     """Update each replica in place by the gradients of the leaves: AdamW, as torch has it.
 
     steps (replicas,): updates so far, counted on. rates (replicas,): learning rates; 0 leaves a replica as it is.

@@ -25,7 +25,7 @@ Precision = Literal["fp32", "bf16", "fp16"]
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-class LossOf(nn.Module):
+class LossModule(nn.Module):
     """A model's loss as a module, which is what compilers and DDP take."""
 
     def __init__(self, model: nn.Module) -> None:
@@ -57,19 +57,21 @@ class Step:
         """n_processes: how many share each batch, with a replica each. say: told what the model refuses."""
         self._parameters = list(model.parameters())
         device = self._parameters[0].device
-        compiling, capturing = ways(device.type, precision, n_processes)
+        compiling, capturing = execution_modes(device.type, precision, n_processes)
         if device.type == "cuda":
             torch.set_float32_matmul_precision("highest")  # some containers turn TF32 on; fp32 shall be fp32
         self._autocast: AbstractContextManager[None] = nullcontext()
         if precision in DTYPES:
             self._autocast = torch.autocast(device.type, DTYPES[precision])
-        self.optimizers = optim.make(model, recipe, capturable=capturing)
+        self.optimizers = optim.make_optimizers(model, recipe, capturable=capturing)
         self.scaler = GradScaler(device.type) if precision == "fp16" else None
         self.sums = torch.zeros(3, dtype=torch.float64, device=device)
         self._loss_sum, self._routing_sum = self.sums[0], self.sums[1:]
         # DDP takes the mean of the processes' gradients, where the sum of their shares of a mean is meant
         self._n_processes, self._n_targets, self._scale = n_processes, 0, torch.ones((), device=device)
-        loss_of: nn.Module = qat.AsStored(LossOf(model), recipe.qat) if recipe.qat else LossOf(model)
+        loss_of: nn.Module = (
+            qat.QuantizedLoss(LossModule(model), recipe.qat) if recipe.qat else LossModule(model)
+        )
         self._plain: Callable[[Tensor, Tensor], Loss] = loss_of
         if n_processes > 1:
             idle = not isinstance(model, Decoder)  # parameters of an unknown model may have no gradient
@@ -134,7 +136,7 @@ def chosen_precision(asked: Literal["auto"] | Precision, device: str) -> Precisi
     return asked
 
 
-def ways(device: str, precision: Precision, n_processes: int) -> tuple[bool, bool]:
+def execution_modes(device: str, precision: Precision, n_processes: int) -> tuple[bool, bool]:
     """Whether to compile the loss and whether to capture the step, for a kind of device."""
     # a scaler decides on the host whether to step, and DDP talks to other processes: no graph holds these
     return device == "cuda", device == "cuda" and precision != "fp16" and n_processes == 1

@@ -7,7 +7,7 @@ import signal
 REQUEUE = 143
 
 
-class Stop:
+class StopSignal:
     """Whether the job was told to stop: by SIGTERM, SIGINT or, unless 0, a time limit in seconds.
 
     Until a run first asks, after its first step, it has nothing to save: the job ends at once.

@@ -1,0 +1,1 @@
+"""How fast stream, training, stacks and scoring are beside what one would otherwise use."""

@@ -1,1 +1,0 @@
-"""From losses to bits of knowledge, with intervals."""

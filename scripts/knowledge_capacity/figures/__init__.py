@@ -1,0 +1,1 @@
+"""How any experiment is drawn and written."""

@@ -1,0 +1,1 @@
+"""A trained model to a row of measurements: losses, bits, intervals over people, checks of the instrument."""

@@ -1,0 +1,35 @@
+"""The answer: two models' bits per parameter, their ratio with its interval, and what follows, in words."""
+
+import pandas as pd
+
+from ..files import UserError
+from . import compare
+from .pairing import Pair
+
+
+def format_answer(rows: pd.DataFrame, yours: str, other: str) -> str:
+    """A table of both models and a verdict.
+
+    rows: measurements of both at full precision, at their best learning rates. yours, other: their
+    architectures. Raises UserError where a run of one of them diverged.
+    """
+    for _, row in rows[rows.diverged.notna()].iterrows():
+        remedy = f"Lower lr (now {row.lr:g}) or raise warmup_steps in a recipe of your own: --recipe NAME."
+        raise UserError(
+            f"{row.architecture}: training diverged with seed {row.seed}: {row.diverged}. {remedy}"
+        )
+    both = [rows[rows.architecture == name].sort_values("seed") for name in (yours, other)]
+    said = compare.describe_verdict([Pair({}, *both)], "your model", "GPT-2 of its size")
+    return f"{_format_table(both)}\n\n{said}"
+
+
+def _format_table(both: list[pd.DataFrame]) -> str:
+    cells = [["", "parameters", "bits per parameter", "95 % interval", "at most", "data-limited"]]
+    for one in both:
+        mean, low, high = compare.capacity_ratio(one)
+        limited = int(one.data_limited.sum())
+        name = one.architecture.iloc[0]
+        size, most = f"{one.n_parameters.mean():z,.0f}", f"{one.capacity_ratio_max.mean():z.2f}"
+        said = f"{limited} of {len(one)} seeds" if limited else "no"
+        cells.append([name, size, f"{mean:z.3f}", f"{low:z.3f} to {high:z.3f}", most, said])
+    return compare.align_columns(cells)

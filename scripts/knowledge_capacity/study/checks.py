@@ -1,0 +1,300 @@
+"""What is wrong with a configuration whose fields are each in order: what takes several to decide."""
+
+import re
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from ..config import Key, Problem, suggest_name
+from ..measurements import locations
+from ..specs import (
+    BYTE_PAIR,
+    FAMILIES,
+    FEWEST_ASKED,
+    FORMATS,
+    FULL_PRECISION,
+    WORD_LEVEL,
+    AnyArchitecture,
+    Architecture,
+    BioD,
+    BioR,
+    BioS,
+    Checkpoint,
+    Dataset,
+    PythonModel,
+    Quantizer,
+    RandomStrings,
+    paper,
+)
+from .schema import Config, Experiment, Grid, standard_architecture
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+SMALLEST_BYTE_PAIR = 257
+HUB_ID = re.compile(r"\w[\w.-]*/[\w.-]+")
+
+
+def find_problems(config: Config, experiments: set[str]) -> Iterator[Problem]:
+    """All problems of a configuration. experiments: the names of those there is code for."""
+    yield from _name_problems(config)
+    for name, dataset in config.datasets.items():
+        yield from _dataset_problems(("datasets", name), dataset)
+    for name, architecture in config.architectures.items():
+        yield from _architecture_problems(("architectures", name), name, architecture)
+    for name, recipe in config.recipes.items():
+        yield from _repeat_problems(("recipes", name, "other_lrs"), [recipe.lr, *recipe.other_lrs], first=1)
+        if recipe.qat and recipe.qat.method != "rtn":
+            reason = "training rounds its weights to nearest, anew at every step"
+            yield Problem(("recipes", name, "qat", "method"), reason, "Write rtn, or leave it out.")
+        elif recipe.qat:
+            yield from _quantizer_problems(("recipes", name, "qat"), recipe.qat, others=False)
+        if name in paper.NAMES:
+            yield Problem(
+                ("recipes", name), "this is the name of a recipe of the paper's", "Choose another name."
+            )
+    for name, quantizer in config.quantizers.items():
+        yield from _quantizer_problems(("quantizers", name), quantizer)
+    for source in locations.parse_sources(config.source):
+        file = locations.source_file(source, Path("results"))
+        if file and not file.is_file():
+            remedy = "Name results that there are: published, a file or folder of measurements, or an https address."
+            yield Problem(("source",), f"there is no file {file}", remedy)
+    for i, name in enumerate(config.only or []):
+        if not config.experiments.get(name):
+            known = [name for name, experiment in config.experiments.items() if experiment]
+            yield Problem(("only", i), "this study has no such experiment", suggest_name(name, known))
+    if config.only == []:
+        yield Problem(("only",), "this list is empty", "Name an experiment in it, or write null for all.")
+    if not any(config.experiments.values()):
+        yield Problem(("experiments",), "there is no experiment", "Add one, or set one that is not null.")
+    for name, experiment in config.experiments.items():
+        if name not in experiments:
+            yield Problem(
+                ("experiments", name), "there is no such experiment", suggest_name(name, experiments)
+            )
+        elif experiment:
+            yield from _experiment_problems(("experiments", name), experiment, config)
+
+
+def _name_problems(config: Config) -> Iterator[Problem]:
+    """Names that cannot be used."""
+    for section in ("datasets", "architectures", "recipes", "quantizers", "extractions"):
+        for name in getattr(config, section):
+            if not NAME.fullmatch(name):
+                remedy = "Use letters and digits, and . _ - after the first of them."
+                yield Problem((section, name), "this cannot be a name", remedy)
+    for section in ("quantizers", "extractions"):
+        if FULL_PRECISION in getattr(config, section):
+            key = (section, FULL_PRECISION)
+            yield Problem(key, "this name stands for the weights as trained", "Choose another name.")
+    for name in config.extractions.keys() & config.quantizers.keys():
+        yield Problem(("extractions", name), "a quantizer has this name", "Choose another name.")
+
+
+def _dataset_problems(key: Key, dataset: Dataset) -> Iterator[Problem]:
+    if isinstance(dataset, RandomStrings):
+        strings = dataset.symbols**dataset.length
+        if dataset.n_strings > strings:
+            reason = (
+                f"there are only {strings} strings of length {dataset.length} over {dataset.symbols} symbols"
+            )
+            remedy = f"Use at most {strings} strings, or raise length or symbols."
+            yield Problem((*key, "n_strings"), reason, remedy, ((*key, "length"), (*key, "symbols")))
+        return
+    people, pools = dataset.n_people, dataset.pools
+    if people > pools.names:
+        reason = (
+            f"there are only {pools.names} different names ({pools.first_names} first × {pools.middle_names}"
+            f" middle × {pools.last_names} last) for {people} people"
+        )
+        remedy = f"Use at most {pools.names} people, or enlarge pools."
+        parts = ("first_names", "middle_names", "last_names")
+        others = tuple((*key, "pools", part) for part in parts)
+        yield Problem((*key, "n_people"), reason, remedy, others)
+    if isinstance(dataset, BioD) and dataset.symbols**dataset.length < dataset.diversity:
+        strings = dataset.symbols**dataset.length
+        reason = (
+            f"there are only {strings} strings of length {dataset.length} over {dataset.symbols} symbols"
+            f" for a diversity of {dataset.diversity}"
+        )
+        remedy = f"Use a diversity of at most {strings}, or raise length or symbols."
+        yield Problem((*key, "diversity"), reason, remedy, ((*key, "length"), (*key, "symbols")))
+    if isinstance(dataset, BioR) and dataset.tokenizer == WORD_LEVEL:
+        reason = "nobody knows in advance which words a language model will write"
+        yield Problem((*key, "tokenizer"), reason, "Write bpe-SIZE, a folder, or OWNER/NAME on the hub.")
+    yield from _tokenizer_problems((*key, "tokenizer"), dataset.tokenizer)
+
+
+def _tokenizer_problems(key: Key, name: str) -> Iterator[Problem]:
+    match = BYTE_PAIR.fullmatch(name)
+    if match and int(match[1]) < SMALLEST_BYTE_PAIR:
+        reason = f"byte pairs start from 256 bytes and {SMALLEST_BYTE_PAIR - 256} special token"
+        yield Problem(key, reason, f"Write at least bpe-{SMALLEST_BYTE_PAIR}.")
+    elif name != WORD_LEVEL and not match and not Path(name).is_dir() and not HUB_ID.fullmatch(name):
+        remedy = f"Write {WORD_LEVEL}, bpe-SIZE, a folder that exists, or OWNER/NAME on the hub."
+        yield Problem(key, "there is no such folder", remedy)
+
+
+def _architecture_problems(key: Key, name: str, architecture: AnyArchitecture) -> Iterator[Problem]:
+    standard = standard_architecture(name)
+    if standard and standard != architecture:
+        reason = (
+            f"{name} is the name of {standard.layers} layers, {standard.heads} heads, width {standard.width}"
+        )
+        yield Problem(key, reason, "Choose another name.")
+    if isinstance(architecture, PythonModel):
+        file, _, function = architecture.function.rpartition(":")
+        if not Path(file).is_file() or not function.isidentifier():
+            yield Problem((*key, "function"), "there is no such file", "Write path/to/file.py:function.")
+    elif isinstance(architecture, Checkpoint):
+        for needed in ("config.json", "tokenizer.json"):
+            if not (Path(architecture.folder) / needed).is_file():
+                reason = f"there is no {needed} in this folder"
+                yield Problem((*key, "folder"), reason, "Give the folder of a model that transformers saved.")
+    elif isinstance(architecture, Architecture):
+        yield from _decoder_problems(key, architecture)
+    elif architecture.config.endswith(".json"):
+        if not Path(architecture.config).is_file():
+            remedy = "Write the path of a config.json, or a class."
+            yield Problem((*key, "config"), "there is no such file", remedy)
+    else:
+        import transformers  # only here: it takes a second, and most studies have no such model
+
+        if not hasattr(transformers, architecture.config):
+            remedy = "Write one that it has, such as Qwen3Config, or the path of a config.json."
+            yield Problem((*key, "config"), "transformers has no such class", remedy)
+
+
+def _decoder_problems(key: Key, architecture: Architecture) -> Iterator[Problem]:
+    width, heads = architecture.width, architecture.heads
+    reason = ""
+    if width % heads:
+        reason = f"a width of {width} does not divide among {heads} heads"
+    elif (width // heads) % 2:
+        reason = f"each head has {width // heads} dimensions, and rotary embedding needs an even number"
+    if reason:
+        step = 2 * heads
+        remedy = f"Use a multiple of {step} as width, such as {-(-width // step) * step}."
+        yield Problem((*key, "width"), reason, remedy, ((*key, "heads"),))
+    experts = architecture.parts.experts
+    if experts and experts.top_k > experts.number:
+        reason = f"there are only {experts.number} experts to choose from"
+        yield Problem((*key, "experts", "top_k"), reason, f"Write at most {experts.number}.")
+    if architecture.parts.mlp == "none" and (experts or architecture.mlp_width):
+        which = "experts" if architecture.experts else "mlp"
+        reason = "an architecture without MLP has neither experts nor a width of its MLP"
+        yield Problem((*key, which), reason, "Remove one of them.")
+
+
+def _quantizer_problems(key: Key, quantizer: Quantizer, others: bool = True) -> Iterator[Problem]:
+    """Fields that the method has no use for. others: whether it could be another method."""
+    method = quantizer.method
+    bits = FORMATS.get(method, quantizer.bits)
+    if quantizer.bits != bits:
+        reason = f"{method} is a format of {bits} bits"
+        yield Problem((*key, "bits"), reason, f"Write {bits}, or another method.", ((*key, "method"),))
+    if quantizer.zero_point and method not in ("rtn", "gptq"):
+        reason = "hqq always has a zero point" if method == "hqq" else f"{method} has no zero point"
+        yield Problem((*key, "zero_point"), reason, "Remove it, or write rtn or gptq as method.")
+    if quantizer.calibration_people != Quantizer.calibration_people and method != "gptq":
+        reason = f"{method} looks at no data"
+        remedy = "Remove it, or write gptq as method." if others else "Remove it."
+        yield Problem((*key, "calibration_people"), reason, remedy)
+    if quantizer.group_size == 1:
+        reason = "a scale for each weight takes more bits than the weight"
+        yield Problem((*key, "group_size"), reason, "Write 0 for one scale a row, or a size such as 32.")
+
+
+def _experiment_problems(key: Key, experiment: Experiment, config: Config) -> Iterator[Problem]:
+    for which in ("seeds", "variants"):
+        yield from _repeat_problems((*key, which), getattr(experiment, which))
+    for i, name in enumerate(experiment.variants):
+        if name not in (FULL_PRECISION, *config.quantizers, *config.extractions):
+            remedy = suggest_name(name, {FULL_PRECISION, *config.quantizers, *config.extractions})
+            yield Problem((*key, "variants", i), "there is no such quantizer or extraction", remedy)
+        elif name in config.extractions:
+            yield from _extraction_problems((*key, "variants", i), name, experiment, config)
+    for g, grid in enumerate(experiment.grids):
+        yield from _combination_problems((*key, "grids", g), grid, config)
+        yield from _repeat_problems((*key, "grids", g, "seeds"), grid.seeds or [])
+        if key[-1] == "qat":
+            yield from _qat_problems((*key, "grids", g), grid, experiment, config)
+        for section in ("datasets", "architectures", "recipes"):
+            known, names = getattr(config, section), getattr(grid, section)
+            yield from _repeat_problems((*key, "grids", g, section), names)
+            for i, name in enumerate(names):
+                if section == "architectures" and (standard := standard_architecture(name)):
+                    yield from _decoder_problems((*key, "grids", g, section, i), standard)
+                    continue
+                if section == "recipes" and name in paper.NAMES:
+                    continue
+                if name not in known:
+                    remedy = suggest_name(name, [*known, *(paper.NAMES if section == "recipes" else ())])
+                    if section == "architectures":
+                        families = ", ".join(FAMILIES)
+                        remedy += (
+                            " FAMILY-LAYERS-HEADS, such as gpt2-2-1 or gpt2-2-1-d16, needs no entry "
+                            f"(families: {families})."
+                        )
+                    where = (*key, "grids", g, section, i)
+                    yield Problem(where, f"there is no such {section.removesuffix('s')}", remedy)
+
+
+def _extraction_problems(key: Key, name: str, experiment: Experiment, config: Config) -> Iterator[Problem]:
+    """An extraction among the variants of an experiment with datasets that cannot be asked about."""
+    for d in dict.fromkeys(d for grid in experiment.grids for d in grid.datasets):
+        dataset = config.datasets.get(d)
+        if isinstance(dataset, RandomStrings):
+            reason = f"nothing can be asked about dataset {d}, since random strings have no names"
+            yield Problem(key, reason, "Remove it, or put the dataset into another experiment.")
+        elif dataset and dataset.n_people < FEWEST_ASKED:
+            reason = f"half of {dataset.n_people} people, as dataset {d} has, is too few to teach and to ask"
+            yield Problem(key, reason, f"Use a dataset of at least {FEWEST_ASKED} people, or remove it.")
+
+
+def _qat_problems(key: Key, grid: Grid, experiment: Experiment, config: Config) -> Iterator[Problem]:
+    """Recipes that train with a quantizer by which the experiment qat, which shows just that, stores nothing."""
+    stored = {config.quantizers[name] for name in experiment.variants if name in config.quantizers}
+    for i, name in enumerate(grid.recipes):
+        own = config.recipes[name].qat if name in config.recipes else None
+        if own and own not in stored:
+            reason = f"qat needs the recipe's own quantizer ({own.slug}) among its variants"
+            known = next((name for name, one in config.quantizers.items() if one == own), None)
+            remedy = f"Add {known} there." if known else "Name it among quantizers, and add that name there."
+            yield Problem((*key, "recipes", i), reason, remedy, ((*key[:2], "variants"),))
+
+
+def _combination_problems(key: Key, grid: Grid, config: Config) -> Iterator[Problem]:
+    """Combinations of a dataset, an architecture and a recipe that do not go together."""
+    for (i, d), a, (j, r) in product(enumerate(grid.datasets), grid.architectures, enumerate(grid.recipes)):
+        dataset, architecture = config.datasets.get(d), config.architecture(a)
+        if not dataset or not architecture or (r not in config.recipes and r not in paper.NAMES):
+            continue
+        try:
+            each = config.each(r, dataset, architecture)
+        except paper.PaperRecipeError as error:
+            yield Problem((*key, "recipes", j), str(error), "Write a recipe of your own.")
+            continue
+        if each[0].qat and isinstance(architecture, Checkpoint):
+            reason = f"recipe {r} trains with quantised weights, and checkpoint {a} is only measured"
+            yield Problem((*key, "recipes", j), reason, "Use a recipe without qat.")
+        junk, where, wants = each[0].junk, (*key, "datasets", i), f"recipe {r} mixes in junk"
+        if not junk:
+            continue
+        if not isinstance(dataset, BioS):
+            yield Problem(
+                where, f"{wants}, which only bioS has", "Use a dataset of that kind, or a recipe without."
+            )
+        elif dataset.n_people + junk.people > dataset.pools.names:
+            reason = (
+                f"{wants} about {junk.people} people, and with {dataset.n_people} of its own "
+                f"it has only {dataset.pools.names} different names"
+            )
+            yield Problem(where, reason, "Enlarge the dataset's pools of names, or lower junk.people.")
+
+
+def _repeat_problems(key: Key, values: list[Any], first: int = 0) -> Iterator[Problem]:
+    """Values that stand twice. first: how many of them stand before the list at `key`."""
+    for i, value in enumerate(values):
+        if value in values[:i]:
+            yield Problem((*key, i - first), "it stands in this list already", "Remove it.")

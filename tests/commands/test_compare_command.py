@@ -1,0 +1,29 @@
+"""What docs/comparing.md shows is what its commands print."""
+
+import os
+import re
+import subprocess
+
+import pytest
+from helpers import warm
+from helpers.workflow import ROOT, TIMEOUT
+
+SHOWN = re.findall(r"```\n\$ python (.+)\n([^`]+)\n```", (ROOT / "docs/comparing.md").read_text())
+
+
+@pytest.mark.parametrize(("command", "output"), SHOWN, ids=[command for command, _ in SHOWN])
+def test_the_page_shows_what_its_commands_print(command: str, output: str) -> None:
+    done = subprocess.run(
+        [warm.python(), *command.split()],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONWARNINGS": "ignore"},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        check=True,
+    )
+    assert done.stdout.rstrip() == output, f"paste into docs/comparing.md:\n{done.stdout}"
+
+
+def test_there_is_something_to_show() -> None:
+    assert len(SHOWN) == 6

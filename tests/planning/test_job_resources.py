@@ -1,0 +1,129 @@
+"""What runs ask of a scheduler, beside what they are known to take and to hold."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from helpers.workflow import TIMEOUT
+from knowledge_capacity.data import corpus, tokenizer
+from knowledge_capacity.planning import cost, job_resources
+from knowledge_capacity.specs import (
+    Architecture,
+    BioS,
+    Checkpoint,
+    Experts,
+    PythonModel,
+    RandomStrings,
+    Recipe,
+    Run,
+    parse_run,
+)
+from knowledge_capacity.study.overlay_files import TextStatistics, count_parameters
+
+PUBLISHED = Path(__file__).parents[2] / "results/published/measurements.parquet"
+MODELS = [
+    Architecture(2, 2, 128),
+    Architecture(4, 1, 64, family="llama"),
+    Architecture(8, 4, 256, family="mistral"),
+    Architecture(2, 2, 128, family="gpt2-no-mlp"),
+    Architecture(2, 2, 128, family="gpt2-moe"),
+    Architecture(2, 2, 128, experts=Experts(number=8, top_k=2)),
+]
+
+
+def run(architecture: Architecture, n_people: int = 50_000, exposures: int = 1000) -> Run:
+    return Run(BioS(n_people), architecture, Recipe(exposures, lr=1e-3, batch_size=48, window=512), 0)
+
+
+def test_the_workflow_need_not_wait_for_it() -> None:
+    code = "import sys; import knowledge_capacity.planning.job_resources; print(*sys.modules)"
+    path = str(Path(job_resources.__file__).parents[2])
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        check=False,
+    )
+    assert not {"torch", "pandas", "scipy"} & set(done.stdout.split())
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("architecture", MODELS, ids=lambda model: model.slug)
+def test_no_model_is_taken_for_smaller_than_it_is(architecture: Architecture) -> None:
+    one = run(architecture)
+    tokens = tokenizer.make_word_tokenizer(corpus.vocabulary_texts(one.dataset)).get_vocab_size()
+    size = count_parameters(
+        architecture, TextStatistics(vocabulary=tokens, used=tokens, shortest=1, longest=512), 512
+    )
+    assert tokens <= job_resources.max_vocabulary_size(one)
+    assert size <= job_resources.max_parameters(one) < 3 * size
+
+
+def test_speeds_are_those_that_were_measured() -> None:
+    for device, rates in (
+        ("gpu", cost.h100_rates()),
+        ("cpu", cost.measured_rates(pd.read_parquet(PUBLISHED))),
+    ):
+        speed = job_resources.RATES[device]  # type: ignore[index]
+        for name in ("per_layer_step", "per_token", "per_flop"):
+            assert getattr(speed, name) == pytest.approx(getattr(rates, name), rel=0.5), (device, name)
+        assert speed.habit == rates.habit
+
+
+def test_minutes_grow_with_the_work_and_end_at_a_day() -> None:
+    small, large = run(MODELS[0]), run(MODELS[2])
+    assert (
+        job_resources.START
+        < job_resources.training_minutes([small], "gpu")
+        < job_resources.training_minutes([large], "gpu")
+    )
+    assert job_resources.training_minutes([small], "gpu") < job_resources.training_minutes([small], "cpu")
+    assert (
+        job_resources.training_minutes([run(MODELS[2], n_people=10_000_000)], "gpu") == job_resources.LONGEST
+    )
+    assert (
+        job_resources.training_minutes([replace(small, architecture=PythonModel("model.py:build"))], "gpu")
+        == job_resources.UNKNOWN
+    )
+    assert (
+        job_resources.training_minutes([replace(small, architecture=Checkpoint("somewhere"))], "gpu")
+        == job_resources.START
+    )
+
+
+def test_memory_covers_what_a_run_of_twenty_million_people_reads() -> None:
+    small, many = (
+        job_resources.training_memory([run(MODELS[0])], "cpu"),
+        job_resources.training_memory([run(MODELS[0], n_people=20_000_000)], "cpu"),
+    )
+    assert many - small > 20_000_000 * 22 / 1e6, "docs: 22 bytes a person"
+    strings = Run(
+        RandomStrings(n_strings=200, length=64, symbols=16),
+        MODELS[0],
+        Recipe(10, lr=1e-3, batch_size=4, window=64),
+        0,
+    )
+    assert job_resources.training_memory([strings], "cpu") < small
+    assert job_resources.training_memory(
+        [small_gpu := run(MODELS[0])], "gpu"
+    ) > job_resources.training_memory([small_gpu], "cpu")
+
+
+def test_the_published_runs_would_have_had_time_enough() -> None:
+    rows = pd.read_parquet(PUBLISHED).drop_duplicates("run")
+    for row in rows.itertuples():
+        specs = {
+            "dataset": row.dataset_spec,
+            "architecture": row.architecture_spec,
+            "recipe": row.recipe_spec,
+        }
+        one = parse_run(
+            json.dumps({**{name: json.loads(text) for name, text in specs.items()}, "seed": row.seed})
+        )
+        assert row.train_seconds < 60 * job_resources.training_minutes([one], "cpu") - 120, row.run
