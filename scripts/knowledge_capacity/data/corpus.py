@@ -25,7 +25,7 @@ def vocabulary_texts(dataset: Dataset) -> list[str]:
     """Every piece of text that the tokenizer of a dataset has to know; for bioR, what bioG would need."""
     if isinstance(dataset, BioG | BioR):
         prose, values = _import_grammar(), pools.pool_values(dataset.pools)
-        literals = [variant for word in prose.literals() for variant in (word, f" {word}")]
+        literals = [variant for word in prose.literal_words() for variant in (word, f" {word}")]
         said = [f" {text}" for field in values for text in values[field]]
         return [*values["first_name"], *said, *(f" {day}," for day in pools.DAYS), *literals]
     source = make_source(dataset, SEED, people.draw_people(dataset, SEED, torch.arange(1)))
@@ -40,7 +40,7 @@ def sample_biographies(dataset: Dataset) -> list[list[str]]:
     if isinstance(dataset, BioG | BioR):
         prose, said = _import_grammar(), list(people.decode_facts(dataset, drawn))
         random = random_words(SEED, Purpose.REWRITING, torch.arange(SAMPLE), n=prose.N_RANDOM_WORDS).tolist()
-        told = (prose.tell(said[i % n], one) for i, one in enumerate(random))
+        told = (prose.write_biography(said[i % n], one) for i, one in enumerate(random))
         return [[text for text, _ in split_at_facts(rewrite)] for rewrite in told]
     fewer = (
         replace(dataset, n_strings=n) if isinstance(dataset, RandomStrings) else replace(dataset, n_people=n)
