@@ -22,7 +22,8 @@
 #                   with MINUTES=12, what tells most of what can be done in that time
 # make figures      all figures and the scorecard: of this study or, without training anything, of SOURCE=published
 #                   (or a file, a folder, an https address; docs/experiments.md)
-# make publish      keep this study's measurements and figures under results/published/
+# make publish      keep this study's measurements and figures under results/published/, and renew the pages
+# make pages        renew the tables of README.md and docs/ that follow from results/published/
 # make lock         renew the pinned environment from envs/requirements.in
 # CORES=4 limits the cores used; by default all are. PROFILE=gpu is for a machine with GPUs (envs/gpu/profile.yaml).
 
@@ -53,7 +54,7 @@ ifeq ($(and $(PROFILE),$(wildcard envs/$(PROFILE)/*.yaml)),)
 $(error there is no envs/$(PROFILE); PROFILE may be: $(sort $(notdir $(patsubst %/,%,$(dir $(wildcard envs/*/*.yaml))))))
 endif
 
-.PHONY: study plan watch report bits compare capacity search budget estimate calibrate cards figures benchmark test test-slurm faults fuzz audit slices publish lock help
+.PHONY: study plan watch report bits compare capacity search budget estimate calibrate cards figures benchmark test test-slurm faults fuzz audit slices publish pages lock help
 .DEFAULT_GOAL := help
 
 help:
@@ -143,6 +144,10 @@ figures: .venv/ready
 publish: .venv/ready
 	$(CHECK)
 	$(SNAKEMAKE) publish $(OVERLAY)
+	@python scripts/pages.py
+
+pages: .venv/ready
+	@python scripts/pages.py
 
 .venv/ready: envs/requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; set PYTHON=/path/to/it")'

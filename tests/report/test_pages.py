@@ -1,0 +1,206 @@
+"""Blocks of pages: rendered between their markers, and every mistake in a marker named."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from knowledge_capacity.figures import style
+from knowledge_capacity.files import UserError
+from knowledge_capacity.measurements import measurement_table
+from knowledge_capacity.report.pages import (
+    FINDINGS,
+    RENDERERS,
+    SELECTIONS,
+    Results,
+    count_verdicts,
+    format_table,
+    remove_blocks,
+    render_page,
+    update_pages,
+)
+from knowledge_capacity.study import overlay_files
+
+ROOT = Path(__file__).parents[2]
+PUBLISHED = ROOT / "results/published"
+RESULTS = Results(PUBLISHED, frozenset())
+PAGE = "Before.\n\n<!-- verdicts -->\nold\n<!-- end -->\n\nAfter.\n"
+
+
+def test_render_page_replaces_what_is_between_the_markers() -> None:
+    rendered = render_page(PAGE, RESULTS, "page.md")
+    assert rendered == (
+        f"Before.\n\n<!-- verdicts -->\n\n{count_verdicts(RESULTS.claims)}\n\n<!-- end -->\n\nAfter.\n"
+    )
+    assert render_page(rendered, RESULTS, "page.md") == rendered
+
+
+def test_render_page_fills_an_empty_block() -> None:
+    rendered = render_page("<!-- verdicts -->\n<!-- end -->\n", RESULTS, "page.md")
+    assert count_verdicts(RESULTS.claims) in rendered
+
+
+def test_render_page_leaves_markers_within_a_line() -> None:
+    text = "A block begins with `<!-- NAME -->` and ends with `<!-- end -->`.\n"
+    assert render_page(text, RESULTS, "page.md") == text
+
+
+def test_render_page_names_an_unknown_block() -> None:
+    with pytest.raises(UserError, match=r"page\.md: <!-- verdict --> is not a block; there are answer, "):
+        render_page("<!-- verdict -->\n<!-- end -->\n", RESULTS, "page.md")
+
+
+@pytest.mark.parametrize("page", ["<!-- verdicts -->\n", f"<!-- verdicts -->\n{PAGE}", "<!-- end -->\n"])
+def test_render_page_names_a_page_whose_markers_do_not_pair(page: str) -> None:
+    with pytest.raises(UserError, match=r"page\.md: "):
+        render_page(page, RESULTS, "page.md")
+
+
+@pytest.mark.parametrize("arguments", ["", ": base_law exposures", ": laws"])
+def test_render_page_names_a_block_with_wrong_arguments(arguments: str) -> None:
+    with pytest.raises(UserError, match=r"page\.md: <!-- models.* --> takes one of law, "):
+        render_page(f"<!-- models{arguments} -->\n<!-- end -->\n", RESULTS, "page.md")
+
+
+def test_render_page_names_an_experiment_without_claims() -> None:
+    with pytest.raises(UserError, match=r"page\.md: <!-- claims: base_laws -->: no claim is of base_laws"):
+        render_page("<!-- claims: base_laws -->\n<!-- end -->\n", RESULTS, "page.md")
+
+
+def test_update_pages_writes_only_pages_that_change(tmp_path: Path) -> None:
+    page, plain = tmp_path / "page.md", tmp_path / "plain.md"
+    page.write_text(PAGE)
+    plain.write_text("No block.\n")
+    assert update_pages([page, plain], RESULTS) == [page]
+    assert update_pages([page, plain], RESULTS) == []
+
+
+def test_remove_blocks_leaves_what_is_written_by_hand() -> None:
+    assert remove_blocks(PAGE).split() == ["Before.", "After."]
+
+
+def test_format_table_keeps_a_bar_within_its_cell() -> None:
+    assert format_table(["a", "b"], [["x|y", "1"]]).splitlines() == [
+        "| a | b |",
+        "| --- | ---: |",
+        "| x\\|y | 1 |",
+    ]
+
+
+def read_cells(table: str) -> dict[tuple[str, ...], list[str]]:
+    """The lines of a table by their first cells, which are texts or name a model and its training."""
+    lines = [line.strip("| ").split(" | ") for line in table.splitlines()[2:]]
+    return {tuple(line[:1]): line for line in lines} | {tuple(line[:4]): line for line in lines}
+
+
+@pytest.fixture(scope="module")
+def rows() -> pd.DataFrame:
+    return measurement_table.read_measurements(PUBLISHED / "measurements.parquet").to_pandas()
+
+
+@pytest.mark.parametrize("name", SELECTIONS)
+def test_every_selection_has_models(name: str) -> None:
+    assert len(RENDERERS["models"](RESULTS, [name]).splitlines()) > 2
+
+
+def test_claims_and_findings_have_the_numbers_of_the_scorecard() -> None:
+    shown = read_cells(RENDERERS["claims"](RESULTS, ["base_law", "junk"]))
+    assert len(shown) >= 6
+    for claim in json.loads((PUBLISHED / "scorecard.json").read_text()):
+        if claim["experiment"] in ("base_law", "junk"):
+            line = shown[(claim["claim"].partition(". ")[2],)]
+            assert (line[1], line[3], line[4]) == (claim["paper"], claim["here"], claim["verdict"])
+            value, low = (style.format_significant(claim[key]) for key in ("value", "low"))
+            assert f": {value} ({low} to " in line[2]
+    law = json.loads((PUBLISHED / "scorecard.json").read_text())[0]
+    value, low, high = (style.format_significant(law[key]) for key in ("value", "low", "high"))
+    ends = f"{value} ({low} to {high})"
+    line = read_cells(RENDERERS["findings"](RESULTS, []))[("Bits per parameter, 1000 exposures",)]
+    assert line == [line[0], ends, "2", law["verdict"], "859K, 50K, 2"]
+    assert ends in " ".join(RENDERERS["answer"](RESULTS, []).split())
+
+
+def test_models_have_the_numbers_of_their_seeds(rows: pd.DataFrame) -> None:
+    seeds = rows[(rows.dataset == "bioS-50K") & (rows.recipe == "exposures1000-lr1e-3-wd0.02-batch32")]
+    seeds = seeds.sort_values("seed").set_index("variant")
+    full = seeds.loc["fp32"]
+    line = read_cells(RENDERERS["models"](RESULTS, ["law"]))[("gpt2-2-2", "50,000", "1,000", "32")]
+    assert line[5:8] == [
+        f"{full[name].mean():,.0f}" for name in ("train_steps", "n_parameters", "bits_learned")
+    ]
+    assert line[9:11] == [
+        f"{full.capacity_ratio.mean():.2f}",
+        ", ".join(f"{one:.2f}" for one in full.capacity_ratio),
+    ]
+    line = read_cells(RENDERERS["precisions"](RESULTS, []))[("gpt2-2-2", "50,000", "1,000", "32")]
+    means = [seeds.loc[name].capacity_ratio.mean() for name in ("fp32", "int8-gptq", "int4-gptq")]
+    assert line[4:7] == [f"{mean:.2f}" for mean in means]
+    kept = seeds.loc["int8-gptq"].capacity_ratio.to_numpy() / full.capacity_ratio.to_numpy()
+    assert line[7] == f"{100 * kept.mean():.1f} %"
+    bits = [dict(one)["birth_date"] for one in full.bits_by_attribute]
+    line = read_cells(RENDERERS["attributes"](RESULTS, ["law"]))[("gpt2-2-2",)]  # the last of this name
+    assert line[:3] == ["gpt2-2-2", "50,000", "32"]
+    assert line[4] == f"{sum(bits) / len(bits) / 50_000:.1f}"
+
+
+def test_extraction_has_the_shares_of_its_seeds(rows: pd.DataFrame) -> None:
+    both = rows[(rows.n_people == 10_000) & (rows.seed == 1)]
+    (answered,) = both[both.variant == "questions"].to_dict("records")
+    (held,) = both[(both.run == answered["run"]) & (both.variant == "fp32")].bits_value
+    line = read_cells(RENDERERS["extraction"](RESULTS, []))[("1",)]
+    right = dict(answered["accuracy_by_attribute"])
+    assert line[2:4] == [f"{100 * answered['bits_value'] / held:.0f} %", f"{100 * right['birth_date']:.1f} %"]
+
+
+def test_the_default_study_has_the_numbers_of_its_runs(
+    rows: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    runs = frozenset(overlay_files.make_study(*overlay_files.read_configuration([])).runs)
+    results, rows = Results(PUBLISHED, runs), rows[rows.run.isin(runs)]
+    full = rows[rows.variant == "fp32"]
+    sizes = f"{full.n_parameters.min():,} to {full.n_parameters.max():,} parameters"
+    assert RENDERERS["default_models"](results, []) == (
+        f"`make study` trains {len(full)} small models, of {sizes}."
+    )
+    lines = read_cells(RENDERERS["default_study"](results, []))
+    peak = (
+        full.groupby(["kind", "exposures", "architecture"]).capacity_ratio.mean().groupby(level=[0, 1]).max()
+    )
+    for exposures in (1000, 100):
+        shown = lines[(f"highest R after {exposures} exposures (its seeds)",)][1:]
+        for cell, kind in zip(shown, ("bioS", "bioD"), strict=True):
+            assert cell.startswith(f"{peak[kind, exposures]:.2f} (")
+    smallest = full[full.width == 8].groupby(["kind", "exposures"]).capacity_ratio.mean()
+    shown = lines[("R of the narrowest model after 1000",)][1:]
+    assert shown == [f"{smallest[kind, 1000]:.2f}" for kind in ("bioS", "bioD")]
+    bits = rows[rows.kind == "bioS"].groupby(["exposures", "variant"]).bits_learned.sum()
+    kept = {key: f"{100 * bits[key] / bits[key[0], 'fp32']:.0f} %" for key in bits.index}
+    for name, exposures in (("int8", 1000), ("int4", 1000), ("int4", 100)):
+        label = f"bits that {name} keeps, {exposures} exposures"
+        assert lines[(label,)][1] == kept[exposures, f"{name}-rtn"]
+    share = (100 * full.used_tokens * full.width / full.n_parameters).groupby(full.kind)
+    shown = [f"{share.min()[kind]:.0f} to {share.max()[kind]:.0f} %" for kind in ("bioS", "bioD")]
+    assert lines[("share of embeddings in P",)][1:] == shown
+
+
+def test_speeds_are_those_of_the_benchmarks() -> None:
+    training, stream = (
+        json.loads((PUBLISHED / f"{name}.json").read_text()) for name in ("training", "stream")
+    )
+    ratios = [timed["ratio"] for shape in training for timed in shape["timed"]]
+    said = " ".join(RENDERERS["training"](RESULTS, []).split())
+    assert f"runs at {min(ratios):.1f} to {max(ratios):.1f} times the tokens/s" in said
+    line = read_cells(RENDERERS["stream"](RESULTS, []))[("biographies/s, tokenised",)]
+    assert line[1:] == [f"{one['biographies_per_second']:,.0f}" for one in stream]
+
+
+@pytest.mark.parametrize("finding", FINDINGS, ids=lambda finding: finding.label)
+def test_every_finding_is_on_the_scorecard(finding: object) -> None:
+    assert isinstance(finding, type(FINDINGS[0]))
+    assert RESULTS.find_claim(finding.claim)["measured"]
+
+
+def test_default_study_names_runs_that_are_not_published() -> None:
+    with pytest.raises(UserError, match="1 runs of the default study are not published"):
+        render_page("<!-- default_models -->\n<!-- end -->\n", Results(PUBLISHED, frozenset({"x"})), "p")
