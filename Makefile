@@ -16,6 +16,7 @@
 # make test-slurm   the study through a real Slurm of two machines, started on this one (as root; slurm-wlm and munge)
 # make faults       a study that is killed, runs out of disk, and finds its files damaged, in some ten minutes (as root)
 # make fuzz         the readers of configurations and measurements against ten thousand wrong ones, in some ten minutes
+# make doctor       versions, processor, GPUs, compiler, locks, disk and the last failures, for a report of a fault
 # make audit        known holes in the pinned packages, as osv.dev tells them
 # make slices       a large study in pieces, what tells most first, each published in results/published/STUDY as it is done:
 #                   STUDY=gpu PROFILE=gpu (studies/gpu/ has the pieces); stop it and start it again when you like;
@@ -40,6 +41,8 @@ SOURCE ?=
 MEASUREMENTS ?= results/measurements.parquet
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
+COMMANDS = bits budget calibrate capacity compare doctor estimate search slices
+WHERE = --profile $(PROFILE) --cores $(CORES)
 SNAKEMAKE = snakemake --workflow-profile envs/$(PROFILE) --cores $(CORES)
 OVERLAY = $(if $(STUDY),--configfile studies/$(STUDY).yaml)
 CHECK = @python scripts/commands/check.py config.yaml $(if $(STUDY),studies/$(STUDY).yaml)
@@ -54,7 +57,7 @@ ifeq ($(and $(PROFILE),$(wildcard envs/$(PROFILE)/*.yaml)),)
 $(error there is no envs/$(PROFILE); PROFILE may be: $(sort $(notdir $(patsubst %/,%,$(dir $(wildcard envs/*/*.yaml))))))
 endif
 
-.PHONY: study plan watch report bits compare capacity search budget estimate calibrate cards figures benchmark test test-slurm faults fuzz audit slices publish pages lock help
+.PHONY: study plan watch report cards figures benchmark test test-slurm faults fuzz audit publish pages lock help $(COMMANDS)
 .DEFAULT_GOAL := help
 
 help:
@@ -78,26 +81,15 @@ report: .venv/ready
 	$(CHECK)
 	$(SNAKEMAKE) --report results/report.zip $(OVERLAY)
 
-bits: .venv/ready
-	@python scripts/commands/bits.py "$(MODEL)" --profile $(PROFILE) --cores $(CORES) $(OPTIONS)
+ # A command is its script in scripts/commands, with these arguments.
+bits: ARGUMENTS = "$(MODEL)" $(WHERE)
+budget: ARGUMENTS = $(if $(HOURS),--hours "$(HOURS)") --profile $(PROFILE) $(if $(STUDY),--configfile studies/$(STUDY).yaml)
+calibrate search: ARGUMENTS = $(WHERE)
+capacity compare estimate: ARGUMENTS = $(MEASUREMENTS)
+slices: ARGUMENTS = "$(STUDY)" $(WHERE) $(if $(MINUTES),--minutes "$(MINUTES)")
 
-compare: .venv/ready
-	@python scripts/commands/compare.py $(MEASUREMENTS) $(OPTIONS)
-
-capacity: .venv/ready
-	@python scripts/commands/capacity.py $(MEASUREMENTS) $(OPTIONS)
-
-search: .venv/ready
-	@python scripts/commands/search.py --profile $(PROFILE) --cores $(CORES) $(OPTIONS)
-
-budget: .venv/ready
-	@python scripts/commands/budget.py $(if $(HOURS),--hours "$(HOURS)") --profile $(PROFILE) $(if $(STUDY),--configfile studies/$(STUDY).yaml) $(OPTIONS)
-
-estimate: .venv/ready
-	@python scripts/commands/estimate.py $(MEASUREMENTS) $(OPTIONS)
-
-calibrate: .venv/ready
-	@python scripts/commands/calibrate.py --profile $(PROFILE) --cores $(CORES)
+$(COMMANDS): .venv/ready
+	@python scripts/commands/$@.py $(ARGUMENTS) $(OPTIONS)
 
 cards: .venv/ready
 	$(CHECK)
@@ -133,9 +125,6 @@ audit: .venv/ready
 	python -m venv .venv/audit
 	.venv/audit/bin/pip install --quiet --disable-pip-version-check pip-audit==2.10.1
 	.venv/audit/bin/pip-audit --vulnerability-service osv --no-deps --disable-pip --requirement envs/requirements.txt
-
-slices: .venv/ready
-	@python scripts/commands/slices.py "$(STUDY)" --profile $(PROFILE) --cores $(CORES) $(if $(MINUTES),--minutes "$(MINUTES)") $(OPTIONS)
 
 figures: .venv/ready
 	$(CHECK)
