@@ -14,9 +14,16 @@ from snakemake.io import IOFile
 
 from knowledge_capacity import layout
 from knowledge_capacity.config import ConfigError
-from knowledge_capacity.fingerprint import code_fingerprint, own_fingerprint
+from knowledge_capacity.fingerprint import (
+    code_fingerprint,
+    figure_fingerprint,
+    method_fingerprint,
+    own_fingerprint,
+    scorecard_fingerprint,
+    tokenizer_fingerprint,
+)
 from knowledge_capacity.planning import job_resources
-from knowledge_capacity.specs import STORED, Checkpoint, cell_to_json, to_json
+from knowledge_capacity.specs import Checkpoint, cell_to_json, to_json
 from knowledge_capacity.experiments import PAPER_RESULTS
 from knowledge_capacity.study.study import Study, list_experiments
 
@@ -49,8 +56,7 @@ def tokenizer_source(wildcards):
 
 
 def tokenizer_code(wildcards):
-    stored = study.datasets[wildcards.dataset].kind in STORED
-    return code("tokenizer.py", *(["knowledge_capacity/data/prose.py"] if stored else []))
+    return tokenizer_fingerprint(SCRIPTS, study.datasets[wildcards.dataset].kind)
 
 
 def settings_of(stage):
@@ -174,10 +180,6 @@ def specs_json(specs):
     return "[" + ", ".join(map(to_json, specs)) + "]"
 
 
-def method_code(method):
-    return code("quantize.py", f"knowledge_capacity/quantization/{method}.py")
-
-
 def result_named(experiment, numbers={name: number for number, name in PAPER_RESULTS.items()}):
     """Under which heading of the report an experiment stands."""
     return (
@@ -219,14 +221,6 @@ def result_files(number, experiment):
         )
 
     return files
-
-
-def scorecard_code():
-    return code("draw.py", *(f"knowledge_capacity/experiments/{name}.py" for name in list_experiments()))
-
-
-def figure_code(experiment):
-    return code("knowledge_capacity/figures/redraw.py", f"knowledge_capacity/experiments/{experiment}.py")
 
 
 # Snakemake looks at the signature of each look-up for every job, again and again; kept, it need not be worked out.

@@ -31,8 +31,8 @@ rule draw:
     conda:
         "../envs/study.yaml"
     params:
-        code=[f"{experiment}={figure_code(experiment)}" for experiment in drawn],
-        judge=scorecard_code(),
+        code=[f"{experiment}={figure_fingerprint(SCRIPTS, experiment)}" for experiment in drawn],
+        judge=scorecard_fingerprint(SCRIPTS, list_experiments()),
     message:
         "draw the figures that are out of date, and judge the claims"
     shell:

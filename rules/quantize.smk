@@ -23,7 +23,7 @@ for task in study.quantizations():
         resources:
             **{"gpu_slots": int(task.specs[0].sees_data)} | settings.resources,
         params:
-            code=method_code(task.specs[0].method),
+            code=method_fingerprint(SCRIPTS, task.specs[0].method),
             cell=cell_to_json(task.runs),
             quantizers=specs_json(task.specs),
         message:

@@ -1,12 +1,14 @@
 """Fingerprints: every edit of reached code shows, and nothing else does."""
 
+import ast
 import os
 import shutil
 from itertools import count
 from pathlib import Path
 
 import pytest
-from knowledge_capacity.fingerprint import code_fingerprint
+from knowledge_capacity import fingerprint
+from knowledge_capacity.fingerprint import IMPORTED_BY_NAME, code_fingerprint
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 LATER = count(1)
@@ -289,3 +291,20 @@ def test_quantising_reaches_the_method_it_is_given(scripts: Path) -> None:
     assert {"quantization/variants", "quantization/rtn", "models/store"} <= found
     assert not {name for name in found if name.startswith(("training", "capacity"))} | found & {"study"}
     assert "quantization/rtn" not in reached(scripts, "quantize.py")
+
+
+def test_what_is_imported_by_name_stands_in_the_table() -> None:
+    """Without, an edit of it would leave results as they are that it would change."""
+    package = SCRIPTS / "knowledge_capacity"
+    by_name = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and (getattr(node.func, "id", None) or getattr(node.func, "attr", None))
+        in ("import_module", "__import__")
+    }
+    assert by_name == IMPORTED_BY_NAME.keys()
+    for files, counted_by in IMPORTED_BY_NAME.values():
+        assert all(list(package.glob(file)) for file in files.split())
+        assert callable(getattr(fingerprint, counted_by))

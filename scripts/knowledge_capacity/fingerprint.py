@@ -8,12 +8,22 @@ Python.
 
 import ast
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from .specs import PythonModel, Run, TransformersModel
+from .specs import STORED, PythonModel, Run, TransformersModel
+
+PACKAGE = "knowledge_capacity"
+# Modules that are imported by their names, so that an edit of one runs again only what uses it. By the module that
+# imports them: which they may be, and the function here that counts them where they are used.
+IMPORTED_BY_NAME = {
+    "training/qat.py": ("quantization/rtn.py quantization/variants.py", "own_fingerprint"),
+    "quantization/variants.py": ("quantization/*.py", "method_fingerprint"),
+    "data/corpus.py": ("data/prose.py", "tokenizer_fingerprint"),
+    "figures/experiment.py": ("experiments/*.py", "figure_fingerprint"),
+}
 
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -54,8 +64,8 @@ def own_fingerprint(scripts: Path, run: Run) -> str:
     """
     found = ""
     if run.recipe.qat:
-        files = (f"knowledge_capacity/quantization/{name}.py" for name in ("rtn", "variants"))
-        found += code_fingerprint(scripts, *files)
+        files, _ = IMPORTED_BY_NAME["training/qat.py"]
+        found += code_fingerprint(scripts, *(f"{PACKAGE}/{file}" for file in files.split()))
     match run.architecture:
         case TransformersModel(config=config) if config.endswith(".json"):
             found += hashlib.sha256(Path(config).read_bytes()).hexdigest()[:12]
@@ -63,6 +73,28 @@ def own_fingerprint(scripts: Path, run: Run) -> str:
             file = Path(function.rpartition(":")[0])
             found += code_fingerprint(file.parent, file.name)
     return found
+
+
+def tokenizer_fingerprint(scripts: Path, kind: str) -> str:
+    """Of what makes the tokenizer of a kind of dataset: of stored texts, their grammar too."""
+    return code_fingerprint(
+        scripts, "tokenizer.py", *([f"{PACKAGE}/data/prose.py"] if kind in STORED else [])
+    )
+
+
+def method_fingerprint(scripts: Path, method: str) -> str:
+    """Of what quantizes with a method."""
+    return code_fingerprint(scripts, "quantize.py", f"{PACKAGE}/quantization/{method}.py")
+
+
+def figure_fingerprint(scripts: Path, experiment: str) -> str:
+    """Of what draws an experiment."""
+    return code_fingerprint(scripts, f"{PACKAGE}/figures/redraw.py", f"{PACKAGE}/experiments/{experiment}.py")
+
+
+def scorecard_fingerprint(scripts: Path, experiments: Iterable[str]) -> str:
+    """Of what judges the claims of experiments."""
+    return code_fingerprint(scripts, "draw.py", *(f"{PACKAGE}/experiments/{name}.py" for name in experiments))
 
 
 @cache

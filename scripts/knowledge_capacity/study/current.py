@@ -4,7 +4,7 @@ from pathlib import Path
 
 from .. import kept, layout
 from ..files import UserError
-from ..fingerprint import code_fingerprint, training_fingerprint
+from ..fingerprint import code_fingerprint, method_fingerprint, training_fingerprint
 from ..quantization import variants
 from ..specs import Run
 from ..training import finished
@@ -28,7 +28,7 @@ def is_measured(study: Study, run: Run, results: Path) -> bool:
     scored = study.scored_people(run.slug)
     try:
         for method in methods:
-            code = code_fingerprint(SCRIPTS, "quantize.py", f"knowledge_capacity/quantization/{method}.py")
+            code = method_fingerprint(SCRIPTS, method)
             made_from = kept.variants_provenance(run, results, study.quantizers(run.slug, method), code)
             if not variants.is_current(results / layout.variants_file(run, method), made_from):
                 return False
