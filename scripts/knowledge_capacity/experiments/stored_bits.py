@@ -7,12 +7,11 @@ from matplotlib.figure import Figure
 
 from ..figures import capacity_plot, style
 from ..measurements.columns import add_columns
-from ..specs import FULL_PRECISION
+from ..specs import FULL_PRECISION, METHODS
 from ._precisions import MODEL, caption, quantized_points, split_best_models, summary
 
 __all__ = ["caption", "figure", "points", "summary"]
 
-METHODS = ("rtn", "gptq", "hqq", "nf4", "fp8")
 LINE = ["method", "group_size", "zero_point", "matrices"]
 KEY = (
     f"{capacity_plot.SPAN}.  dashed: the weights as trained.  stored bits: of the\n"

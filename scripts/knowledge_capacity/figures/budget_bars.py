@@ -1,15 +1,18 @@
-"""The error budget of `capacity.conventions` as a table and as bars."""
+"""The error budget of `measuring.error_budget` as a table and as bars."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from ..measuring.error_budget import Convention
 from . import style
 
+if TYPE_CHECKING:
+    from ..measuring.error_budget import Convention
 
-def format_budget_table(run: str, found: Sequence[Convention]) -> str:
+
+def format_budget_table(run: str, found: "Sequence[Convention]") -> str:
     """The table: every convention with its bits, parameters, R, and R less the study's own."""
     ours = found[0]
     lines = [
@@ -28,7 +31,7 @@ def format_budget_table(run: str, found: Sequence[Convention]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def draw_budget(run: str, found: Sequence[Convention]) -> Figure:
+def draw_budget(run: str, found: "Sequence[Convention]") -> Figure:
     """A bar for each change of R; the interval of R as reported is shaded."""
     style.apply_style()
     ours, others = found[0], found[1:]

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..files import UserError
-from ..specs import Quantizer
+from ..specs import METHODS, Quantizer
 
 SCALE_BITS = 16  # scales are float16 in every method, so that comparisons are fair
 SMALLEST = 2.0**-24  # the smallest positive float16; the scale of a group of zeros
@@ -67,5 +67,6 @@ def stored_bits(weight: Tensor, quantizer: Quantizer) -> float:
     """
     rows, columns = weight.shape
     groups = rows * -(-columns // (quantizer.group_size or columns))
-    zero = SCALE_BITS if quantizer.method == "hqq" else quantizer.bits * quantizer.zero_point
+    method = METHODS[quantizer.method]
+    zero = SCALE_BITS if method.zero_point_in_16_bits else quantizer.bits * quantizer.zero_point
     return weight.numel() * quantizer.bits + groups * (SCALE_BITS + zero)

@@ -34,16 +34,16 @@ from .datasets import (
     RandomStrings,
     slug_without_size,
 )
-from .recipes import FEWEST_ASKED, FORMATS, Extraction, Junk, Quantizer, Recipe
+from .recipes import FEWEST_ASKED, METHODS, Extraction, Junk, Quantizer, Recipe
 from .runs import Run, cell_to_json, parse_cell, parse_dataset, parse_recipe, parse_run
 
 __all__ = [
     "BYTE_PAIR",
     "FAMILIES",
     "FEWEST_ASKED",
-    "FORMATS",
     "FULL_PRECISION",
     "KINDS",
+    "METHODS",
     "STORED",
     "STRICT",
     "WORD_LEVEL",

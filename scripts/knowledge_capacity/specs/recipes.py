@@ -38,6 +38,30 @@ class Junk:
 
 
 @dataclass(frozen=True)
+class Method:
+    """What a method of quantizing is. sees_data: whether it looks at data of the run. bits: of a number format.
+
+    zero_point: whether groups share one beside their scale, "chosen" by the quantizer's field, and how it is stored:
+    as a code, or in 16 bits.
+    """
+
+    sees_data: bool = False
+    bits: int | None = None
+    zero_point: Literal["none", "chosen", "always"] = "none"
+    zero_point_in_16_bits: bool = False
+
+
+# in the order in which figures show them; each is a module of quantization/
+METHODS = {
+    "rtn": Method(zero_point="chosen"),
+    "gptq": Method(sees_data=True, zero_point="chosen"),
+    "hqq": Method(zero_point="always", zero_point_in_16_bits=True),
+    "nf4": Method(bits=4),
+    "fp8": Method(bits=8),
+}
+
+
+@dataclass(frozen=True)
 class Quantizer:
     """A way of storing the weights of a trained model in fewer bits.
 
@@ -59,16 +83,13 @@ class Quantizer:
     @property
     def sees_data(self) -> bool:
         """Whether the method looks at data of the run; variants of others do not depend on these."""
-        return self.method == "gptq"
+        return METHODS[self.method].sees_data
 
     @property
     def slug(self) -> str:
-        name = self.method if self.method in FORMATS else f"int{self.bits}-{self.method}"
+        name = self.method if METHODS[self.method].bits else f"int{self.bits}-{self.method}"
         name += format_nondefaults(self, group_size="group", matrices="", calibration_people="people")
         return name + ("-zero" if self.zero_point else "")
-
-
-FORMATS = {"nf4": 4, "fp8": 8}  # methods that are number formats, and their bits
 
 
 FEWEST_ASKED = 20  # people of a dataset, so that there are some to be taught, kept back, and asked

@@ -12,8 +12,8 @@ from ..specs import (
     BYTE_PAIR,
     FAMILIES,
     FEWEST_ASKED,
-    FORMATS,
     FULL_PRECISION,
+    METHODS,
     WORD_LEVEL,
     AnyArchitecture,
     Architecture,
@@ -188,17 +188,19 @@ def _decoder_problems(key: Key, architecture: Architecture) -> Iterator[Problem]
 
 def _quantizer_problems(key: Key, quantizer: Quantizer, others: bool = True) -> Iterator[Problem]:
     """Fields that the method has no use for. others: whether it could be another method."""
-    method = quantizer.method
-    bits = FORMATS.get(method, quantizer.bits)
+    method, kind = quantizer.method, METHODS[quantizer.method]
+    bits = kind.bits or quantizer.bits
     if quantizer.bits != bits:
         reason = f"{method} is a format of {bits} bits"
         yield Problem((*key, "bits"), reason, f"Write {bits}, or another method.", ((*key, "method"),))
-    if quantizer.zero_point and method not in ("rtn", "gptq"):
-        reason = "hqq always has a zero point" if method == "hqq" else f"{method} has no zero point"
-        yield Problem((*key, "zero_point"), reason, "Remove it, or write rtn or gptq as method.")
-    if quantizer.calibration_people != Quantizer.calibration_people and method != "gptq":
+    if quantizer.zero_point and kind.zero_point != "chosen":
+        reason = f"{method} {'always has a' if kind.zero_point == 'always' else 'has no'} zero point"
+        able = " or ".join(name for name, one in METHODS.items() if one.zero_point == "chosen")
+        yield Problem((*key, "zero_point"), reason, f"Remove it, or write {able} as method.")
+    if quantizer.calibration_people != Quantizer.calibration_people and not kind.sees_data:
         reason = f"{method} looks at no data"
-        remedy = "Remove it, or write gptq as method." if others else "Remove it."
+        able = " or ".join(name for name, one in METHODS.items() if one.sees_data)
+        remedy = f"Remove it, or write {able} as method." if others else "Remove it."
         yield Problem((*key, "calibration_people"), reason, remedy)
     if quantizer.group_size == 1:
         reason = "a scale for each weight takes more bits than the weight"
