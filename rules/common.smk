@@ -87,7 +87,7 @@ def train_minutes(runs):
 
 def rule_name(stage, cell, *more):
     """The stage and its cell as the name of a rule, which nobody need write."""
-    return ".".join([stage, *Path(cell).parts, *more])
+    return ".".join([stage, *cell.split("/"), *more])
 
 
 made = {}
@@ -174,6 +174,12 @@ def variants_of(runs):
     return in_results(
         *(layout.variants_file(run, method) for run in runs for method in study.methods(run.slug))
     )
+
+
+@cache
+def cell_specs(cell):
+    """The specs of a cell's runs, as jobs take them."""
+    return cell_to_json(study.cells[cell])
 
 
 def specs_json(specs):

@@ -24,7 +24,7 @@ for cell, runs in study.cells.items():
             **{"gpu_slots": 1} | settings.resources,
         params:
             code=code("measure.py"),
-            cell=cell_to_json(runs),
+            cell=cell_specs(cell),
             variants=variants_of(runs),
             scored=study.scored_people(runs[0].slug),
         message:

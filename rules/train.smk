@@ -41,7 +41,7 @@ for cell, runs in study.cells.items():
             | settings.resources,
         params:
             code=code("train.py") + own_fingerprint(SCRIPTS, runs[0]),
-            cell=cell_to_json(runs),
+            cell=cell_specs(cell),
         message:
             f"train {cell}"
         shell:
