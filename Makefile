@@ -41,7 +41,7 @@ SOURCE ?=
 MEASUREMENTS ?= results/measurements.parquet
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
-COMMANDS = bits budget calibrate capacity compare doctor estimate search slices
+COMMANDS = bits budget calibrate capacity compare doctor estimate pages search slices
 WHERE = --profile $(PROFILE) --cores $(CORES)
 SNAKEMAKE = snakemake --workflow-profile envs/$(PROFILE) --cores $(CORES)
 OVERLAY = $(if $(STUDY),--configfile studies/$(STUDY).yaml)
@@ -57,7 +57,7 @@ ifeq ($(and $(PROFILE),$(wildcard envs/$(PROFILE)/*.yaml)),)
 $(error there is no envs/$(PROFILE); PROFILE may be: $(sort $(notdir $(patsubst %/,%,$(dir $(wildcard envs/*/*.yaml))))))
 endif
 
-.PHONY: study plan watch report cards figures benchmark test test-slurm faults fuzz audit publish pages lock help $(COMMANDS)
+.PHONY: study plan watch report cards figures benchmark test test-slurm faults fuzz audit publish lock help $(COMMANDS)
 .DEFAULT_GOAL := help
 
 help:
@@ -133,10 +133,7 @@ figures: .venv/ready
 publish: .venv/ready
 	$(CHECK)
 	$(SNAKEMAKE) publish $(OVERLAY)
-	@python scripts/pages.py
-
-pages: .venv/ready
-	@python scripts/pages.py
+	@python scripts/commands/pages.py
 
 .venv/ready: envs/requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; set PYTHON=/path/to/it")'

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+import _path  # noqa: F401 (first, so that the package is found)
 from knowledge_capacity import console
 from knowledge_capacity.report.pages import Results, update_pages
 from knowledge_capacity.study import overlay_files
