@@ -17,7 +17,7 @@ HOLDER = """
 import sys
 from pathlib import Path
 from knowledge_capacity import devices
-gpu, file = devices.take(sys.argv[2:], Path(sys.argv[1]))
+gpu, file = devices.take_lease(sys.argv[2:], Path(sys.argv[1]))
 print(gpu, flush=True)
 sys.stdin.read()
 """

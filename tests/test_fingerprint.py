@@ -273,8 +273,11 @@ def test_training_reaches_what_it_runs_and_no_more(scripts: Path) -> None:
         "training/checkpoint",
         "training/schedule",
     }
-    assert not found & {"study", "schema", "problems", "config", "fingerprint", "paper"}
-    assert not {name for name in found if name.startswith(("quantization", "capacity", "experiments"))}
+    assert not found & {"config", "fingerprint", "specs/paper"}
+    assert not {name for name in found if name.startswith("study")}
+    assert not {
+        name for name in found if name.startswith(("quantization", "measuring", "statistics", "experiments"))
+    }
 
 
 def test_data_reaches_no_model(scripts: Path) -> None:
@@ -282,14 +285,15 @@ def test_data_reaches_no_model(scripts: Path) -> None:
         found = reached(scripts, entry)
         assert "data/words/names" in found
         assert not {name for name in found if name.startswith(("models", "training", "quantization"))}
-        assert "study" not in found
+        assert not {name for name in found if name.startswith("study")}
 
 
 def test_quantising_reaches_the_method_it_is_given(scripts: Path) -> None:
     method = "knowledge_capacity/quantization/rtn.py"
     found = reached(scripts, "quantize.py", method)
     assert {"quantization/variants", "quantization/rtn", "models/store"} <= found
-    assert not {name for name in found if name.startswith(("training", "capacity"))} | found & {"study"}
+    others = ("training", "measuring", "statistics", "study")
+    assert not {name for name in found if name.startswith(others)}
     assert "quantization/rtn" not in reached(scripts, "quantize.py")
 
 

@@ -24,7 +24,7 @@ FORBIDDEN_CALLS = {
 UNTRUSTED = {"shell": True, "trust_remote_code": True, "allow_pickle": True, "weights_only": False}
 # what a rule may put into its command unquoted: words quoted already, fingerprints, and numbers that Snakemake checks
 PLAIN = re.compile(
-    r"params\.(code|model|texts|calibration|scored)|threads|wildcards\.seed|resources\.(processes|nodes|stack|runtime)"
+    r"params\.(code|model|texts|calibration|scored)|threads|(params|wildcards)\.seed|resources\.(processes|nodes|stack|runtime)"
 )
 
 

@@ -106,7 +106,7 @@ def test_neither_touching_every_file_nor_prose_runs_anything(
 
 
 def test_words_about_a_bad_configuration_make_one_page_anew(edited: Callable[[str, str, str], Path]) -> None:
-    folder = edited(f"{LIBRARY}/problems.py", "there is no experiment", "no experiment is given")
+    folder = edited(f"{LIBRARY}/study/checks.py", "there is no experiment", "no experiment is given")
     assert planned(folder, *SMOKE) == {"explorer": 1}  # which can tell how far a study is, and so reads them
 
 
@@ -133,7 +133,7 @@ def test_a_figure_module_edited_draws_that_figure(edited: Callable[[str, str, st
 
 
 def test_the_style_edited_draws_all_figures(edited: Callable[[str, str, str], Path]) -> None:
-    folder = edited(f"{LIBRARY}/experiments/style.py", "COLUMN = 3.4", "COLUMN = 3.5")
+    folder = edited(f"{LIBRARY}/figures/style.py", "COLUMN = 3.4", "COLUMN = 3.5")
     assert planned(folder, *SMOKE) == {"error_budget": 1, **PAGES}
 
 
@@ -147,7 +147,7 @@ def test_a_quantizer_edited_trains_nothing(edited: Callable[[str, str, str], Pat
 
 
 def test_the_metric_edited_measures_again_and_trains_nothing(edited: Callable[[str, str, str], Path]) -> None:
-    folder = edited(f"{LIBRARY}/capacity/intervals.py", "RESAMPLES = 1000", "RESAMPLES = 1001")
+    folder = edited(f"{LIBRARY}/statistics/bootstrap.py", "RESAMPLES = 1000", "RESAMPLES = 1001")
     assert planned(folder, *SMOKE) == {**MEASURED, "measure": CELLS, "extract": 1, "error_budget": 1}
 
 
@@ -177,7 +177,7 @@ def test_a_seed_added_to_one_experiment_leaves_other_runs_of_its_dataset_alone(
         "smoke-100-repetitive: {<<: *few, weight_decay: 0.01,",
     )
     jobs = planned(folder, *SMOKE)  # of two cells with a seed more, and of one whose recipe is another
-    assert (jobs["people"], jobs["train"], jobs["capacity"]) == (1, 3, 3)
+    assert (jobs["people"], jobs["train"], jobs["measure"]) == (1, 3, 3)
 
 
 def test_how_a_job_is_run_trains_nothing(finished: tuple[Path, str]) -> None:

@@ -53,7 +53,7 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
     most = arguments.seeds or (SEEDS if rates.habit.stack == 1 else SEEDS_IN_STACKS)
     config, sources = overlay_files.read_configuration(arguments.configfile)
     study = overlay_files.make_study(config, sources)
-    log.say(f"plan: {len(study.runs)} runs, costs by {rates.device}")
+    log.say(f"budget: {len(study.runs)} runs, costs by {rates.device}")
     cells = read_cells(study, rates)
     wanted = find_claim_needs(study, cells)
     seeds = {cell: range(most) for cell in cells.values()}
@@ -102,7 +102,7 @@ def time_training(at_once: int, log: console.Log) -> None:
     if torch.cuda.is_available():
         subprocess.run([*benchmark, "stacks", "--quick"], check=True)  # noqa: S603 (our own)
         return
-    log.say(f"plan: timing {at_once} runs at once, of {SHAPES} sizes each")
+    log.say(f"budget: timing {at_once} runs at once, of {SHAPES} sizes each")
     timings = []
     for shape in range(SHAPES):
         what = _run_benchmarks(benchmark, [["facts", shape, 1]])[0]
@@ -111,7 +111,7 @@ def time_training(at_once: int, log: console.Log) -> None:
         seconds = sum(one["seconds"] for one in each) / at_once
         timings.append(cost.Timing(*size, *batch, seconds=seconds))
         log.say(
-            f"plan: {what['architecture']}, {console.format_amount(math.prod(batch) / seconds)} tokens/s each"
+            f"budget: {what['architecture']}, {console.format_amount(math.prod(batch) / seconds)} tokens/s each"
         )
     cost.keep_timings(f"this machine, {at_once} runs at once", timings)
 
@@ -130,7 +130,7 @@ def _run_benchmarks(benchmark: list[str], options: list[list[Any]]) -> list[dict
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="plan", description=__doc__)
+    parser = argparse.ArgumentParser(prog="budget", description=__doc__)
     parser.add_argument("--hours", type=float, metavar="H", help="how long the study may take")
     parser.add_argument(
         "--at-once",

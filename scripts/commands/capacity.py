@@ -27,7 +27,7 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
 if __name__ == "__main__":
     formatter = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(
-        prog="fit", description=__doc__, formatter_class=formatter, epilog=filters.FIELDS_HELP
+        prog="capacity", description=__doc__, formatter_class=formatter, epilog=filters.FIELDS_HELP
     )
     filters.add_measurements_argument(parser)
     parser.add_argument(

@@ -59,7 +59,10 @@ def measured(
 
 DATASET = BioS(n_people=50)
 SCRIPTS = Path(__file__).parents[2] / "scripts"
-MEASURED = ["knowledge_capacity/bits", "knowledge_capacity/capacity", "knowledge_capacity/experiments"]
+MEASURED = [
+    f"knowledge_capacity/{room}"
+    for room in ("measuring", "measurements", "statistics", "figures", "verdicts", "experiments")
+]
 
 
 def table(*rows: Row) -> pa.Table:
@@ -273,7 +276,8 @@ def test_the_experiments_are_the_modules_that_draw() -> None:
 def test_a_zero_is_printed_without_the_sign_that_a_processor_gave_it() -> None:
     """Whatever prints what was measured to so many decimals has the z of a format, which drops it."""
     files = [file for folder in MEASURED for file in sorted((SCRIPTS / folder).glob("*.py"))]
-    files += [SCRIPTS / f"{name}.py" for name in ("calibrate", "capacity", "estimate", "extract", "search")]
+    commands = [f"commands/{name}" for name in ("calibrate", "capacity", "estimate", "search")]
+    files += [SCRIPTS / f"{name}.py" for name in ("measure", "extract", *commands)]
     formats = [
         found
         for file in files

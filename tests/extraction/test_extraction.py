@@ -179,7 +179,8 @@ def measured(kind: str, seed: int, share: float) -> list[dict[str, Any]]:
     }
     row |= {"run": f"{kind}/{seed}", "kind": kind, "seed": seed, "n_people": 40, "n_parameters": 1000}
     row |= {"family": "gpt2", "architecture": "gpt2-1-1-d8", "layers": 1, "heads": 1, "width": 8}
-    row |= {"dataset": kind, "dataset_spec": to_json(BIOS), "recipe_spec": "{}", "lr_best": True}
+    row |= {"dataset": kind, "dataset_spec": to_json(BIOS), "lr_best": True}
+    row |= {"architecture_spec": to_json(Architecture(1, 1, 8)), "recipe_spec": to_json(Recipe(10, 1e-3))}
     stored = {
         **row,
         "variant": "fp32",

@@ -83,7 +83,7 @@ def results(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
     people.write_people(data / "seed0/people.parquet", done.dataset, 0)
     (data / "seed1").mkdir()
     (data / "seed1/people.parquet").write_text("damaged")
-    for name, run in (("train", done), ("capacity", done), ("train", wild)):
+    for name, run in (("train", done), ("measure", done), ("train", wild)):
         job = script(name, folder, run)
         assert job.returncode == 0, job.stderr
     assert script("train", folder, done, other).returncode == 1

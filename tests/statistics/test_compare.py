@@ -472,20 +472,20 @@ def test_a_file_without_a_row_is_the_same_to_every_command(tmp_path: Path) -> No
     file = str(write(tmp_path / "none.parquet", SCHEMA.empty_table()))
     expected = f"{file}: there is not one measurement in it. Run `make study`, or name another file.\n"
     sides = ("--a", "family=gpt2", "--b", "family=llama")
-    for script, *arguments in (("fit", file), ("estimate", file), ("compare", file, *sides)):
+    for script, *arguments in (("capacity", file), ("estimate", file), ("compare", file, *sides)):
         assert command(script, *arguments, ok=False) == f"{script}: {expected}"
     assert command("search", "--replay", file, ok=False) == f"search: {expected}"
     asked = {**row(0.4, GPT2(8), variant="questions"), "accuracy_by_attribute": [("major", 0.5)]}
     file = str(write(tmp_path / "answers.parquet", measurement_table.build_table([asked])))
     assert "none of these measurements tells of a capacity" in command(
-        "fit", file, "--where", "variant=questions", ok=False
+        "capacity", file, "--where", "variant=questions", ok=False
     )
 
 
 def command(script: str, *arguments: str, ok: bool = True) -> str:
     """What a script prints: its output, or its one line of error."""
     done = subprocess.run(
-        [warm.python(), str(ROOT / f"scripts/{script}.py"), *arguments],
+        [warm.python(), str(ROOT / f"scripts/commands/{script}.py"), *arguments],
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONWARNINGS": "ignore"},
@@ -518,7 +518,7 @@ def test_the_commands_say_what_the_measurements_say(tmp_path: Path) -> None:
     assert "give both --a and --b" in command("compare", str(file), "--a", "family=gpt2", ok=False)
     assert "For example: --a architecture=" in command("compare", str(file))
     assert "  recipe, exposures, lr," in command("compare", "--help")
-    fitted = command("fit", str(file))
+    fitted = command("capacity", str(file))
     assert "bioS, gpt2, 1000, fp32" in fitted
     assert "bioS, llama, 1000, fp32" in fitted
     estimated = command("estimate", str(file))

@@ -23,7 +23,7 @@ def test_every_study_plans(folder: Path, study: str | None) -> None:
     arguments = ("--configfile", f"studies/{study}.yaml") if study else ()
     output = snakemake(folder, "--dry-run", "--cores", "1", *arguments)
     jobs = jobs_in(output)
-    assert jobs["train"] == jobs["capacity"] > 0
+    assert jobs["train"] == jobs["measure"] > 0
     experiments = yaml.safe_load((folder / "config.yaml").read_text())["experiments"]
     if study:
         experiments |= yaml.safe_load((folder / f"studies/{study}.yaml").read_text())["experiments"]
@@ -55,7 +55,7 @@ def test_every_kind_of_dataset_goes_through(tmp_path: Path) -> None:
     grammar = folder / LIBRARY / "data/prose.py"
     grammar.write_text(grammar.read_text() + "\n\nCHANGED = True\n")
     again = planned(folder, *kinds)
-    assert again["rewrites"] == again["encode"] == again["train"] == again["capacity"] == 1
+    assert again["rewrites"] == again["encode"] == again["train"] == again["measure"] == 1
 
 
 def test_models_of_any_kind_go_through_and_a_run_that_diverges_ends_alone(tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_models_of_any_kind_go_through_and_a_run_that_diverges_ends_alone(tmp_pa
     # another function of the user's is another model; nothing else runs again
     (folder / "theirs.py").write_text(MINE.replace("0.5", "0.25"))
     again = planned(folder, *study)
-    assert (again["train"], again["capacity"]) == (1, 1)
+    assert (again["train"], again["measure"]) == (1, 1)
 
 
 MINE = """

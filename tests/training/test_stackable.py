@@ -41,7 +41,7 @@ POOLS = Pools(3, 3, 4, birth_years=4, cities=8, universities=6, majors=5, employ
 RECIPE = Recipe(exposures=7, lr=3e-3, batch_size=4, window=WINDOW, warmup_steps=5)
 RUN = Run(BioS(n_people=11, pools=POOLS, templates=3), Architecture(2, 1, 16), RECIPE, seed=0)
 EXAMPLES = Path(__file__).parents[2] / "studies/models"
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1] / "helpers"  # models of users
 TINY: dict[str, Any] = {
     "hidden_size": 16,
     "num_hidden_layers": 2,

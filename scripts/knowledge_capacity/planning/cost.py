@@ -89,7 +89,7 @@ def local_rates(stacks: Path = STACKED) -> Rates | None:
 
 def stack_rates(found: Sequence[Mapping[str, Any]]) -> Rates:
     """The rates of a GPU by its steps of one run and of stacks: those of an H100, layers so many times as slow as there
-    and tokens and operations so many times, by least squares. found: of training.benchmark_stacks, on one device.
+    and tokens and operations so many times, by least squares. found: of benchmarks.stacks, on one device.
     """
     h100 = h100_rates()
     there, took = [], []

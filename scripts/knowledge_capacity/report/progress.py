@@ -121,7 +121,7 @@ def job_outputs(study: Study) -> dict[str, list[str]]:
             found[f"encode/{name}"] = [f"data/{name}/encoded/tokens.npy"]
     for cell, runs in study.cells.items():
         found[f"train/{cell}"] = [layout.record_file(run) for run in runs]
-        found[f"capacity/{cell}"] = [layout.measurements_file(run) for run in runs]
+        found[f"measure/{cell}"] = [layout.measurements_file(run) for run in runs]
     for task in study.quantizations():
         files = [layout.variants_file(run, task.specs[0].method) for run in task.runs]
         found[f"quantize/{task.name}"] = files
