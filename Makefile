@@ -1,5 +1,5 @@
 # make study        set up .venv and run the study to its figures (STUDY=smoke, longer, gpu or paper for another one)
-# make test         set up .venv and run every check and test
+# make test         set up .venv and run the checks and the quick tests (make test-slow: whole studies; make test-all: both)
 # make plan         what `make study` would run, without running it
 # make watch        how far a study is, on a page for the browser: results/explorer.html, made again every half minute
 # make report       figures, numbers, scorecard and workflow in one file: results/report.zip
@@ -57,7 +57,7 @@ ifeq ($(and $(PROFILE),$(wildcard envs/$(PROFILE)/*.yaml)),)
 $(error there is no envs/$(PROFILE); PROFILE may be: $(sort $(notdir $(patsubst %/,%,$(dir $(wildcard envs/*/*.yaml))))))
 endif
 
-.PHONY: study plan watch report cards figures benchmark test test-slurm faults fuzz audit publish lock help $(COMMANDS)
+.PHONY: study plan watch report cards figures benchmark test test-slow test-all test-slurm faults fuzz audit publish lock help $(COMMANDS)
 .DEFAULT_GOAL := help
 
 help:
@@ -103,13 +103,21 @@ benchmark: .venv/ready
 	python scripts/commands/benchmark.py measuring
 	python scripts/commands/benchmark.py planning
 
+TESTS = pytest --numprocesses $(if $(filter all,$(CORES)),logical,$(CORES)) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
 test: .venv/ready
 	ruff check
 	ruff format --check --quiet
 	snakefmt --check --compact-diff .
 	mypy
 	snakemake --lint
-	pytest --numprocesses $(if $(filter all,$(CORES)),logical,$(CORES)) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	$(TESTS) -m "not slow"
+	@echo "Left out: whole studies, make test-slow. make test-all runs both."
+
+test-slow: .venv/ready
+	$(TESTS) -m slow
+
+test-all: test test-slow
 
 test-slurm: .venv/ready
 	tests/slurm/cluster.sh start

@@ -19,6 +19,8 @@ import pytest
 import yaml
 from helpers.workflow import TIMEOUT, copy_tree, environment, finish, make, measured, rule_of, snakemake
 
+pytestmark = pytest.mark.slow
+
 ROUNDS = 20
 long = pytest.mark.skipif(not os.environ.get("FAULTS"), reason="minutes long: make faults")
 RECIPE = {"exposures": 50, "lr": 2e-2, "weight_decay": 0, "batch_size": 4, "window": 64, "warmup_steps": 10}

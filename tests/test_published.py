@@ -11,6 +11,8 @@ import pytest
 from helpers.workflow import ROOT, copy_tree, make, planned, snakemake
 from knowledge_capacity.measurements import measurement_table
 
+pytestmark = pytest.mark.slow
+
 PUBLISHED = ROOT / "results/published"
 Row = dict[str, Any]
 

@@ -12,6 +12,8 @@ import yaml
 from helpers.workflow import SMOKE, TREE, copy_tree, make, planned, snakemake
 from knowledge_capacity import layout
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:

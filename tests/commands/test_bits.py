@@ -45,6 +45,7 @@ def bits(folder: Path, *arguments: str, ok: bool = True) -> tuple[str, str]:
     return said, progress
 
 
+@pytest.mark.slow
 def test_from_a_function_to_a_verdict_and_nothing_twice(tmp_path: Path) -> None:
     folder = copy_tree(tmp_path / "a clone")
     model = ("studies/models/block.py:build", "--arguments", '{"width": 8}', *SMALL)
@@ -178,6 +179,7 @@ def test_the_overlay_is_a_study_of_both_and_nothing_else(
         overlay_files.make_overlay(config, both, "bioS-tiny", "paper-1000", 50, [0])
 
 
+@pytest.mark.slow
 def test_texts_are_those_of_the_dataset_or_of_the_checkpoint(tmp_path: Path) -> None:
     dataset, recipe = BioS(n_people=20, templates=1), Recipe(exposures=1, lr=1e-3)
     own = overlay_files.text_statistics(dataset, recipe, Architecture(2, 1, 8))

@@ -22,6 +22,8 @@ from knowledge_capacity.planning.cells import read_cells, requested_seeds
 from knowledge_capacity.report import curves
 from knowledge_capacity.study import overlay_files, running
 
+pytestmark = pytest.mark.slow
+
 GPU = sorted((ROOT / "studies/gpu").glob("*.yaml"))
 
 

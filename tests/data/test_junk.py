@@ -146,7 +146,7 @@ def test_the_batch_size_does_not_change_the_windows(junk: Junk, batch_size: int)
     assert torch.equal(ours[: len(one)], one)
 
 
-@pytest.mark.parametrize("share", [0.1, 0.5, 2 / 3, 0.875, 0.999])
+@pytest.mark.parametrize("share", [0.1, 0.5, 2 / 3, 0.875, pytest.param(0.999, marks=pytest.mark.slow)])
 def test_the_expected_number_of_tokens_is_that_of_the_stream(share: float) -> None:
     for windows in ("pure", "mixed"):
         stream = stream_with(Junk(people=500, share=share, windows=windows))

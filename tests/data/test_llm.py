@@ -27,6 +27,8 @@ from knowledge_capacity.files import UserError
 from knowledge_capacity.specs import BioR
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
+pytestmark = pytest.mark.slow
+
 DATASET = BioR(n_people=3, rewrites=4, model="a-model", tokenizer="bpe-400")
 CODES = people.draw_all_people(DATASET, 0)
 FACTS = list(people.decode_facts(DATASET, CODES))

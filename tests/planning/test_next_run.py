@@ -141,6 +141,7 @@ def search(folder: Path, *arguments: str, ok: bool = True) -> tuple[str, str]:
 SMALL = "--configfile studies/smoke.yaml --datasets bioS-smoke --recipe smoke-100 --cores 2".split()
 
 
+@pytest.mark.slow
 def test_the_command_makes_the_runs_it_chooses_and_reads_those_that_are_there(tmp_path: Path) -> None:
     folder = copy_tree(tmp_path / "a clone")
     names = ["gpt2-2-1-d8", "gpt2-2-1-d10", "gpt2-2-1-d12"]

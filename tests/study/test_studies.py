@@ -33,6 +33,7 @@ def test_every_study_plans(folder: Path, study: str | None) -> None:
     assert set(re.findall(r"results/figures/(\w+)\.pdf", output)) == set(wanted)
 
 
+@pytest.mark.slow
 def test_every_kind_of_dataset_goes_through(tmp_path: Path) -> None:
     folder = copy_tree(tmp_path / "kinds")
     kinds = ("--configfile", "studies/kinds.yaml")
@@ -58,6 +59,7 @@ def test_every_kind_of_dataset_goes_through(tmp_path: Path) -> None:
     assert again["rewrites"] == again["encode"] == again["train"] == again["measure"] == 1
 
 
+@pytest.mark.slow
 def test_models_of_any_kind_go_through_and_a_run_that_diverges_ends_alone(tmp_path: Path) -> None:
     folder = copy_tree(tmp_path / "architectures")
     (folder / "theirs.py").write_text(MINE)

@@ -56,6 +56,7 @@ def test_a_run_trained_with_others_is_the_run_trained_alone(
     assert model == (undisturbed.folder / "model.safetensors").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", layout.TRAINED)
 def test_a_file_that_is_missing_or_damaged_trains_its_run_alone(
     data: Path, tmp_path: Path, forks: Forks, name: str
