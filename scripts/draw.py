@@ -10,9 +10,8 @@ from pathlib import Path
 
 from knowledge_capacity import console
 from knowledge_capacity.experiments import list_experiments
-from knowledge_capacity.figures import redraw
 from knowledge_capacity.measurements import measurement_table
-from knowledge_capacity.verdicts import scorecard
+from knowledge_capacity.report import redraw, scorecard
 
 # a figure is many objects that are free all at once: looking through them for garbage takes a tenth of the time
 gc.set_threshold(500_000, 50, 50)

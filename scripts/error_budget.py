@@ -6,11 +6,12 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 from knowledge_capacity import console, devices
-from knowledge_capacity.figures import budget_bars, writing
+from knowledge_capacity.figures import budget_bars
 from knowledge_capacity.files import atomic_write, write_json
 from knowledge_capacity.measuring.error_budget import measure_conventions
 from knowledge_capacity.measuring.trained_run import TrainedRun
 from knowledge_capacity.models import store
+from knowledge_capacity.report import writing
 from knowledge_capacity.specs import parse_run
 
 

@@ -13,10 +13,10 @@ from helpers.workflow import ROOT, TIMEOUT, copy_tree, planned
 from knowledge_capacity.console import format_amount
 from knowledge_capacity.data.lengths import training_words
 from knowledge_capacity.experiments import PAPER_RESULTS, base_law, extraction, list_experiments, probes
-from knowledge_capacity.figures import writing
 from knowledge_capacity.files import write_parquet
 from knowledge_capacity.measurements import measurement_table
 from knowledge_capacity.measuring import instrument_checks
+from knowledge_capacity.report import writing
 from knowledge_capacity.report.pages import Results, remove_blocks, render_page
 from knowledge_capacity.study import overlay_files
 from knowledge_capacity.study.study import Study

@@ -7,8 +7,8 @@ from types import ModuleType
 import pandas as pd
 import pytest
 from knowledge_capacity.experiments import base_law, biod, quantization
-from knowledge_capacity.figures import writing
 from knowledge_capacity.measurements import measurement_table
+from knowledge_capacity.report import writing
 from knowledge_capacity.study import overlay_files
 
 ROOT = Path(__file__).parents[1]

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from knowledge_capacity.figures import writing
 from knowledge_capacity.measurements import measurement_table
+from knowledge_capacity.report import writing
 from knowledge_capacity.report.pages import Results, render_claims
 from knowledge_capacity.study import overlay_files
 

@@ -22,7 +22,7 @@ IMPORTED_BY_NAME = {
     "training/qat.py": ("quantization/rtn.py quantization/variants.py", "own_fingerprint"),
     "quantization/variants.py": ("quantization/*.py", "method_fingerprint"),
     "data/corpus.py": ("data/prose.py", "tokenizer_fingerprint"),
-    "figures/experiment.py": ("experiments/*.py", "figure_fingerprint"),
+    "experiments/_contract.py": ("experiments/*.py", "figure_fingerprint"),
 }
 
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
@@ -89,7 +89,7 @@ def method_fingerprint(scripts: Path, method: str) -> str:
 
 def figure_fingerprint(scripts: Path, experiment: str) -> str:
     """Of what draws an experiment."""
-    return code_fingerprint(scripts, f"{PACKAGE}/figures/redraw.py", f"{PACKAGE}/experiments/{experiment}.py")
+    return code_fingerprint(scripts, f"{PACKAGE}/report/redraw.py", f"{PACKAGE}/experiments/{experiment}.py")
 
 
 def scorecard_fingerprint(scripts: Path, experiments: Iterable[str]) -> str:

@@ -9,10 +9,11 @@ import pytest
 from experiments.test_figures import RECORD
 from knowledge_capacity.data.pieces import Term
 from knowledge_capacity.experiments import base_law, comparison
-from knowledge_capacity.figures import capacity_plot, writing
+from knowledge_capacity.figures import capacity_plot
 from knowledge_capacity.measurements import learning_rates
 from knowledge_capacity.measurements.measurement_table import build_table
 from knowledge_capacity.measuring import result_row
+from knowledge_capacity.report import writing
 from knowledge_capacity.specs import AnyArchitecture, Architecture, BioS, PythonModel, Recipe, Run
 from knowledge_capacity.statistics.compare import capacity_ratio
 

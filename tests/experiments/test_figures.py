@@ -11,11 +11,12 @@ import pyarrow as pa
 import pytest
 from knowledge_capacity.data.pieces import Term
 from knowledge_capacity.experiments import base_law, exposures, quantization
-from knowledge_capacity.figures import capacity_plot, redraw, style, writing
+from knowledge_capacity.figures import capacity_plot, style
 from knowledge_capacity.files import UserError, write_parquet
 from knowledge_capacity.measurements import learning_rates, measurement_table
 from knowledge_capacity.measuring import result_row
 from knowledge_capacity.models.build import build_model, n_parameters
+from knowledge_capacity.report import redraw, writing
 from knowledge_capacity.specs import Architecture, BioD, BioS, Dataset, Junk, Recipe, Run
 from knowledge_capacity.study.study import list_experiments
 

@@ -9,10 +9,10 @@ import pytest
 from experiments.test_figures import RECORD, Row
 from knowledge_capacity.data.pieces import Term
 from knowledge_capacity.experiments import calibration, quantization, stored_bits
-from knowledge_capacity.figures import writing
 from knowledge_capacity.files import UserError
 from knowledge_capacity.measurements import learning_rates, measurement_table
 from knowledge_capacity.measuring import result_row
+from knowledge_capacity.report import writing
 from knowledge_capacity.specs import Architecture, BioS, Quantizer, Recipe, Run, to_json
 
 DATASET = BioS(n_people=50)

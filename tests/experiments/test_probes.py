@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from experiments.test_figures import measured, table
 from knowledge_capacity.experiments import probes
-from knowledge_capacity.figures import writing
 from knowledge_capacity.files import UserError
+from knowledge_capacity.report import writing
 from knowledge_capacity.specs import BioD, BioS, RandomStrings
 
 PEOPLE, STRINGS = BioS(n_people=50), RandomStrings(n_strings=50, length=16, symbols=16)

@@ -20,10 +20,10 @@ from knowledge_capacity import layout
 from knowledge_capacity.data import corpus, people, tokenizer
 from knowledge_capacity.experiments import base_law, extraction
 from knowledge_capacity.extraction import questions, score
-from knowledge_capacity.figures import writing
 from knowledge_capacity.measurements import learning_rates, measurement_table
 from knowledge_capacity.measuring import instrument_checks
 from knowledge_capacity.models import build, store
+from knowledge_capacity.report import writing
 from knowledge_capacity.specs import (
     AnyArchitecture,
     Architecture,

@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
+REPORT = ("writing", "redraw", "scorecard", "pages", "publish")  # the rest shows runs under way as well
 ROOMS = ("measurements", "statistics", "figures", "verdicts", "experiments")
 MODULES = [
     f"knowledge_capacity.{room}.{file.stem}"
     for room in ROOMS
     for file in sorted((SCRIPTS / "knowledge_capacity" / room).glob("*.py"))
     if file.stem != "__init__"
-]
+] + [f"knowledge_capacity.report.{name}" for name in REPORT]
 # each module is imported as if it were the first one of the package
 CODE = """
 import importlib, sys
@@ -34,7 +35,7 @@ for module in sys.argv[1:]:
 """
 
 
-@pytest.mark.parametrize("room", ROOMS)
+@pytest.mark.parametrize("room", [*ROOMS, "report"])
 def test_no_module_of_a_room_that_reads_measurements_imports_torch(room: str) -> None:
     modules = [module for module in MODULES if f".{room}." in module]
     assert modules

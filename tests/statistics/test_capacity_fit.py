@@ -12,9 +12,9 @@ from helpers.tables import row, table
 from helpers.workflow import ROOT, TIMEOUT
 from knowledge_capacity.experiments import saturation
 from knowledge_capacity.experiments.estimate import gpt2_required_parameters
-from knowledge_capacity.figures import writing
 from knowledge_capacity.files import UserError, write_parquet
 from knowledge_capacity.measurements import learning_rates, measurement_table
+from knowledge_capacity.report import writing
 from knowledge_capacity.specs import Architecture, BioS, Junk, Pools, Quantizer, Recipe
 from knowledge_capacity.statistics import capacities, extrapolation
 from knowledge_capacity.statistics.capacity_fit import (

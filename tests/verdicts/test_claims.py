@@ -10,12 +10,13 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from knowledge_capacity.experiments import PAPER_RESULTS, list_experiments
-from knowledge_capacity.figures.experiment import load_experiment
+from knowledge_capacity.experiments._contract import load_experiment
 from knowledge_capacity.measurements import columns
 from knowledge_capacity.measurements.measurement_table import SCHEMA
+from knowledge_capacity.report import scorecard
 from knowledge_capacity.specs import KINDS, Architecture, Extraction, Junk, Quantizer, Recipe, to_json
 from knowledge_capacity.statistics.intervals import Interval
-from knowledge_capacity.verdicts import claims, scorecard
+from knowledge_capacity.verdicts import claims
 from knowledge_capacity.verdicts.claims import Claim, Finding, Reading
 
 Row = dict[str, Any]

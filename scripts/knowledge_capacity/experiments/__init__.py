@@ -1,6 +1,6 @@
 """One module per experiment: its figure, its table and its claims, computed from the measurements alone.
 
-Modules whose names begin with _ hold what several experiments share. `contract` says what a module defines.
+Modules whose names begin with _ hold what several experiments share. `_contract` says what a module defines.
 """
 
 from pathlib import Path

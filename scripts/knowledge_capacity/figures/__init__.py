@@ -1,1 +1,1 @@
-"""How any experiment is drawn and written."""
+"""How anything is drawn: style, labels, and the plots that experiments share."""

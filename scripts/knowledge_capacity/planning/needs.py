@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from ..figures.experiment import load_experiment
+from ..experiments._contract import load_experiment
 from ..measurements.columns import add_columns
 from ..measurements.measurement_table import DATA_LIMITED, SCHEMA
 from ..measuring.result_row import describe_run

@@ -16,10 +16,10 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from ..figures import writing
-from ..figures.experiment import load_experiment
+from ..experiments._contract import load_experiment
 from ..files import UserError, atomic_write
 from ..measurements import locations, measurement_table
+from . import writing
 
 WIDTH = 118  # characters of a generated sentence's line
 BEGIN = r"^<!-- (?!end -->)(\w+)(?:: ([\w ]+))? -->$"

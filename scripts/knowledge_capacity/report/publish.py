@@ -6,10 +6,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from ..experiments import list_experiments
-from ..figures import writing
 from ..files import UserError, write_parquet
 from ..measurements import collecting, learning_rates, locations, measurement_table, sources
-from ..verdicts import scorecard
+from . import scorecard, writing
 
 
 def publish_measurements(new: pa.Table, folder: Path, say: Callable[[str], None]) -> None:

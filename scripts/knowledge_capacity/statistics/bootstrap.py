@@ -1,14 +1,13 @@
 """Intervals: how far a number of bits would move with other people."""
 
 import numpy as np
-
-from ..measuring.metric import Losses
+from numpy.typing import NDArray
 
 RESAMPLES = 1000
 LEVEL = 0.95
 
 
-def bootstrap_total(per_person: Losses, seed: int = 0) -> tuple[float, float]:
+def bootstrap_total(per_person: NDArray[np.float64], seed: int = 0) -> tuple[float, float]:
     """The 95 % percentile interval of the sum over people, people drawn again with replacement.
 
     Deterministic: the same numbers give the same interval.

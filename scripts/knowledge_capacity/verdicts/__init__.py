@@ -1,1 +1,1 @@
-"""What decides whether a claim of the paper is reproduced, and the scorecard."""
+"""What decides whether a claim of the paper is reproduced."""

@@ -8,11 +8,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from ..figures import style, writing
-from ..figures.experiment import load_experiment
+from ..experiments._contract import load_experiment
+from ..figures import style
 from ..files import atomic_write, write_json
-from . import claims
-from .claims import Finding, Reading
+from ..verdicts import claims
+from ..verdicts.claims import Finding, Reading
+from . import writing
 
 COLUMNS = ("claim", "paper", "measured", "here", "verdict", "why", "scale")
 HEADS = {

@@ -11,11 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from matplotlib.figure import Figure
 
+from ..experiments._contract import load_experiment
+from ..figures import style
 from ..files import UserError, atomic_write
 from ..measurements import learning_rates
 from ..measurements.columns import add_columns
-from . import style
-from .experiment import load_experiment
 
 # metadata that would otherwise hold the date, so that equal measurements give equal files
 UNDATED = {"png": {"Software": None}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}

@@ -3,16 +3,13 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..experiments import PAPER_RESULTS
-from . import capacity_plot
-
-if TYPE_CHECKING:
-    from ..verdicts.claims import Claim
+from ..figures import capacity_plot
+from ..verdicts.claims import Claim
+from . import PAPER_RESULTS
 
 
 @dataclass(frozen=True)
@@ -30,7 +27,7 @@ class Experiment:
     figure: Callable[[pd.DataFrame], Figure]
     caption: Callable[[pd.DataFrame], str] = capacity_plot.caption
     summary: Callable[[pd.DataFrame], pd.DataFrame] = capacity_plot.summary
-    claims: "Sequence[Claim]" = ()
+    claims: Sequence[Claim] = ()
     nothing: str | None = None
     shows_answers: bool = False
 
