@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from helpers.workflow import TIMEOUT, copy_tree, make, snakemake
+from helpers.run_workflow import TIMEOUT, copy_tree, make, snakemake
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from knowledge_capacity.config import ConfigError

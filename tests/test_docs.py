@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from helpers.workflow import ROOT, TIMEOUT, copy_tree, planned
+from helpers.run_workflow import ROOT, TIMEOUT, copy_tree, planned
 from knowledge_capacity.console import format_amount
 from knowledge_capacity.data.lengths import training_words
 from knowledge_capacity.experiments import PAPER_RESULTS, base_law, extraction, list_experiments, probes

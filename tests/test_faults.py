@@ -17,7 +17,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from helpers.workflow import TIMEOUT, copy_tree, environment, finish, make, measured, rule_of, snakemake
+from helpers.run_workflow import TIMEOUT, copy_tree, environment, finish, make, measured, rule_of, snakemake
 
 pytestmark = pytest.mark.slow
 

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from helpers.workflow import ROOT, copy_tree, make, planned, snakemake
+from helpers.run_workflow import ROOT, copy_tree, make, planned, snakemake
 from knowledge_capacity.measurements import measurement_table
 
 pytestmark = pytest.mark.slow

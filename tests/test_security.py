@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from helpers.workflow import SMOKE, copy_tree, planned, snakemake
+from helpers.run_workflow import SMOKE, copy_tree, planned, snakemake
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted([*(ROOT / "scripts").rglob("*.py"), *(ROOT / "studies").rglob("*.py")])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from helpers.workflow import SMOKE, TREE, copy_tree, make, planned, snakemake
+from helpers.run_workflow import SMOKE, TREE, copy_tree, make, planned, snakemake
 from knowledge_capacity import layout
 
 pytestmark = pytest.mark.slow

@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
-from helpers import warm
-from helpers.workflow import ROOT, TIMEOUT, copy_tree, finish
+from helpers import fork_server
+from helpers.run_workflow import ROOT, TIMEOUT, copy_tree, finish
 from knowledge_capacity.files import UserError
 from knowledge_capacity.models.build import build_model, n_parameters
 from knowledge_capacity.specs import (
@@ -34,7 +34,7 @@ TEXTS = overlay_files.TextStatistics(vocabulary=200, used=199, shortest=36, long
 def bits(folder: Path, *arguments: str, ok: bool = True) -> tuple[str, str]:
     """What the command prints in a folder, to standard output and to standard error."""
     process = subprocess.Popen(
-        [warm.python(), "scripts/commands/bits.py", *arguments],
+        [fork_server.python(), "scripts/commands/bits.py", *arguments],
         cwd=folder,
         env={**os.environ, "PYTHONWARNINGS": "ignore"},
         stdout=subprocess.PIPE,

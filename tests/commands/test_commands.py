@@ -5,7 +5,7 @@ import shlex
 from pathlib import Path
 
 import pytest
-from helpers.workflow import ROOT, copy_tree, snakemake
+from helpers.run_workflow import ROOT, copy_tree, snakemake
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "envs").glob("*/*.yaml"))]
 NOT_PLANS = ("--unlock", "--report", "…", "result_13")  # the last is somebody's own, in docs/adding.md

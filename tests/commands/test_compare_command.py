@@ -5,8 +5,8 @@ import re
 import subprocess
 
 import pytest
-from helpers import warm
-from helpers.workflow import ROOT, TIMEOUT
+from helpers import fork_server
+from helpers.run_workflow import ROOT, TIMEOUT
 
 SHOWN = re.findall(r"```\n\$ python (.+)\n([^`]+)\n```", (ROOT / "docs/comparing.md").read_text())
 
@@ -14,7 +14,7 @@ SHOWN = re.findall(r"```\n\$ python (.+)\n([^`]+)\n```", (ROOT / "docs/comparing
 @pytest.mark.parametrize(("command", "output"), SHOWN, ids=[command for command, _ in SHOWN])
 def test_the_page_shows_what_its_commands_print(command: str, output: str) -> None:
     done = subprocess.run(
-        [warm.python(), *command.split()],
+        [fork_server.python(), *command.split()],
         cwd=ROOT,
         env={**os.environ, "PYTHONWARNINGS": "ignore"},
         capture_output=True,

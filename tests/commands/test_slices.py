@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 import yaml
-from helpers import warm
-from helpers.workflow import ROOT, TIMEOUT, copy_tree, finish
+from helpers import fork_server
+from helpers.run_workflow import ROOT, TIMEOUT, copy_tree, finish
 from knowledge_capacity.measurements import measurement_table
 from knowledge_capacity.planning import cost
 from knowledge_capacity.planning.cells import read_cells, requested_seeds
@@ -109,7 +109,7 @@ def test_slices_are_published_one_by_one_and_an_interruption_ends_them(tmp_path:
     assert process.returncode != 0
     first = measurement_table.read_measurements(published / "measurements.parquet").to_pandas()
     assert set(first.variant) == {"fp32"}
-    done = start(folder, warm.python())
+    done = start(folder, fork_server.python())
     said, _ = finish(done)
     assert done.returncode == 0, said
     whole = measurement_table.read_measurements(published / "measurements.parquet").to_pandas()
@@ -123,7 +123,7 @@ def test_a_slice_that_fails_stops_no_other(tmp_path: Path) -> None:
     folder = clone(tmp_path / "a clone")
     slices(folder, a="base_law", b="extraction")
     (folder / "scripts/train.py").write_text("raise SystemExit('broken')\n")
-    done = start(folder, warm.python())
+    done = start(folder, fork_server.python())
     said, _ = finish(done)
     assert done.returncode == 1
     assert "b.yaml, 2 of 2" in said
@@ -169,7 +169,7 @@ def test_runs_that_fail_are_told_and_not_tried_again_and_again(tmp_path: Path) -
     folder = clone(tmp_path / "a clone")
     slices(folder, a="base_law")
     (folder / "scripts/train.py").write_text("raise SystemExit('broken')\n")
-    done = start(folder, warm.python(), "--minutes", "3")
+    done = start(folder, fork_server.python(), "--minutes", "3")
     said, _ = finish(done)
     assert done.returncode == 1
     assert "slices: a: 0 of 1 runs made" in said

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 import torch
-from helpers.workflow import TIMEOUT
+from helpers.run_workflow import TIMEOUT
 from knowledge_capacity import console
 from knowledge_capacity.data import llm, people, prose, rewrites, rewriting, tokenizer
 from knowledge_capacity.data.counter import Purpose, random_words

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers.knowing import BIOD, BIOS, Answerer, everything
+from helpers.known_models import BIOD, BIOS, Answerer, everything
 from knowledge_capacity.extraction import answers, score
 from knowledge_capacity.extraction.questions import choice_counts
 from knowledge_capacity.specs import BioD, BioS

@@ -14,8 +14,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import torch
-from helpers.knowing import BIOD, words_of
-from helpers.workflow import TIMEOUT
+from helpers.known_models import BIOD, words_of
+from helpers.run_workflow import TIMEOUT
 from knowledge_capacity import layout
 from knowledge_capacity.data import corpus, people, tokenizer
 from knowledge_capacity.experiments import base_law, extraction

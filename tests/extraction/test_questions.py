@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from helpers.knowing import BIOD, BIOS, everything
+from helpers.known_models import BIOD, BIOS, everything
 from knowledge_capacity.data import people
 from knowledge_capacity.data.pieces import Term
 from knowledge_capacity.data.stream import Stream, make_source

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from helpers.knowing import BIOS, everything, words_of
+from helpers.known_models import BIOS, everything, words_of
 from knowledge_capacity.data import people
 from knowledge_capacity.extraction import exam, tuning
 from knowledge_capacity.files import UserError

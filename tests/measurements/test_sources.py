@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from helpers.workflow import TIMEOUT
+from helpers.run_workflow import TIMEOUT
 from knowledge_capacity.files import UserError, write_parquet
 from knowledge_capacity.measurements import collecting, locations, measurement_table, sources
 

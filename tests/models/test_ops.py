@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers.workflow import TIMEOUT
+from helpers.run_workflow import TIMEOUT
 from hypothesis import example, given
 from hypothesis import strategies as st
 from knowledge_capacity.models import native, ops

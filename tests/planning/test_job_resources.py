@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from helpers.workflow import TIMEOUT
+from helpers.run_workflow import TIMEOUT
 from knowledge_capacity.data import corpus, tokenizer
 from knowledge_capacity.planning import cost, job_resources
 from knowledge_capacity.specs import (

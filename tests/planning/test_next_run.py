@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import warm
-from helpers.workflow import ROOT, copy_tree, finish
+from helpers import fork_server
+from helpers.run_workflow import ROOT, copy_tree, finish
 from knowledge_capacity.planning.next_run import (
     Candidate,
     choose_next_run,
@@ -127,7 +127,7 @@ def test_why_a_capacity_does_not_count_as_known_is_said() -> None:
 def search(folder: Path, *arguments: str, ok: bool = True) -> tuple[str, str]:
     """What the command prints in a folder, to standard output and to standard error."""
     process = subprocess.Popen(
-        [warm.python(), "scripts/commands/search.py", *arguments],
+        [fork_server.python(), "scripts/commands/search.py", *arguments],
         cwd=folder,
         env={**os.environ, "PYTHONWARNINGS": "ignore"},
         stdout=subprocess.PIPE,

@@ -11,8 +11,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-from helpers import warm
-from helpers.workflow import TIMEOUT, copy_tree, planned
+from helpers import fork_server
+from helpers.run_workflow import TIMEOUT, copy_tree, planned
 from knowledge_capacity.experiments import architectures_at_100, base_law, quantization
 from knowledge_capacity.files import UserError
 from knowledge_capacity.planning import choose, cost
@@ -263,7 +263,7 @@ def test_each_further_seed_narrows_less() -> None:
 
 def plan(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [warm.python(), "scripts/commands/budget.py", *arguments],
+        [fork_server.python(), "scripts/commands/budget.py", *arguments],
         cwd=folder,
         capture_output=True,
         text=True,

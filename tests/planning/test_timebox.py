@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from helpers.workflow import ROOT
+from helpers.run_workflow import ROOT
 from knowledge_capacity.files import write_parquet
 from knowledge_capacity.measurements import measurement_table
 from knowledge_capacity.planning import clock, timebox

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from helpers.workflow import TIMEOUT
+from helpers.run_workflow import TIMEOUT
 from knowledge_capacity import layout
 from knowledge_capacity.files import UserError
 from knowledge_capacity.models import store

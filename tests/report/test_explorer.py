@@ -10,8 +10,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from helpers import warm
-from helpers.workflow import TIMEOUT
+from helpers import fork_server
+from helpers.run_workflow import TIMEOUT
 from knowledge_capacity.report import explorer, facts, progress
 
 ROOT = Path(__file__).parents[2]
@@ -50,7 +50,7 @@ def make(folder: Path, rows: list[dict[str, Any]], *options: str) -> Path:
     if rows:
         write(table, rows)
     page = folder / "explorer.html"
-    command = [warm.python(), str(ROOT / "scripts/explorer.py"), "--measurements", str(table)]
+    command = [fork_server.python(), str(ROOT / "scripts/explorer.py"), "--measurements", str(table)]
     command += ["--results", str(folder), "--output", str(page), *options]
     subprocess.run(command, check=True, capture_output=True, text=True, timeout=TIMEOUT)
     return page

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import torch
-from helpers.workflow import TIMEOUT
+from helpers.run_workflow import TIMEOUT
 from knowledge_capacity import layout
 from knowledge_capacity.data import corpus, people, tokenizer
 from knowledge_capacity.data.stream import Stream, make_source

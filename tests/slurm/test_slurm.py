@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
-from helpers import workflow
+from helpers import run_workflow
 from knowledge_capacity.planning import job_resources
 from knowledge_capacity.specs import parse_run
 
@@ -57,7 +57,7 @@ class Submitted:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "snakemake", *arguments, "--configfile", "study.yaml"],
                 cwd=folder,
-                env=workflow.environment(),
+                env=run_workflow.environment(),
                 stdout=log,
                 stderr=log,
             )
@@ -101,7 +101,7 @@ def checkpoint(folder: Path) -> Path | None:
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Iterator[Path]:
-    yield workflow.copy_tree(tmp_path / "a study")
+    yield run_workflow.copy_tree(tmp_path / "a study")
     subprocess.run(["scancel", "--user", str(os.getuid())], check=True)
     for machine in ("one", "two"):
         subprocess.run(
@@ -122,10 +122,10 @@ def test_a_study_through_slurm_measures_what_it_measures_here(tree: Path, tmp_pa
         run = parse_run(json.dumps(json.loads(record.read_text())["run"]))
         assert {job["limit"] for job in trained} == {f"{job_resources.training_minutes([run], 'gpu')}:00"}
     assert {job["gpus"] for job in trained} == {"gres:gpu:1"}
-    here = workflow.copy_tree(tmp_path / "here")
+    here = run_workflow.copy_tree(tmp_path / "here")
     shutil.copy(file, here)
-    workflow.snakemake(here, "--cores", "2", "--configfile", "study.yaml")
-    pd.testing.assert_frame_equal(workflow.measured(tree), workflow.measured(here))
+    run_workflow.snakemake(here, "--cores", "2", "--configfile", "study.yaml")
+    pd.testing.assert_frame_equal(run_workflow.measured(tree), run_workflow.measured(here))
     again = Submitted(tree, *PROFILE, "--dry-run").wait()
     assert "Nothing to be done" in again
 
@@ -160,10 +160,10 @@ def test_a_job_whose_time_is_over_goes_on_in_another(tree: Path, tmp_path: Path)
     file = study(tree, exposures=LONG)
     said = Submitted(tree, *PROFILE, "--set-resources", "train:gpu=0", "train:runtime=1").wait()
     assert "Trying to restart job" in said
-    here = workflow.copy_tree(tmp_path / "here")
+    here = run_workflow.copy_tree(tmp_path / "here")
     shutil.copy(file, here)
-    workflow.snakemake(here, "--cores", "2", "--configfile", "study.yaml")
-    pd.testing.assert_frame_equal(workflow.measured(tree), workflow.measured(here))
+    run_workflow.snakemake(here, "--cores", "2", "--configfile", "study.yaml")
+    pd.testing.assert_frame_equal(run_workflow.measured(tree), run_workflow.measured(here))
 
 
 def test_a_machine_that_is_drained_gives_its_job_to_another(tree: Path) -> None:
@@ -194,7 +194,7 @@ def test_two_machines_train_one_run(tree: Path) -> None:
 
 def test_another_scheduler_by_its_submit_command(tree: Path) -> None:
     study(tree, exposures=50)
-    text = (workflow.ROOT / "docs/clusters.md").read_text()
+    text = (run_workflow.ROOT / "docs/clusters.md").read_text()
     (command,) = re.findall(r'--cluster-generic-submit-cmd "(.*?)"', text, re.DOTALL)
     Submitted(
         tree,

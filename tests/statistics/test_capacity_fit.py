@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 import numpy as np
 import pytest
-from helpers import warm
-from helpers.tables import row, table
-from helpers.workflow import ROOT, TIMEOUT
+from helpers import fork_server
+from helpers.make_measurements import row, table
+from helpers.run_workflow import ROOT, TIMEOUT
 from knowledge_capacity.experiments import saturation
 from knowledge_capacity.experiments.estimate import gpt2_required_parameters
 from knowledge_capacity.files import UserError, write_parquet
@@ -277,7 +277,7 @@ def test_one_size_is_said_to_be_one() -> None:
 def estimate(*arguments: str, ok: bool = True) -> str:
     """What the command prints: its output, or its line of error."""
     done = subprocess.run(
-        [warm.python(), str(ROOT / "scripts/commands/estimate.py"), *arguments],
+        [fork_server.python(), str(ROOT / "scripts/commands/estimate.py"), *arguments],
         capture_output=True,
         text=True,
         timeout=TIMEOUT,

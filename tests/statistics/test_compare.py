@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from helpers import warm
-from helpers.tables import DATASET, row, table
-from helpers.workflow import ROOT, TIMEOUT
+from helpers import fork_server
+from helpers.make_measurements import DATASET, row, table
+from helpers.run_workflow import ROOT, TIMEOUT
 from knowledge_capacity.files import UserError, write_parquet
 from knowledge_capacity.measurements import filters, measurement_table
 from knowledge_capacity.measurements.measurement_table import SCHEMA
@@ -485,7 +485,7 @@ def test_a_file_without_a_row_is_the_same_to_every_command(tmp_path: Path) -> No
 def command(script: str, *arguments: str, ok: bool = True) -> str:
     """What a script prints: its output, or its one line of error."""
     done = subprocess.run(
-        [warm.python(), str(ROOT / f"scripts/commands/{script}.py"), *arguments],
+        [fork_server.python(), str(ROOT / f"scripts/commands/{script}.py"), *arguments],
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONWARNINGS": "ignore"},

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from helpers.workflow import ROOT, copy_tree, jobs_in, planned, snakemake
+from helpers.run_workflow import ROOT, copy_tree, jobs_in, planned, snakemake
 
 LIBRARY = "scripts/knowledge_capacity"
 

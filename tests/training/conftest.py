@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from helpers.jobs import RUN, Job
+from helpers.train_jobs import RUN, Job
 from knowledge_capacity import layout
 from knowledge_capacity.data import corpus, people, tokenizer
 

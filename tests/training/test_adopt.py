@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers.knowing import BIOS, words_of
+from helpers.known_models import BIOS, words_of
 from knowledge_capacity.data import corpus
 from knowledge_capacity.files import UserError
 from knowledge_capacity.specs import Checkpoint, Recipe, Run

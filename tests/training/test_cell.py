@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from helpers.jobs import RUN, SECONDS, Forks, Job, fork_server
+from helpers.train_jobs import RUN, SECONDS, Forks, Job, fork_server
 from knowledge_capacity import layout
 from knowledge_capacity.specs import Run
 

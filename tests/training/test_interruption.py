@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from helpers.jobs import OUTPUTS, RUN, SECONDS, Forks, Job, assert_same, fork_server
+from helpers.train_jobs import OUTPUTS, RUN, SECONDS, Forks, Job, assert_same, fork_server
 from knowledge_capacity import tensorfile
 from knowledge_capacity.models import native
 from knowledge_capacity.specs import to_json

@@ -272,7 +272,7 @@ OTHERS = {
     "fp16": replace(RUN, recipe=replace(RECIPE, precision="fp16")),
     "steps": replace(RUN, recipe=replace(RECIPE, steps=75)),
     "drawing": replace(
-        RUN, architecture=PythonModel(f"{Path(__file__).parents[1] / 'helpers/drawing.py'}:build")
+        RUN, architecture=PythonModel(f"{Path(__file__).parents[1] / 'helpers/drawing_model.py'}:build")
     ),
     "experts": replace(RUN, architecture=Architecture(2, 1, 8, family="gpt2-moe", experts=Experts(4))),
 }

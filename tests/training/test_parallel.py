@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers.jobs import RUN, SECONDS, Job
+from helpers.train_jobs import RUN, SECONDS, Job
 from knowledge_capacity.training.parallel import ALONE, Team
 
 # five windows for two processes; precision is not named, so one process of it is an ordinary run

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers import jobs
-from helpers.jobs import Job
+from helpers import train_jobs
+from helpers.train_jobs import Job
 from knowledge_capacity.data.stream import Stream
 from knowledge_capacity.files import UserError
 from knowledge_capacity.measuring import scoring
@@ -243,7 +243,7 @@ def test_a_stopped_run_ends_with_the_bits_of_an_undisturbed_one(
 
 
 def test_two_processes_train_the_run_of_one(data: Path, tmp_path: Path) -> None:
-    run = replace(jobs.RUN, recipe=replace(jobs.RUN.recipe, exposures=8, qat=Quantizer(4)))
+    run = replace(train_jobs.RUN, recipe=replace(train_jobs.RUN.recipe, exposures=8, qat=Quantizer(4)))
     alone, together = Job(data, tmp_path / "alone", run), Job(data, tmp_path / "together", run, processes=2)
     for job in (alone, together):
         job.finish()

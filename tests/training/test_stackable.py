@@ -51,7 +51,7 @@ TINY: dict[str, Any] = {
 STACKED: dict[str, AnyArchitecture] = {
     "block": PythonModel(f"{EXAMPLES}/block.py:build", {"width": 16}),
     "canon": PythonModel(f"{EXAMPLES}/canon.py:canon", {"width": 16}),
-    "idle": PythonModel(f"{HERE}/idling.py:build"),
+    "idle": PythonModel(f"{HERE}/idling_models.py:build"),
     "llama": TransformersModel("LlamaConfig", TINY),
 }
 ALONE: dict[str, tuple[AnyArchitecture, str]] = {
@@ -59,10 +59,10 @@ ALONE: dict[str, tuple[AnyArchitecture, str]] = {
         TransformersModel("GPT2Config", {"n_embd": 16, "n_layer": 1, "n_head": 1}),
         "vmap: called random",
     ),
-    "keeps": (PythonModel(f"{HERE}/drawing.py:build"), "its model keeps more than weights"),
+    "keeps": (PythonModel(f"{HERE}/drawing_model.py:build"), "its model keeps more than weights"),
     "one by one": (TransformersModel("MixtralConfig", {**TINY, "num_key_value_heads": 2}), "batching rule"),
-    "counts": (PythonModel(f"{HERE}/idling.py:counting"), "of its model has another gradient there"),
-    "remembers": (PythonModel(f"{HERE}/idling.py:remembering"), "the buffers of its model change"),
+    "counts": (PythonModel(f"{HERE}/idling_models.py:counting"), "of its model has another gradient there"),
+    "remembers": (PythonModel(f"{HERE}/idling_models.py:remembering"), "the buffers of its model change"),
 }
 
 

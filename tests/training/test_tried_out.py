@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from helpers.jobs import OUTPUTS, RUN, Job
+from helpers.train_jobs import OUTPUTS, RUN, Job
 from knowledge_capacity.specs import AnyArchitecture, PythonModel, TransformersModel
 
 LOOKS_AHEAD = """

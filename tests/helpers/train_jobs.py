@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
-from helpers.workflow import TIMEOUT
+from helpers.run_workflow import TIMEOUT
 from knowledge_capacity import layout
 from knowledge_capacity.files import SEAL
 from knowledge_capacity.specs import Architecture, BioS, Pools, Recipe, Run, cell_to_json
@@ -103,7 +103,7 @@ class Job:
 
 
 class Forks:
-    """Executions of scripts/train.py by tests/helpers/forking.py, which start at once."""
+    """Executions of scripts/train.py by tests/helpers/train_server.py, which start at once."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         assert process.stdin
@@ -122,7 +122,7 @@ class Forks:
 
 def fork_server() -> Iterator[Forks]:
     """The forks, as a fixture yields them."""
-    command = [sys.executable, str(Path(__file__).with_name("forking.py"))]
+    command = [sys.executable, str(Path(__file__).with_name("train_server.py"))]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         yield Forks(process)
         assert process.stdin

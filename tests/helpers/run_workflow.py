@@ -10,7 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 import pandas as pd
-from helpers import warm
+from helpers import fork_server
 from knowledge_capacity.models import native
 
 ROOT = Path(__file__).parents[2]
@@ -26,7 +26,7 @@ def environment(python: str = sys.executable) -> dict[str, str]:
 
 def snakemake(folder: Path, *arguments: str, ok: bool = True, python: str | None = None) -> str:
     """What Snakemake prints in a folder. It and its jobs run in forks of one python, or in this `python` afresh."""
-    python = python or warm.python()
+    python = python or fork_server.python()
     command = [python, "-m", "snakemake", "--workflow-profile", "envs/local", *arguments]
     return _said(command, folder, environment(python), ok)
 
