@@ -11,33 +11,17 @@ import pandas as pd
 from ..config import suggest_name
 from ..files import UserError
 from ..specs import FULL_PRECISION
-from . import learning_rates, measurement_table
+from . import learning_rates, measurement_table, spec_columns
 from .columns import add_columns
 
 Conditions = Mapping[str, str]
 
 # what a measurement is of, and the fields that describe each; the lr of a recipe may be tuned for each side
-ASPECTS = {
-    "dataset": ("kind", "n_people"),
-    "architecture": ("family", "layers", "heads", "width"),
-    "recipe": (
-        "exposures",
-        "lr",
-        "weight_decay",
-        "batch_size",
-        "window",
-        "warmup_steps",
-        "junk_share",
-        "junk_people",
-        "junk_windows",
-        "domain_token",
-        "qat",
-        "optimizer",
-        "precision",
-    ),
+ASPECTS: dict[str, tuple[str, ...]] = {
+    **{aspect: tuple(one.name for one in columns) for aspect, columns in spec_columns.SPEC_COLUMNS.items()},
     "variant": (),
 }
-JUNK = {"junk_share", "junk_people", "junk_windows", "domain_token"}
+JUNK = {one.name for one in spec_columns.JUNK}
 EXPERIMENT = "experiment"  # no column: a measurement may be asked for by several
 FIELDS = ["seed", EXPERIMENT, *chain.from_iterable((aspect, *fields) for aspect, fields in ASPECTS.items())]
 FIELDS_HELP = "FIELD is one of\n" + "\n".join(

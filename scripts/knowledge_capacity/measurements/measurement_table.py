@@ -12,38 +12,24 @@ from typing import Any
 import pyarrow as pa
 
 from ..files import UserError, read_parquet, remake_remedy
+from .spec_columns import list_fields
 
 VERSION = "5"
 DATA_LIMITED = 0.9  # a run with R at or above this share of R_max measures its dataset, not its capacity
 
 SCHEMA = pa.schema(
     [
-        # what was run
+        # what was run; spec_columns.py lists the columns that describe dataset, architecture and recipe
         pa.field("run", pa.string(), nullable=False),
         pa.field("dataset", pa.string(), nullable=False),
-        pa.field("kind", pa.string(), nullable=False),
-        pa.field("n_people", pa.int64(), nullable=False),
+        *list_fields("dataset"),
         pa.field("dataset_spec", pa.string(), nullable=False),
         pa.field("architecture", pa.string(), nullable=False),
         pa.field("architecture_spec", pa.string(), nullable=False),
-        pa.field("family", pa.string(), nullable=False),
-        pa.field("layers", pa.int64()),  # null for models from elsewhere, as heads and width
-        pa.field("heads", pa.int64()),
-        pa.field("width", pa.int64()),
+        *list_fields("architecture"),
         pa.field("recipe", pa.string(), nullable=False),
         pa.field("recipe_spec", pa.string(), nullable=False),
-        pa.field("exposures", pa.int64(), nullable=False),
-        pa.field("lr", pa.float64(), nullable=False),
-        pa.field("weight_decay", pa.float64(), nullable=False),
-        pa.field("batch_size", pa.int64(), nullable=False),
-        pa.field("window", pa.int64(), nullable=False),
-        pa.field("warmup_steps", pa.int64(), nullable=False),
-        pa.field("junk_share", pa.float64(), nullable=False),  # 0 without junk
-        pa.field("junk_people", pa.int64(), nullable=False),
-        pa.field("junk_windows", pa.string()),  # pure or mixed
-        pa.field("domain_token", pa.string(), nullable=False),  # on which biographies: none, useful or junk
-        pa.field("optimizer", pa.string(), nullable=False),
-        pa.field("precision", pa.string(), nullable=False),  # of training: fp32, bf16 or fp16
+        *list_fields("recipe"),
         pa.field("seed", pa.int64(), nullable=False),
         pa.field("experiments", pa.list_(pa.string())),  # that ask for it, once a study has collected it
         pa.field(

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from ..data.pieces import Term
 from ..files import UserError, remake_remedy, verify_checksum
 from ..measurements.measurement_table import DATA_LIMITED
-from ..specs import FULL_PRECISION, Architecture, Biography, Dataset, RandomStrings, Run, to_json
+from ..measurements.spec_columns import describe_specs
+from ..specs import FULL_PRECISION, Biography, Dataset, RandomStrings, Run, to_json
 from ..statistics.bootstrap import bootstrap_total
 from . import scoring
 from .metric import Losses, biod_bits, bios_bits, random_bits
@@ -149,40 +150,16 @@ def diverged_row(run: Run, record: dict[str, Any], n_parameters: int, code: str)
 
 def describe_run(run: Run, record: dict[str, Any], n_parameters: int, code: str) -> dict[str, Any]:
     """What was run, what it cost and where it came from."""
-    dataset, architecture, recipe = run.dataset, run.architecture, run.recipe
-    decoder = architecture if isinstance(architecture, Architecture) else None
     return {
         "run": run.slug,
-        "dataset": dataset.slug,
-        "kind": dataset.kind,
-        "n_people": dataset.n_people,
-        "dataset_spec": to_json(dataset),
-        "architecture": architecture.slug,
-        "architecture_spec": to_json(architecture),
-        "family": architecture.family,
-        "layers": decoder.layers if decoder else None,
-        "heads": decoder.heads if decoder else None,
-        "width": decoder.width if decoder else None,
-        "recipe": recipe.slug,
-        "recipe_spec": to_json(recipe),
-        "exposures": recipe.exposures,
-        "lr": recipe.lr,
-        "weight_decay": recipe.weight_decay,
-        "batch_size": recipe.batch_size,
-        "window": recipe.window,
-        "warmup_steps": recipe.warmup_steps,
-        "junk_share": recipe.junk.share if recipe.junk else 0.0,
-        "junk_people": recipe.junk.people if recipe.junk else 0,
-        "junk_windows": recipe.junk.windows if recipe.junk else None,
-        "domain_token": recipe.junk.domain_token if recipe.junk else "none",
-        "optimizer": recipe.optimizer,
+        **describe_specs(run),
         "precision": record["precision"],
         "seed": run.seed,
         "diverged": record.get("diverged"),
         "n_parameters": n_parameters,
         "used_tokens": record["used_tokens"],
-        "bits_max": dataset.bits_max,
-        "capacity_ratio_max": dataset.bits_max / n_parameters,
+        "bits_max": run.dataset.bits_max,
+        "capacity_ratio_max": run.dataset.bits_max / n_parameters,
         "routing_dropped": record.get("routing_dropped"),
         "train_steps": record["steps"],
         "train_tokens": record["tokens"],
