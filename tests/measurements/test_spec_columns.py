@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import pandas as pd
 import pyarrow as pa
 import pytest
-from knowledge_capacity.measurements import filters, measurement_table, spec_columns
+from knowledge_capacity.measurements import filters, measurement_table, spec_columns, versions
 from knowledge_capacity.measurements.columns import add_columns
 from knowledge_capacity.measuring.result_row import RECORDED, describe_run
 from knowledge_capacity.specs import (
@@ -84,8 +84,10 @@ def field_names(spec: Any) -> list[str]:
 
 def test_the_columns_are_those_of_published_files() -> None:
     """Another name, order or type makes files unreadable: it needs a version of its own."""
+    later = {name for at, change in versions.CHANGES.items() if at > 5 for name in change.added}
     listed = [column for columns in spec_columns.SPEC_COLUMNS.values() for column in columns]
-    assert pa.schema([one.field for one in listed if one.is_stored]).to_string() == PUBLISHED
+    kept = [one.field for one in listed if one.is_stored and one.name not in later]
+    assert pa.schema(kept).to_string() == PUBLISHED
 
 
 def test_schema_row_and_conditions_have_every_column_of_the_list() -> None:

@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from ..files import UserError, read_parquet, remake_remedy
 from .spec_columns import list_fields
+from .versions import VERSION, NewerVersion, read_as_current
 
-VERSION = "5"
 DATA_LIMITED = 0.9  # a run with R at or above this share of R_max measures its dataset, not its capacity
 
 SCHEMA = pa.schema(
@@ -91,9 +91,10 @@ def build_table(rows: list[dict[str, Any]]) -> pa.Table:
 
 
 def read_measurements(path: Path, source: str | None = None) -> pa.Table:
-    """A measurements file; refuses one that is missing, damaged or in another schema.
+    """A measurements file, in the present schema even if an older version made it.
 
-    source: what to call it, if it is not a result of this study that could be made again.
+    source: what to call it, if it is not a result of this study that could be made again. Raises UserError for a file
+    that is missing, damaged, in another schema, or of a version that `versions.CHANGES` does not let be read.
     """
     name = source or path
     if not source and path.is_dir():
@@ -101,22 +102,25 @@ def read_measurements(path: Path, source: str | None = None) -> pa.Table:
     if not source and not path.is_file():
         raise UserError(f"{name}: there is no such file. Run `make study` first, or name another file.")
     if source:
-        whole = current = "Ask whoever made it for a whole one."
+        whole = "Ask whoever made it for a whole one."
+        current = "Ask whoever made it to make it again with this code."
     elif _is_made_here(path):
         whole = current = remake_remedy(Path(os.path.relpath(path)))
     else:
         whole = "This is no file of measurements; name one that is."
         current = "Make them again with this code, or read them with the code that made them."
     found = read_parquet(path, name, whole)
-    version = (found.schema.metadata or {}).get(b"measurements", b"").decode()
+    version = (found.schema.metadata or {}).get(b"measurements", b"").decode(errors="replace")
     if not version:
         raise UserError(f"{name}: a Parquet file that was not written as measurements. {whole}")
-    if version != VERSION or not found.schema.equals(SCHEMA):
-        kind = f"but of version {version}" if version != VERSION else "for its columns are others"
+    try:
+        return read_as_current(found, version, SCHEMA)
+    except NewerVersion as error:
         raise UserError(
-            f"{name}: not measurements of version {VERSION}, which this code reads, {kind}. {current}"
-        )
-    return found
+            f"{name}: {error}. Update this code, as by git pull, or name another file."
+        ) from error
+    except ValueError as error:
+        raise UserError(f"{name}: {error}. {current}") from error
 
 
 def _is_made_here(path: Path) -> bool:

@@ -119,9 +119,12 @@ def derive_column(name: str, rows: pa.Table) -> pa.Array:
     values = {}
     for text in rows[f"{aspect}_spec"].unique().to_pylist():
         try:
-            values[text] = column.read(PARSERS[aspect](json.loads(text)))
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            value = pa.scalar(column.read(PARSERS[aspect](json.loads(text))), column.type).as_py()
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
             raise ValueError(f"{aspect}_spec {text} is none, so there is no {name} ({error})") from error
+        if value is None and not column.nullable:
+            raise ValueError(f"{aspect}_spec {text} has no {name}")
+        values[text] = value
     return pa.array([values[text] for text in rows[f"{aspect}_spec"].to_pylist()], column.type)
 
 
