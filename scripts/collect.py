@@ -4,18 +4,20 @@ import argparse
 from pathlib import Path
 
 import pyarrow.compute as pc
-from knowledge_capacity import console
+from knowledge_capacity import console, layout
 from knowledge_capacity.files import write_parquet
 from knowledge_capacity.measurements import collecting, learning_rates, sources
-
-RESULTS = Path("results")
 
 
 def job(arguments: argparse.Namespace, log: console.Log) -> None:
     if arguments.asked:
-        table = collecting.collect_measurements(collecting.parse_requests(arguments.asked), RESULTS / "runs")
+        table = collecting.collect_measurements(
+            collecting.parse_requests(arguments.asked), layout.RESULTS / "runs"
+        )
     else:
-        table = sources.merge_tables({name: sources.read_source(name, RESULTS) for name in arguments.sources})
+        table = sources.merge_tables(
+            {name: sources.read_source(name, layout.RESULTS) for name in arguments.sources}
+        )
     table = learning_rates.mark_best_learning_rates(
         table.sort_by([("run", "ascending"), ("variant", "ascending")])
     )

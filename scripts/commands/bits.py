@@ -11,7 +11,7 @@ from pathlib import Path
 import _path  # noqa: F401 (first, so that the package is found)
 import pyarrow as pa
 import yaml
-from knowledge_capacity import console
+from knowledge_capacity import console, layout
 from knowledge_capacity.files import UserError, atomic_write
 from knowledge_capacity.measurements import learning_rates, measurement_table
 from knowledge_capacity.models import trial
@@ -61,7 +61,7 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
     log.say(f"bits: {yours.slug} has about {size:,} parameters; beside it, {other.slug}. The study is {file}")
     status = run_snakemake(overlays, arguments.profile, arguments.cores)
 
-    files = [Path("results/runs") / run / "measurements.parquet" for run in runs]
+    files = [layout.measurements_path(run) for run in runs]
     said = ""
     if all(path.exists() for path in files):
         rows = learning_rates.mark_best_learning_rates(

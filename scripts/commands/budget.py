@@ -17,7 +17,7 @@ from typing import Any
 
 import _path  # noqa: F401 (first, so that the package is found)
 import torch
-from knowledge_capacity import console
+from knowledge_capacity import console, layout
 from knowledge_capacity.files import UserError, atomic_write
 from knowledge_capacity.planning import cost
 from knowledge_capacity.planning.cells import read_cells, requested_seeds
@@ -28,7 +28,6 @@ from knowledge_capacity.planning.plan_report import PlanReport, plan_text
 from knowledge_capacity.study import overlay_files
 from knowledge_capacity.verdicts.claims import LEAST_SEEDS
 
-RUNS = Path("results/runs")
 MACHINES = (1, 8, 64)
 SEEDS, SEEDS_IN_STACKS = 5, 8  # of a model at most
 SHAPES = 3  # of the benchmark of training, that the probe times
@@ -58,7 +57,7 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
     wanted = find_claim_needs(study, cells)
     seeds = {cell: range(most) for cell in cells.values()}
     runs = [run.slug for cell, own in seeds.items() for seed in own for run in cell.with_seed(seed)]
-    there = {run: None for run in runs if (RUNS / run / "measurements.parquet").is_file()}
+    there = {run: None for run in runs if layout.measurements_path(run).is_file()}
     plan = choose_runs(wanted, seeds, 3600 * arguments.hours, arguments.at_once, there)
     if not plan.judged:
         raise UserError(explain_empty_plan(wanted))

@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 
 import _path  # noqa: F401 (first, so that the package is found)
-from knowledge_capacity import console
+from knowledge_capacity import console, layout
 from knowledge_capacity.files import UserError
 from knowledge_capacity.measurements import measurement_table
 from knowledge_capacity.measuring import instrument_checks
@@ -43,7 +43,7 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
 def measure_missing_runs(profile: str, cores: str) -> dict[str, Path]:
     """The measurements of the runs of the study, made where they are missing."""
     runs = overlay_files.make_study(*overlay_files.read_configuration([OVERLAY])).runs
-    files = {slug: Path("results/runs") / slug / "measurements.parquet" for slug in runs}
+    files = {slug: layout.measurements_path(slug) for slug in runs}
     if run_snakemake([OVERLAY], profile, cores, [str(path) for path in files.values()]):
         raise UserError("not all jobs came to their end (see above). The same command goes on from there.")
     return files

@@ -15,7 +15,7 @@ from pathlib import Path
 import _path  # noqa: F401 (first, so that the package is found)
 import pandas as pd
 import yaml
-from knowledge_capacity import console
+from knowledge_capacity import console, layout
 from knowledge_capacity.config import suggest_name
 from knowledge_capacity.data.lengths import training_words
 from knowledge_capacity.files import UserError, atomic_write
@@ -31,7 +31,6 @@ from knowledge_capacity.study.current import SCRIPTS, is_trained
 from knowledge_capacity.study.running import run_snakemake
 from knowledge_capacity.study.study import Study
 
-RESULTS = Path("results")
 LIVE = {"datasets": ["bioS-tiny"], "recipe": "bioS-1000", "seeds": 10}  # defaults
 CHOICE = ("architectures", *LIVE, "runs", "budget", "configfile")  # options that say what may be run
 
@@ -150,7 +149,7 @@ def read_finished_runs(
 
     They are measured anew only if the code that measures is another one now.
     """
-    found = [one for one, (run, _) in candidates.items() if is_trained(run, RESULTS)]
+    found = [one for one, (run, _) in candidates.items() if is_trained(run, layout.RESULTS)]
     code = code_fingerprint(SCRIPTS, "measure.py")
     if stale := [one for one in found if not is_measured(measurements_path(one), code)]:
         runs = [candidates[one] for one in stale]
@@ -185,7 +184,7 @@ def run_missing(overlays: list[Path], arguments: argparse.Namespace, runs: list[
 
 
 def measurements_path(run: next_run.Candidate) -> Path:
-    return RESULTS / "runs" / run.name / "measurements.parquet"
+    return layout.measurements_path(run.name)
 
 
 def overlay_yaml(config: overlay_files.Values, runs: list[Run], datasets: list[str], recipe: str) -> str:

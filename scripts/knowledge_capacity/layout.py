@@ -14,6 +14,8 @@ TRAINED = (
     "training.parquet",
     "run.json",
 )
+RESULTS = Path("results")  # the folder of results of a study, unless told otherwise
+MEASUREMENTS = "measurements.parquet"  # of a run in its folder, and of a study in that of results
 FINISHED = "finished"  # the folder beside them, in which they wait until all runs of their job are done
 ENCODED = ("tokens.npy", "terms.npy", "lengths.npy", "checksums.json")
 
@@ -52,7 +54,12 @@ def variants_file(run: Run, method: str) -> str:
 
 
 def measurements_file(run: Run) -> str:
-    return f"{run_folder(run)}/measurements.parquet"
+    return f"{run_folder(run)}/{MEASUREMENTS}"
+
+
+def measurements_path(slug: str, results: Path = RESULTS) -> Path:
+    """Of a run by its slug."""
+    return results / "runs" / slug / MEASUREMENTS
 
 
 def extraction_file(run: Run) -> str:

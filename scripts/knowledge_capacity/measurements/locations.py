@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from ..layout import MEASUREMENTS
+
 PUBLISHED = "published"
-NAME = "measurements.parquet"
 ADDRESS = "https://"
 
 
@@ -17,4 +18,4 @@ def source_file(source: str, results: Path) -> Path | None:
     if source.startswith(ADDRESS):
         return None
     path = results / PUBLISHED if source == PUBLISHED else Path(source)
-    return path / NAME if path.is_dir() else path
+    return path / MEASUREMENTS if path.is_dir() else path

@@ -13,8 +13,9 @@ from typing import Any
 import pyarrow as pa
 
 from ..files import UserError
+from ..layout import MEASUREMENTS
 from . import measurement_table
-from .locations import NAME, source_file
+from .locations import source_file
 
 TIMEOUT = 60  # seconds without an answer
 MOST_SHOWN = 5  # disagreements
@@ -91,9 +92,9 @@ def _union_names(a: Iterable[str] | None, b: Iterable[str] | None) -> list[str]:
 
 def _download_measurements(address: str) -> pa.Table:
     """The measurements at an https address; of a folder's, those in it."""
-    where = address if address.endswith(".parquet") else f"{address.rstrip('/')}/{NAME}"
+    where = address if address.endswith(".parquet") else f"{address.rstrip('/')}/{MEASUREMENTS}"
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / NAME
+        file = Path(folder) / MEASUREMENTS
         try:
             with urllib.request.urlopen(where, timeout=TIMEOUT) as answer, open(file, "wb") as aside:  # noqa: S310 (https alone)
                 shutil.copyfileobj(answer, aside)

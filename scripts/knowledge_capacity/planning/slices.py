@@ -24,7 +24,6 @@ from .needs import ClaimNeed, PlannedCell, find_claim_needs
 from .overlay import format_overlay
 from .rates import Rates
 
-RESULTS = Path("results")
 LEAST_SHARE = 0.01  # of a run that is hardly under way, or nearly done
 
 Chosen = Mapping[PlannedCell, Sequence[int]]  # seeds of cells
@@ -112,10 +111,10 @@ def read_state(slice_: Slice, published: pa.Table | None) -> SliceState:
         known.setdefault(row["run"], set()).update(variants)
     state = SliceState({run: None if run in known else 1.0 for run in slice_.wanted}, set(), set())
     for slug, wanted in slice_.wanted.items():
-        run, folder = slice_.study.runs[slug], RESULTS / "runs" / slug
+        run, folder = slice_.study.runs[slug], layout.RESULTS / "runs" / slug
         records = (folder / "run.json", folder / layout.FINISHED / "run.json")
-        if any(file.is_file() for file in records) and is_trained(run, RESULTS):
-            measured = is_measured(slice_.study, run, RESULTS)
+        if any(file.is_file() for file in records) and is_trained(run, layout.RESULTS):
+            measured = is_measured(slice_.study, run, layout.RESULTS)
             state.here.update({slug} if measured else ())
             state.left[slug] = None if measured else 0.0
         elif slug in known:
@@ -145,7 +144,7 @@ def choose_starting_seeds(slice_: Slice, state: SliceState, at_once: int) -> Cho
 def collect_rows(slice_: Slice, state: SliceState, published: pa.Table | None) -> pa.Table:
     """The measurements that a slice asks for, of those that are here and of those published."""
     table = collecting.collect_measurements(
-        {run: slice_.wanted[run] for run in sorted(state.here)}, RESULTS / "runs"
+        {run: slice_.wanted[run] for run in sorted(state.here)}, layout.RESULTS / "runs"
     )
     rows = [row for row in published.to_pylist() if row["run"] not in state.here] if published else []
     for row in rows:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from ..console import format_duration
-from ..measurements import locations, measurement_table
+from ..layout import MEASUREMENTS
+from ..measurements import measurement_table
 from ..report.publish import publish_measurements
 from ..study.running import STOPPED, run_snakemake
 from .clock import Clock
@@ -47,7 +48,7 @@ class RunEnvironment:
 
     def published(self) -> pa.Table | None:
         """The measurements that are published."""
-        file = self.folder / locations.NAME
+        file = self.folder / MEASUREMENTS
         return measurement_table.read_measurements(file) if file.is_file() else None
 
     def state(self, slice_: Slice) -> SliceState:

@@ -18,7 +18,8 @@ import pyarrow as pa
 
 from ..experiments._contract import load_experiment
 from ..files import UserError, atomic_write
-from ..measurements import locations, measurement_table
+from ..layout import MEASUREMENTS
+from ..measurements import measurement_table
 from . import writing
 
 WIDTH = 118  # characters of a generated sentence's line
@@ -102,7 +103,7 @@ class Results:
     @cached_property
     def table(self) -> pa.Table:
         """All measurements."""
-        return measurement_table.read_measurements(self.folder / locations.NAME)
+        return measurement_table.read_measurements(self.folder / MEASUREMENTS)
 
     @cached_property
     def rows(self) -> pd.DataFrame:

@@ -7,7 +7,8 @@ import pyarrow as pa
 
 from ..experiments import list_experiments
 from ..files import UserError, write_parquet
-from ..measurements import collecting, learning_rates, locations, measurement_table, sources
+from ..layout import MEASUREMENTS
+from ..measurements import collecting, learning_rates, measurement_table, sources
 from . import scorecard, writing
 
 
@@ -16,7 +17,7 @@ def publish_measurements(new: pa.Table, folder: Path, say: Callable[[str], None]
 
     Raises UserError where the two disagree; nothing is changed then.
     """
-    published = folder / locations.NAME
+    published = folder / MEASUREMENTS
     tables = {"the new ones": new}
     if published.exists():
         tables = {"those published": measurement_table.read_measurements(published), **tables}
