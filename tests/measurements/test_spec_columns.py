@@ -14,10 +14,14 @@ from knowledge_capacity.measuring.result_row import RECORDED, describe_run
 from knowledge_capacity.specs import (
     Architecture,
     BioD,
+    BioG,
+    BioR,
     BioS,
+    BioSSimple,
     Dataset,
     Experts,
     Junk,
+    Pools,
     PythonModel,
     Quantizer,
     RandomStrings,
@@ -27,16 +31,44 @@ from knowledge_capacity.specs import (
 
 LIST = "measurements/spec_columns.py"
 # fields that are in the column of the whole spec alone, where `columns.add_columns` reads what figures need of them
-IN_SPEC_ALONE = {
+BIOGRAPHY = {"pools", "tokenizer"}
+IN_SPEC_ALONE: dict[type, set[str]] = {
+    BioS: BIOGRAPHY | {"templates"},
+    BioSSimple: BIOGRAPHY | {"templates"},
+    BioG: BIOGRAPHY | {"rewrites"},
+    BioR: BIOGRAPHY | {"rewrites", "model", "temperature"},
+    BioD: BIOGRAPHY | {"attributes", "chunks", "diversity", "length", "symbols"},
+    RandomStrings: {"length", "symbols"},
     Architecture: {"mlp", "mlp_width", "activation", "tied", "experts", "kind"},
     Recipe: {"steps"},
     Junk: set(),
 }
-JUNK_FIELDS = {"people": "junk_people", "share": "junk_share", "windows": "junk_windows"}
-# another value of a field, where its type does not tell one
-OTHERS: dict[type, Any] = {Junk: Junk(people=7), Quantizer: Quantizer(bits=4), Experts: Experts()}
-ASPECT = {Architecture: "architecture", Recipe: "recipe", Junk: "recipe"}
-SPECS = [Architecture(2, 1, 16), Recipe(exposures=10, lr=1e-3), Junk(people=5)]
+COLUMNS = {  # of fields by other names; a recipe's junk has columns of its own
+    (Junk, "people"): "junk_people",
+    (Junk, "share"): "junk_share",
+    (Junk, "windows"): "junk_windows",
+    (Recipe, "junk"): "junk_people",
+    (RandomStrings, "n_strings"): "n_people",
+}
+JUNK_FIELDS = {name: column for (kind, name), column in COLUMNS.items() if kind is Junk}
+ASPECT = {Architecture: "architecture", Recipe: "recipe", Junk: "recipe"}  # others are datasets
+# another value of a field, by its type
+OTHERS: dict[type, Any] = {
+    int: 77,
+    float: 0.25,
+    str: "bpe-600",
+    Junk: Junk(people=7),
+    Quantizer: Quantizer(bits=4),
+    Experts: Experts(),
+    Pools: Pools(cities=7),
+}
+SPECS = [
+    *(kind(50) for kind in (BioS, BioSSimple, BioG, BioD, RandomStrings)),
+    BioR(50, model="mine"),
+    Architecture(2, 1, 16),
+    Recipe(exposures=10, lr=1e-3),
+    Junk(people=5),
+]
 
 NAMED = [field.name for field in measurement_table.SCHEMA]
 RECORD = {**dict.fromkeys(RECORDED, ""), "used_tokens": 0, "steps": 0, "tokens": 0, "seconds": 0.0}
@@ -143,9 +175,8 @@ def test_columns_follow_from_the_specs_in_a_table() -> None:
 )
 def test_a_field_has_a_column_or_is_known_to_have_none(spec: Any, name: str) -> None:
     kind = type(spec)
-    columns = {one.name for one in spec_columns.SPEC_COLUMNS[ASPECT[kind]]}
-    columns |= {"junk"}  # whose own fields have columns
-    column = JUNK_FIELDS.get(name, name) if kind is Junk else name
+    columns = {one.name for one in spec_columns.SPEC_COLUMNS[ASPECT.get(kind, "dataset")]}
+    column = COLUMNS.get((kind, name), name)
     assert (column in columns) != (name in IN_SPEC_ALONE[kind]), (
         f"{kind.__name__}.{name}: give it a column in {LIST}, or list it in IN_SPEC_ALONE of this test"
     )
@@ -172,4 +203,4 @@ def other_value(kind: type, name: str, value: Any) -> Any:
     first = next(choice for choice in choices if choice is not type(None))
     if get_origin(first) is Literal:
         return next(choice for choice in get_args(first) if choice != value)
-    return {bool: not value, int: 77, float: 0.25, **OTHERS}[first]
+    return not value if first is bool else OTHERS[first]
