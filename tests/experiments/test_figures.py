@@ -18,7 +18,9 @@ from knowledge_capacity.measuring import result_row
 from knowledge_capacity.models.build import build_model, n_parameters
 from knowledge_capacity.report import redraw, writing
 from knowledge_capacity.specs import Architecture, BioD, BioS, Dataset, Junk, Recipe, Run
+from knowledge_capacity.specs.paper_points import POINTS
 from knowledge_capacity.study.study import list_experiments
+from matplotlib.figure import Figure
 
 Row = dict[str, Any]
 
@@ -162,6 +164,42 @@ def test_labels_of_a_panel_lie_off_each_other() -> None:
     for text in along:  # on its line
         x, y = ax.transData.inverted().transform(ax.transAxes.transform(text.get_position()))
         assert y / x == pytest.approx(float(text.get_text().split()[0]))
+
+
+def test_the_papers_models_are_crosses_where_it_has_as_many_people() -> None:
+    points = base_law.points(
+        table(measured(DATASET, 8, 1000, 0, 1.0), measured(DATASET, 8, 100, 0, 1.0)).to_pandas()
+    )
+    assert crosses_by_panel(base_law.figure(points)) == {}
+    assert "Crosses" not in base_law.caption(points)
+    bits = {"bits_learned": 1.4e6, "bits_low": 1.3e6, "bits_high": 1.5e6, "bits_max": 3e6}
+    there = points.assign(dataset="bioS-50K", n_people=50_000, n_parameters=900_000.0, **bits)
+    figure = base_law.figure(there)
+    found = crosses_by_panel(figure)
+    reach = figure.axes[0].get_xlim()[1]
+    assert found == {
+        "bioS, 1000 exposures": [
+            (one.n_parameters, one.bits_learned)
+            for one in POINTS
+            if one.n_people == 50_000 and one.n_parameters < reach
+        ]
+    }
+    assert found["bioS, 1000 exposures"][0] == (816_000, 1_400_000)
+    assert reach < 2e6  # which the paper's larger models do not change
+    assert "arXiv 2404.05405" in figure.get_supxlabel()
+    assert "Crosses, as far as the axes reach: the paper's models on 50K people" in base_law.caption(there)
+    assert crosses_by_panel(base_law.figure(there[there.exposures == 100])) == {}
+
+
+def crosses_by_panel(figure: Figure) -> dict[str, list[tuple[float, float]]]:
+    """Where crosses stand, by the title of their panel."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    for ax in figure.axes:
+        for line in ax.lines:
+            if line.get_marker() == "x":
+                (x,), (y,) = np.asarray(line.get_xdata()), np.asarray(line.get_ydata())
+                found.setdefault(ax.get_title(), []).append((float(x), float(y)))
+    return found
 
 
 def test_exposures_shows_the_datasets_that_were_seen_less_often_and_counts_these_alone() -> None:

@@ -5,11 +5,14 @@ import math
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..figures import capacity_plot, laws
-from ..specs import FULL_PRECISION
+from ..figures import capacity_plot, laws, style
+from ..specs import FULL_PRECISION, BioS
+from ..specs.paper_points import POINTS, PaperPoint
 from ..statistics.intervals import Interval, interval_over_units
 from ..verdicts import claims
 from ..verdicts.claims import TOLERANCE, Claim, NotMeasured, Reading
+
+PAPER_EXPOSURES = 1000  # of the paper's points
 
 
 def points(rows: pd.DataFrame) -> pd.DataFrame:
@@ -18,8 +21,31 @@ def points(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def figure(points: pd.DataFrame) -> Figure:
-    """One panel per number of exposures, most first."""
-    return laws.draw_by_exposures(points, "bioS, {} exposures")
+    """One panel per number of exposures, most first, with the paper's models on as many people as crosses."""
+    shown = shown_paper_points(points)
+    spots = [(float(one.n_parameters), float(one.bits_learned)) for one in shown]
+    crosses: laws.Crosses = {PAPER_EXPOSURES: spots} if shown else {}
+    said = "the paper's models, read off figure 1(a) of arXiv 2404.05405"
+    return laws.draw_by_exposures(points, "bioS, {} exposures", crosses, said)
+
+
+def caption(points: pd.DataFrame) -> str:
+    """What the figure shows, in numbers."""
+    shown, said = shown_paper_points(points), capacity_plot.caption(points)
+    if not shown:
+        return said
+    people = " and ".join(dict.fromkeys(style.format_with_suffix(one.n_people) for one in shown))
+    return (
+        f"{said} Crosses, as far as the axes reach: the paper's models on {people} people after {PAPER_EXPOSURES} "
+        "exposures, read off figure 1(a) of arXiv 2404.05405 to about 1 %. The paper counts an employer whose city was "
+        "told before it too, which the dots do not."
+    )
+
+
+def shown_paper_points(points: pd.DataFrame) -> list[PaperPoint]:
+    """The paper's points for the datasets of a figure that the paper has too."""
+    often = set(points.dataset[points.exposures == PAPER_EXPOSURES])
+    return [one for one in POINTS if BioS(n_people=one.n_people).slug in often]
 
 
 def highest_capacity_ratio(rows: pd.DataFrame) -> Reading:

@@ -1,6 +1,7 @@
 """The common form of a capacity figure: learned bits against parameters, one dot per trained model."""
 
 import re
+from collections.abc import Iterable
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -26,6 +27,7 @@ SPEC = [
 
 
 SPAN = "bars: span of the seeds' 95 % intervals over people"  # of over_seeds: span_low to span_high, in R
+CROSS: style.Colour = (0.25, 0.25, 0.25)
 ALIKE = 1.15  # models whose sizes differ by less count as equally large
 
 
@@ -89,12 +91,19 @@ def draw_dot(
     ax.errorbar(x, y, yerr=bar, fmt="o", ms=4, mfc=face, color=colour, capsize=2, lw=0.8, label=label)
 
 
-def draw_capacity(ax: Axes, points: pd.DataFrame, limits: pd.DataFrame, colours: style.Colours) -> None:
+def draw_capacity(
+    ax: Axes,
+    points: pd.DataFrame,
+    limits: pd.DataFrame,
+    colours: style.Colours,
+    crosses: Iterable[tuple[float, float]] = (),
+) -> None:
     """Draw points of `summarize_seeds`: hollow where data-limited, bars over all seeds' intervals, a line a dataset.
 
     The line joins the best model of each size: others of that size, such as by another recipe, are dots beside it.
     limits: the points that set the axes' ranges, so that panels beside each other agree. colours: by the points' column
-    `people_labels`, as the function has it.
+    `people_labels`, as the function has it. crosses: parameters and bits of models that others trained; they set no
+    ranges, and those beyond are left out.
     """
     shown = limits[limits.bits_learned > 0]
     ax.set_xlim(shown.n_parameters.min() / 2.5, shown.n_parameters.max() * 1.5)
@@ -105,7 +114,11 @@ def draw_capacity(ax: Axes, points: pd.DataFrame, limits: pd.DataFrame, colours:
     )
     drawn, below = points[points.bits_learned > 0], points[points.bits_learned <= 0]
     spots = [labels.dot_box(ax, row.n_parameters, row.low, row.bits_high) for row in drawn.itertuples()]
+    within = [(x, y) for x, y in crosses if x < ax.get_xlim()[1] and y < ax.get_ylim()[1]]
+    spots += [labels.dot_box(ax, x, y, y) for x, y in within]
     taken = [*spots]
+    for x, y in within:  # over a dot that lies there
+        ax.plot(x, y, "x", ms=3.5, mew=0.7, color=CROSS, zorder=3)
     for people, group in drawn.groupby("people"):
         line = select_best_by_size(group)
         ax.plot(line.n_parameters, line.bits_learned, "-", color=colours[people], lw=0.8, alpha=0.5)

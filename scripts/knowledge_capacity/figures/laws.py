@@ -1,6 +1,7 @@
 """A figure with one capacity panel for each value of a column: what most experiments draw."""
 
 import math
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -15,6 +16,8 @@ KEY = (
     "lines: the best of each size.  hollow: data-limited.  dotted: all there is to know"
 )
 
+Crosses = Mapping[int | str, Sequence[tuple[float, float]]]  # by a panel's value, parameters and bits
+
 
 def full_precision_points(rows: pd.DataFrame) -> pd.DataFrame:
     """The points of all runs at full precision."""
@@ -27,9 +30,12 @@ def gpt2_points(rows: pd.DataFrame, kind: str) -> pd.DataFrame:
     return capacity_plot.summarize_seeds(rows[(rows.kind == kind) & (rows.variant == FULL_PRECISION)])
 
 
-def draw_by_exposures(points: pd.DataFrame, title: str) -> Figure:
+def draw_by_exposures(
+    points: pd.DataFrame, title: str, crosses: Crosses | None = None, crosses_are: str = ""
+) -> Figure:
     """One panel per number of exposures, most first; title has a {} for the number."""
-    return draw_panels(points, "exposures", title, sorted(points.exposures.unique(), reverse=True))
+    values = sorted(points.exposures.unique(), reverse=True)
+    return draw_panels(points, "exposures", title, values, crosses, crosses_are)
 
 
 def draw_by_panel(points: pd.DataFrame) -> Figure:
@@ -37,8 +43,18 @@ def draw_by_panel(points: pd.DataFrame) -> Figure:
     return draw_panels(points, "panel", "{}", list(points.panel.unique()))
 
 
-def draw_panels(points: pd.DataFrame, column: str, title: str, values: list[int] | list[str]) -> Figure:
-    """Panels beside each other, one for each of `values` in `column`; title has a {} for the value."""
+def draw_panels(
+    points: pd.DataFrame,
+    column: str,
+    title: str,
+    values: Sequence[int | str],
+    crosses: Crosses | None = None,
+    crosses_are: str = "",
+) -> Figure:
+    """Panels beside each other, one for each of `values` in `column`; title has a {} for the value.
+
+    crosses: models that others trained, and crosses_are: what the figure says that they are.
+    """
     style.apply_style()
     points = points.assign(people=capacity_plot.people_labels(points))
     colours = style.assign_colors(points.sort_values(["n_people", "people"]).people)
@@ -59,12 +75,15 @@ def draw_panels(points: pd.DataFrame, column: str, title: str, values: list[int]
         axes[0].text(0.5, 0.5, "no model is above zero bits", ha="center", transform=axes[0].transAxes)
         return figure
     for i, (ax, value) in enumerate(zip(axes, values, strict=False)):
-        capacity_plot.draw_capacity(ax, points[points[column] == value], points, colours)
+        capacity_plot.draw_capacity(
+            ax, points[points[column] == value], points, colours, (crosses or {}).get(value, ())
+        )
         ax.set_title(title.format(value))
         ax.set_xlabel("parameters" if i + across >= len(values) else "")
         ax.xaxis.set_tick_params(labelbottom=i + across >= len(values))
     for row in grid:
         row[0].set_ylabel("learned knowledge (bits)")
-    key = KEY if across > 1 else KEY.replace(".  ", ".\n")  # a single panel is narrower than its lines
+    key = f"{KEY}.\ncrosses: {crosses_are}" if crosses else KEY
+    key = key if across > 1 else key.replace(".  ", ".\n")  # a single panel is narrower than its lines
     figure.supxlabel(key, fontsize=6, color="0.45")
     return figure
