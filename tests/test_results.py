@@ -98,6 +98,12 @@ def test_the_base_law(rows: pd.DataFrame) -> None:
     assert "highest for the largest model that was trained 1000 times" in TEXT
     assert mean.capacity_ratio.max() == pytest.approx(largest.capacity_ratio.mean())
     assert mean.n_parameters.max() == largest.n_parameters.max()
+    alike = find_claim("At the same people, layers and heads")
+    assert "The paper has the same model on as many people. It learns about as many bits there" in TEXT
+    assert "two seeds do not tell whether to a tenth" in TEXT
+    assert (alike["models"].split(",")[0], alike["n_people"]) == ("gpt2-2-2", 50_000)
+    assert (alike["verdict"], alike["seeds"], alike["value"]) == ("undecided", 2, pytest.approx(1, abs=0.15))
+    assert alike["low"] < 1 / 1.1 < 1.1 < alike["high"]
     assert largest.capacity_ratio.max() < 0.6 * largest.capacity_ratio_max.min()
     assert (full.capacity_ratio / full.capacity_ratio_max).min() > 0.97
     (one,) = select(rows, "bioS-10K", "gpt2-1-1", LAW + "24").capacity_ratio

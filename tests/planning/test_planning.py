@@ -151,7 +151,7 @@ def test_a_device_that_no_run_was_measured_on_is_refused() -> None:
 
 
 def test_a_claim_says_what_it_needs() -> None:
-    (peak, _) = base_law.CLAIMS
+    peak = base_law.CLAIMS[0]
     free, limited = cell(2), cell(8, n_people=2000)
     assert limited.limited
     assert not free.limited
@@ -172,7 +172,7 @@ def test_a_claim_says_what_it_needs() -> None:
 
 
 def test_the_fewest_models_leave_out_the_dearest_and_those_that_their_dataset_limits() -> None:
-    (peak, _) = base_law.CLAIMS
+    peak = base_law.CLAIMS[0]
     cheap, dear, limited = cell(2, 10.0), cell(4, 90.0), cell(8, 1.0, n_people=2000)
 
     def enough(some: object) -> bool:
@@ -186,7 +186,7 @@ def test_the_fewest_models_leave_out_the_dearest_and_those_that_their_dataset_li
     ("habit", "at_once", "whole"), [(ONE_BY_ONE, 1, True), (ONE_BY_ONE, 2, True), (IN_PAIRS, 1, False)]
 )
 def test_the_plan_is_the_best_of_all_that_there_are(habit: DeviceUsage, at_once: int, whole: bool) -> None:
-    (claim, _) = base_law.CLAIMS
+    claim = base_law.CLAIMS[0]
     cells = [cell(n, seconds, habit=habit) for n, seconds in ((1, 7.0), (2, 11.0), (3, 13.0), (4, 30.0))]
     wanted = [
         ClaimNeed("a", claim, tuple(cells[:2]), (cells[0],)),
@@ -222,7 +222,7 @@ def test_the_plan_is_the_best_of_all_that_there_are(habit: DeviceUsage, at_once:
 
 
 def test_what_is_done_costs_nothing_and_what_is_under_way_the_rest_of_it() -> None:
-    (claim, _) = base_law.CLAIMS
+    claim = base_law.CLAIMS[0]
     one, other = cell(1, 30.0), cell(2, 30.0)
     first, second = (one.with_seed(seed)[0].slug for seed in (0, 1))
     wanted = [ClaimNeed("a", claim, (one, other), (one,))]

@@ -4,9 +4,10 @@ import json
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.compute as pc
 import pytest
 from knowledge_capacity.figures import style
-from knowledge_capacity.files import UserError
+from knowledge_capacity.files import UserError, write_parquet
 from knowledge_capacity.measurements import measurement_table
 from knowledge_capacity.report.pages import (
     FINDINGS,
@@ -141,6 +142,25 @@ def test_models_have_the_numbers_of_their_seeds(rows: pd.DataFrame) -> None:
     line = read_cells(RENDERERS["attributes"](RESULTS, ["law"]))[("gpt2-2-2",)]  # the last of this name
     assert line[:3] == ["gpt2-2-2", "50,000", "32"]
     assert line[4] == f"{sum(bits) / len(bits) / 50_000:.1f}"
+
+
+def test_the_papers_points_stand_beside_the_seeds_here(rows: pd.DataFrame) -> None:
+    said = " ".join(RENDERERS["paper_points"](RESULTS, []).split())
+    seeds = rows[(rows.dataset == "bioS-50K") & (rows.architecture == "gpt2-2-2") & (rows.variant == "fp32")]
+    seeds = seeds[seeds.exposures == 1000].sort_values("seed")
+    ours, alike = ([f"{x / 1e6:.2f}" for x in seeds[c]] for c in ("bits_learned", "bits_learned_naive"))
+    assert f"GPT2-2-2 learns {', '.join(ours)} Mbit about 50,000 people here, by seed, and 1.40 Mbit" in said
+    assert f"{seeds.n_parameters.mean():,.0f} parameters here and about 816,000 there" in said
+    times = seeds.bits_learned_naive.mean() / 1.4e6
+    assert f"learn {', '.join(alike)} Mbit, which is {times:.2f} times as many as in the paper" in said
+
+
+def test_the_papers_points_are_said_to_be_missing(tmp_path: Path) -> None:
+    table = RESULTS.table
+    small = table.filter(pc.equal(table["n_people"], 300))
+    write_parquet(tmp_path / "measurements.parquet", small)
+    said = RENDERERS["paper_points"](Results(tmp_path, frozenset()), [])
+    assert said == "No model of the paper's figure 1(a) was measured on as many people."
 
 
 def test_extraction_has_the_shares_of_its_seeds(rows: pd.DataFrame) -> None:

@@ -14,7 +14,18 @@ from knowledge_capacity.experiments._contract import load_experiment
 from knowledge_capacity.measurements import columns
 from knowledge_capacity.measurements.measurement_table import SCHEMA
 from knowledge_capacity.report import scorecard
-from knowledge_capacity.specs import KINDS, Architecture, Extraction, Junk, Quantizer, Recipe, to_json
+from knowledge_capacity.specs import (
+    KINDS,
+    Architecture,
+    BioS,
+    Extraction,
+    Junk,
+    Pools,
+    Quantizer,
+    Recipe,
+    to_json,
+)
+from knowledge_capacity.specs.paper_points import POINTS
 from knowledge_capacity.statistics.intervals import Interval
 from knowledge_capacity.verdicts import claims
 from knowledge_capacity.verdicts.claims import Claim, Finding, Reading
@@ -71,6 +82,7 @@ def row(ratio: float, seed: int, **fields: Any) -> Row:
         "bits_learned": ratio * p,
         "bits_learned_low": (ratio - 0.002) * p,
         "bits_learned_high": (ratio + 0.002) * p,
+        "bits_learned_naive": ratio * p,
         "bits_value": ratio * p,
         "capacity_ratio": ratio,
         "capacity_ratio_max": most,
@@ -132,6 +144,15 @@ def asked(share: float) -> list[Row]:
     )
 
 
+def of_paper(times: float, size: str = "2-2", seeds: Sequence[float] = SPREAD, **fields: Any) -> list[Row]:
+    """A model of the paper's figure 1(a) on 50,000 people, with so many times its bits."""
+    (there,) = (one for one in POINTS if (one.n_people, f"{one.layers}-{one.heads}") == (50_000, size))
+    p = round(1.05 * there.n_parameters)
+    model = {"size": size, "n_parameters": p, "ratio_max": 2_961_774 / p}
+    people = {"dataset": "bioS-50K", "n_people": 50_000}
+    return several(times * there.bits_learned / p, seeds, **{**model, **people, **fields})
+
+
 GPT2, GPT2_100 = several(2.0), several(1.0, exposures=100)
 # experiment, start of the claim, measurements that support it, and some that contradict it
 CASES = [
@@ -142,6 +163,12 @@ CASES = [
         "From two layers",
         GPT2 + several(2.02, size="8-1", n_parameters=1_050_000),
         GPT2 + several(1.2, size="8-1", n_parameters=1_050_000),
+    ),
+    (
+        "base_law",
+        "At the same people",
+        of_paper(0.95) + of_paper(1.02, "3-2"),
+        of_paper(0.8) + of_paper(1.02, "3-2"),
     ),
     (
         "data_format",
@@ -342,6 +369,44 @@ def test_figures_and_claims_of_gpt2_see_the_same_models(experiment: str) -> None
         assert alone is not None
         assert both is not None
         assert alone.value == both.value
+
+
+def test_of_the_papers_models_the_one_decides_that_is_least_surely_equal() -> None:
+    open_one = of_paper(1.0, "4-2", (-0.2, 0.2))
+    found = judged("base_law", "At the same people", of_paper(1.0) + open_one + of_paper(1.2, "3-2"))
+    assert (found.here, found.reading and found.reading.models) == (
+        "open",
+        "gpt2-4-2, bioS of 50K; 1.21M parameters in the paper",
+    )
+    both = of_paper(0.8) + of_paper(1.2, "3-2")  # whose mean is 1
+    assert judged("base_law", "At the same people", both).here == "fails"
+    lucky = of_paper(0.97) + of_paper(0.5, "3-2", [0.0])
+    assert judged("base_law", "At the same people", lucky).here == "holds"
+
+
+def test_bits_are_compared_with_the_papers_as_the_paper_counts_them() -> None:
+    rows = [{**one, "bits_learned_naive": 1.05 * one["bits_learned"]} for one in of_paper(1.0)]
+    reading = judged("base_law", "At the same people", rows).reading
+    assert reading
+    assert reading.value.mean == pytest.approx(1.05)
+    assert reading.value.high - 1.05 == pytest.approx(1.05 - reading.value.low)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        several(2.0),
+        of_paper(1.0, n_people=51_000),
+        of_paper(1.0, exposures=100),
+        of_paper(1.0, width=96),
+        of_paper(1.0, dataset_spec=to_json(BioS(50_000, pools=Pools(majors=99)))),
+        of_paper(1.0, "8-2"),
+    ],
+    ids=["20K people", "51K people", "100 exposures", "narrow heads", "other pools", "knows all"],
+)
+def test_no_other_model_stands_for_one_of_the_paper(rows: list[Row]) -> None:
+    found = judged("base_law", "At the same people", rows)
+    assert found.why == "not measured: a model of the paper's figure 1(a) on as many people"
 
 
 def test_one_seed_decides_nothing() -> None:

@@ -16,10 +16,12 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
+from ..experiments import base_law
 from ..experiments._contract import load_experiment
 from ..files import UserError, atomic_write
 from ..layout import MEASUREMENTS
 from ..measurements import measurement_table
+from ..specs.paper_points import TOKENS
 from . import writing
 
 WIDTH = 118  # characters of a generated sentence's line
@@ -274,6 +276,28 @@ def render_models(results: Results, names: Sequence[str]) -> str:
         line += [f"{seeds.capacity_ratio.mean():z.{digits}f}", list_seeds(seeds.capacity_ratio, digits)]
         lines.append([*line, f"{seeds.capacity_ratio_max.mean():.2f}"])
     return format_table(head, lines)
+
+
+def render_paper_points(results: Results, _: Sequence[str]) -> str:
+    """What the models learn that are dots of the paper's figure 1(a) too, beside what they learn there."""
+    cells = base_law.measured_paper_cells(writing.experiment_rows("base_law", results.table))
+    if not cells:
+        return "No model of the paper's figure 1(a) was measured on as many people."
+    return "\n\n".join(textwrap.fill(describe_cell(cell), WIDTH, break_on_hyphens=False) for cell in cells)
+
+
+def describe_cell(cell: base_law.Cell) -> str:
+    """Bits and parameters of a model here and in the paper, in sentences."""
+    paper, rows, value = cell.paper, cell.rows.sort_values("seed"), cell.reading.value
+    ours, alike = (list_seeds(bits / 1e6) for bits in (rows.bits_learned, rows.bits_learned_naive))
+    return (
+        f"GPT2-{paper.layers}-{paper.heads} learns {ours} Mbit about {paper.n_people:,} people here, by seed, and "
+        f"{paper.bits_learned / 1e6:.2f} Mbit in the paper's figure 1(a), which has one run. It has "
+        f"{rows.n_parameters.mean():,.0f} parameters here and about {paper.n_parameters:,} there, since "
+        f"{rows.used_tokens.mean():,.0f} different tokens occur here and {TOKENS:,} there. Counted as in the paper, "
+        f"the seeds here learn {alike} Mbit, which is {value.mean:.2f} times as many as in the paper (95 % interval "
+        f"{value.low:z.2f} to {value.high:z.2f})."
+    )
 
 
 def sorted_models(rows: pd.DataFrame) -> list[tuple[Any, pd.DataFrame]]:
@@ -546,6 +570,7 @@ RENDERERS: dict[str, Callable[[Results, Sequence[str]], str]] = {
     "verdicts": render_verdicts,
     "claims": render_claims,
     "models": render_models,
+    "paper_points": render_paper_points,
     "attributes": render_attributes,
     "precisions": render_precisions,
     "small_precisions": render_small_precisions,
