@@ -7,8 +7,15 @@ import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.sourcecache import LocalSourceFile
 
-SCRIPTS = Path(workflow.basedir) / "scripts"
+# of this workflow, also where it is a module of another one
+if not isinstance(workflow.current_basedir, LocalSourceFile):
+    raise WorkflowError(
+        "This workflow is more than its Snakefiles: clone its repository, and give the path of its Snakefile."
+    )
+PROJECT = Path(workflow.current_basedir.get_path_or_uri(secret_free=False)).parent
+SCRIPTS = PROJECT / "scripts"
 if str(SCRIPTS) not in sys.path:
     sys.path.insert(0, str(SCRIPTS))
 

@@ -2,6 +2,9 @@
 
 import hashlib
 import json
+import os
+import re
+import shlex
 import sys
 from functools import cache
 from itertools import chain
@@ -10,7 +13,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from snakemake.exceptions import WorkflowError
-from snakemake.io import IOFile
+from snakemake.io import IOFile, flag
+from snakemake.path_modifier import PATH_MODIFIER_FLAG
 
 from knowledge_capacity import layout
 from knowledge_capacity.config import ConfigError
@@ -38,6 +42,28 @@ if workflow.is_main_process and not study.sources:
         print(line, file=sys.stderr)
 
 
+# Where another workflow has this one as a module with a prefix, Snakemake puts that before the files of rules.
+prefixed = workflow.modifier.modify_path
+RESULTS = str(prefixed("results"))
+
+
+def as_named(path):
+    """A file that the configuration names: no prefix goes before it."""
+    return flag(path, PATH_MODIFIER_FLAG) if RESULTS != "results" else path
+
+
+def command(text):
+    """A shell command that has `scripts` and `results` where these are, from the working directory.
+
+    In a study's own folder that is the text as it stands. Elsewhere it is relative too, so that no job runs again
+    because folders were moved together: Snakemake compares these texts.
+    """
+    project = "." if os.path.samefile(PROJECT, ".") else os.path.relpath(PROJECT)
+    places = {"scripts": os.path.normpath(os.path.join(project, "scripts")), "results": RESULTS}
+    words = {name: re.sub(r"[{}]", r"\g<0>\g<0>", shlex.quote(place)) for name, place in places.items()}
+    return re.sub(r"(?<= )(scripts|results)(?=[ /])", lambda found: words[found[1]], text)
+
+
 @cache
 def code(*entries):
     """Fingerprint of the source that a script reaches, so that its jobs rerun when that changes."""
@@ -52,7 +78,7 @@ def tokenizer_source(wildcards):
     """The files of a tokenizer that is taken from a folder."""
     folder = Path(study.datasets[wildcards.dataset].tokenizer)
     names = ("tokenizer.json", "vocab.json", "merges.txt")
-    return [str(folder / name) for name in names if (folder / name).is_file()]
+    return [as_named(str(folder / name)) for name in names if (folder / name).is_file()]
 
 
 def tokenizer_code(wildcards):
@@ -95,8 +121,11 @@ made = {}
 
 def note_outputs(name, files):
     """Remember who makes these files, which others read. Snakemake then need not search all rules for them."""
+    name = workflow.modifier.modify_rulename(name)
+    if not workflow.is_rule(name):  # another workflow uses some rules only
+        return
     maker = workflow.get_rule(name)
-    made.update((path, IOFile(path, rule=maker)) for path in in_results(*files))
+    made.update((path, IOFile(prefixed(path), rule=maker)) for path in in_results(*files))
 
 
 def in_results(*files):
@@ -108,7 +137,7 @@ def people_jobs():
     """The datasets and seeds that jobs draw people of, by name: where some are there, a job for these, one for others."""
     found = {}
     for dataset, seeds in study.seeds.items():
-        files = {seed: Path("results", layout.people_file(study.datasets[dataset], seed)) for seed in seeds}
+        files = {seed: Path(RESULTS, layout.people_file(study.datasets[dataset], seed)) for seed in seeds}
         there = [seed for seed in seeds if files[seed].exists()]
         added = [seed for seed in seeds if seed not in there]
         found[dataset] = (dataset, there or added)
@@ -130,7 +159,7 @@ def tokenizer_of(runs):
     """That of the dataset; a checkpoint brings its own."""
     architecture, dataset = runs[0].architecture, runs[0].dataset
     if isinstance(architecture, Checkpoint):
-        return f"{architecture.folder}/tokenizer.json"
+        return as_named(f"{architecture.folder}/tokenizer.json")
     return f"results/{layout.tokenizer_file(dataset)}"
 
 
@@ -145,7 +174,7 @@ def checkpoint_of(runs):
     if not isinstance(architecture, Checkpoint):
         return []
     folder = Path(architecture.folder)
-    return [str(folder / "config.json"), *map(str, sorted(folder.glob("*.safetensors")))]
+    return [as_named(str(path)) for path in (folder / "config.json", *sorted(folder.glob("*.safetensors")))]
 
 
 def card_seed(wildcards):
@@ -163,7 +192,7 @@ def card_texts(wildcards):
 
 def texts_option(files):
     """The option that tells a script the folder of these files, as words of a shell command."""
-    return ["--texts", str(Path(files[0]).parent)] if files else []
+    return ["--texts", str(Path(prefixed(files[0])).parent)] if files else []
 
 
 # the run that the error budget is made for
@@ -205,7 +234,7 @@ def experiments_drawn():
     from knowledge_capacity.files import UserError
 
     try:
-        tables = [sources.read_source(name, Path("results")) for name in study.sources]
+        tables = [sources.read_source(name, Path(RESULTS)) for name in study.sources]
     except UserError as error:
         raise WorkflowError(str(error))
     found = {name for table in tables for names in table["experiments"].to_pylist() for name in names or ()}

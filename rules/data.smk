@@ -23,7 +23,7 @@ for name, (dataset, seeds) in people_jobs().items():
         message:
             f"draw {dataset}, {'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}"
         shell:
-            "python scripts/people.py --dataset {params.dataset:q} --output {output:q} --log {log:q}"
+            command("python scripts/people.py --dataset {params.dataset:q} --output {output:q} --log {log:q}")
 
     note_outputs(rule_name("people", name), people)
 
@@ -44,7 +44,9 @@ rule tokenizer:
     message:
         "the tokenizer of {wildcards.dataset}"
     shell:
-        "python scripts/tokenizer.py --dataset {params.dataset:q} --output {output.tokenizer:q} --log {log:q}"
+        command(
+            "python scripts/tokenizer.py --dataset {params.dataset:q} --output {output.tokenizer:q} --log {log:q}"
+        )
 
 
 # The texts of bioR and bioG. Shards stay beside the list of them, so that what was written is never asked for again.
@@ -65,8 +67,10 @@ rule rewrites:
     message:
         "have the texts of {wildcards.dataset} written, seed {wildcards.seed}"
     shell:
-        "python scripts/rewrites.py --dataset {params.dataset:q} --people {input:q} --seed {wildcards.seed}"
-        " --output {output:q} --code {params.code} --endpoint envs/endpoint.yaml --log {log:q}"
+        command(
+            "python scripts/rewrites.py --dataset {params.dataset:q} --people {input:q} --seed {wildcards.seed}"
+            " --output {output:q} --code {params.code} --endpoint envs/endpoint.yaml --log {log:q}"
+        )
 
 
 rule encode:
@@ -91,9 +95,11 @@ rule encode:
     message:
         "tokenise the texts of {wildcards.dataset}, seed {wildcards.seed}"
     shell:
-        "python scripts/encode.py --dataset {params.dataset:q} --rewrites {input.rewrites:q} --seed {wildcards.seed}"
-        " --tokenizer {input.tokenizer:q} --output results/data/{wildcards.dataset:q}/seed{wildcards.seed}/encoded"
-        " --log {log:q}"
+        command(
+            "python scripts/encode.py --dataset {params.dataset:q} --rewrites {input.rewrites:q} --seed {wildcards.seed}"
+            " --tokenizer {input.tokenizer:q} --output results/data/{wildcards.dataset:q}/seed{wildcards.seed}/encoded"
+            " --log {log:q}"
+        )
 
 
 rule data_card:
@@ -115,9 +121,11 @@ rule data_card:
     message:
         "a page about {wildcards.dataset}"
     shell:
-        "python scripts/data_card.py --dataset {params.dataset:q} --people {input.people:q} {params.texts:q}"
-        " --tokenizer {input.tokenizer:q} --seed {params.seed} --output results/data/{wildcards.dataset:q}/card"
-        " --log {log:q}"
+        command(
+            "python scripts/data_card.py --dataset {params.dataset:q} --people {input.people:q} {params.texts:q}"
+            " --tokenizer {input.tokenizer:q} --seed {params.seed} --output results/data/{wildcards.dataset:q}/card"
+            " --log {log:q}"
+        )
 
 
 rule data_cards:

@@ -29,7 +29,9 @@ for task in study.questionings():
         message:
             f"ask {task.name}"
         shell:
-            "python scripts/extract.py --cell {params.cell:q} --results results --questions {params.questions:q}"
-            " --code {params.code} --threads {threads} --log {log:q}"
+            command(
+                "python scripts/extract.py --cell {params.cell:q} --results results --questions {params.questions:q}"
+                " --code {params.code} --threads {threads} --log {log:q}"
+            )
 
     note_outputs(rule_name("extract", task.name), map(layout.extraction_file, task.runs))

@@ -36,8 +36,10 @@ rule draw:
     message:
         "draw the figures that are out of date, and judge the claims"
     shell:
-        "python scripts/draw.py --experiments {params.code:q} --measurements {input:q} --output results/figures"
-        " --scorecard results/scorecard --log {log:q}"
+        command(
+            "python scripts/draw.py --experiments {params.code:q} --measurements {input:q} --output results/figures"
+            " --scorecard results/scorecard --log {log:q}"
+        )
 
 
 # All figures, and what they say of the paper's claims. With `source` in the configuration, nothing is trained for it.
@@ -72,4 +74,4 @@ rule publish:
     message:
         "copy measurements and figures to results/published"
     shell:
-        "python scripts/publish.py {input:q} --output results/published --log {log:q}"
+        command("python scripts/publish.py {input:q} --output results/published --log {log:q}")

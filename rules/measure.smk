@@ -30,8 +30,10 @@ for cell, runs in study.cells.items():
         message:
             f"measure {cell}"
         shell:
-            "python scripts/measure.py --cell {params.cell:q} --results results --variants {params.variants:q}"
-            " --scored-people {params.scored} --code {params.code} --threads {threads} --log {log:q}"
+            command(
+                "python scripts/measure.py --cell {params.cell:q} --results results --variants {params.variants:q}"
+                " --scored-people {params.scored} --code {params.code} --threads {threads} --log {log:q}"
+            )
 
     note_outputs(rule_name("measure", cell), map(layout.measurements_file, runs))
 
@@ -63,8 +65,10 @@ rule error_budget:
     message:
         "how conventions move one run's bits per parameter"
     shell:
-        "python scripts/error_budget.py --run {params.run:q} --results results --scored-people {params.scored}"
-        " --output results/error_budget --threads {threads} --log {log:q}"
+        command(
+            "python scripts/error_budget.py --run {params.run:q} --results results --scored-people {params.scored}"
+            " --output results/error_budget --threads {threads} --log {log:q}"
+        )
 
 
 # All measurements in one table, from which every figure is drawn: of the study's runs or, with `source` in the
@@ -87,7 +91,9 @@ if study.sources:
         message:
             "gather the measurements of other studies"
         shell:
-            "python scripts/collect.py --sources {params.sources:q} --output {output:q} --log {log:q}"
+            command(
+                "python scripts/collect.py --sources {params.sources:q} --results results --output {output:q} --log {log:q}"
+            )
 
 else:
 
@@ -107,4 +113,6 @@ else:
         message:
             "gather all measurements"
         shell:
-            "python scripts/collect.py --asked {params.asked:q} --output {output:q} --log {log:q}"
+            command(
+                "python scripts/collect.py --asked {params.asked:q} --results results --output {output:q} --log {log:q}"
+            )

@@ -29,7 +29,9 @@ for task in study.quantizations():
         message:
             f"quantise {task.name}"
         shell:
-            "python scripts/quantize.py --cell {params.cell:q} --results results --quantizers {params.quantizers:q}"
-            " --code {params.code} --threads {threads} --log {log:q}"
+            command(
+                "python scripts/quantize.py --cell {params.cell:q} --results results --quantizers {params.quantizers:q}"
+                " --code {params.code} --threads {threads} --log {log:q}"
+            )
 
     note_outputs(rule_name("quantize", task.name), variants)

@@ -23,4 +23,7 @@ rule explorer:
     message:
         "the page with all measurements"
     shell:
-        "python scripts/explorer.py --measurements {input.measurements:q} --output {output:q} --log {log:q}"
+        command(
+            "python scripts/explorer.py --measurements {input.measurements:q} --results results --output {output:q}"
+            " --log {log:q}"
+        )

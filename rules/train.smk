@@ -45,10 +45,12 @@ for cell, runs in study.cells.items():
         message:
             f"train {cell}"
         shell:
-            "python scripts/train.py --cell {params.cell:q} --results results --code {params.code}"
-            " --threads {threads} --processes {resources.processes} --nodes {resources.nodes}"
-            " --stack {resources.stack}"
-            " --time-limit $((60 * {resources.runtime})) --log {log:q}"
+            command(
+                "python scripts/train.py --cell {params.cell:q} --results results --code {params.code}"
+                " --threads {threads} --processes {resources.processes} --nodes {resources.nodes}"
+                " --stack {resources.stack}"
+                " --time-limit $((60 * {resources.runtime})) --log {log:q}"
+            )
 
     note_outputs(rule_name("train", cell), map(layout.model_file, runs))
     note_outputs(rule_name("train", cell), map(layout.record_file, runs))

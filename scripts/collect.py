@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 import pyarrow.compute as pc
-from knowledge_capacity import console, layout
+from knowledge_capacity import console
 from knowledge_capacity.files import write_parquet
 from knowledge_capacity.measurements import collecting, learning_rates, sources
 
@@ -12,11 +12,11 @@ from knowledge_capacity.measurements import collecting, learning_rates, sources
 def job(arguments: argparse.Namespace, log: console.Log) -> None:
     if arguments.asked:
         table = collecting.collect_measurements(
-            collecting.parse_requests(arguments.asked), layout.RESULTS / "runs"
+            collecting.parse_requests(arguments.asked), arguments.results / "runs"
         )
     else:
         table = sources.merge_tables(
-            {name: sources.read_source(name, layout.RESULTS) for name in arguments.sources}
+            {name: sources.read_source(name, arguments.results) for name in arguments.sources}
         )
     table = learning_rates.mark_best_learning_rates(
         table.sort_by([("run", "ascending"), ("variant", "ascending")])
@@ -38,5 +38,6 @@ if __name__ == "__main__":
         help="published (results/published), files of measurements, folders with measurements.parquet, "
         "or https addresses of either",
     )
+    parser.add_argument("--results", required=True, type=Path, metavar="FOLDER", help="the folder of results")
     parser.add_argument("--output", required=True, type=Path, metavar="FILE", help="measurements.parquet")
     console.main(job, parser)

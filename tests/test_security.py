@@ -44,7 +44,9 @@ def test_no_code_comes_from_data(path: Path) -> None:
 
 @pytest.mark.parametrize("path", sorted((ROOT / "rules").glob("*.smk")), ids=lambda path: path.name)
 def test_rules_quote_what_they_put_into_commands(path: Path) -> None:
-    commands = re.findall(r"^ +shell:\n((?: +\".*\"\n)+)", path.read_text(), re.MULTILINE)
+    text = path.read_text()
+    commands = re.findall(r"^ +shell:\n +command\(\n?((?: *\".*\"\n?)+)", text, re.MULTILINE)
+    assert len(commands) == len(re.findall(r"^ +shell:", text, re.MULTILINE))
     for command in commands:
         for inserted in re.findall(r"\{([^{}]+)\}", command):
             assert inserted.endswith(":q") or PLAIN.fullmatch(inserted), inserted
