@@ -45,12 +45,16 @@ rule all:
         "results/explorer.html",
         [] if study.sources else "results/error_budget.md",
     localrule: True
+    message:  # without one, Snakemake lists all inputs
+        "everything is there"
 
 
 rule results:
     input:
         rules.all.input,
     localrule: True
+    message:
+        "everything is there"
 
 
 # each rule leaves a function here, and Snakemake copies all of these several times for each job

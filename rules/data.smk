@@ -132,3 +132,5 @@ rule data_cards:
     input:
         collect("results/data/{dataset}/card.html", dataset=study.datasets),
     localrule: True
+    message:
+        "all pages about datasets are there"

@@ -48,6 +48,8 @@ rule figures:
         figure_files(drawn),
         "results/scorecard.md",
     localrule: True
+    message:
+        "all figures are there"
 
 
 # One result of the paper by its number, such as result_07.
@@ -60,6 +62,8 @@ for number, experiment in PAPER_RESULTS.items():
             result_files(number, experiment),
             "results/scorecard.md",
         localrule: True
+        message:
+            f"result {number} is there"
 
 
 # Adds the measurements to those in results/published, and draws all figures and the scorecard there anew.
