@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from helpers.workflow import copy_tree, jobs_in, planned, snakemake
+from helpers.run_workflow import copy_tree, jobs_in, planned, snakemake
 
 SNAKEFILE = """
 configfile: "a clone/config.yaml"
