@@ -106,7 +106,10 @@ def train_device():
 
 
 def train_minutes(runs):
-    """What a cell asks of a scheduler; 0, no limit, where jobs run on this machine."""
+    """What a cell asks of a scheduler; 0, no limit, where jobs run on this machine.
+
+    To be asked when jobs are planned: when rules are read, Snakemake does not know yet how jobs run.
+    """
     scheduled = workflow.non_local_exec or workflow.remote_exec
     return job_resources.training_minutes(runs, train_device()) if scheduled else 0
 

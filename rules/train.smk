@@ -34,7 +34,7 @@ for cell, runs in study.cells.items():
                 processes=1,
                 nodes=1,
                 stack=0,
-                runtime=train_minutes(runs),
+                runtime=lambda wildcards, runs=runs: train_minutes(runs),
                 mem_mb=job_resources.training_memory(runs, train_device()),
                 gpu_slots=1,
             )
