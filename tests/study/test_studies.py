@@ -21,7 +21,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("study", [None, *sorted(path.stem for path in (ROOT / "studies").glob("*.yaml"))])
 def test_every_study_plans(folder: Path, study: str | None) -> None:
     arguments = ("--configfile", f"studies/{study}.yaml") if study else ()
-    output = snakemake(folder, "--dry-run", "--cores", "1", *arguments)
+    output = snakemake(folder, "--dry-run", "--printshellcmds", "--cores", "1", *arguments)
     jobs = jobs_in(output)
     assert jobs["train"] == jobs["measure"] > 0
     experiments = yaml.safe_load((folder / "config.yaml").read_text())["experiments"]
@@ -30,7 +30,8 @@ def test_every_study_plans(folder: Path, study: str | None) -> None:
     only = yaml.safe_load((folder / f"studies/{study}.yaml").read_text()).get("only") if study else None
     assert jobs["draw"] == 1
     wanted = only or [name for name in experiments if experiments[name]]
-    assert set(re.findall(r"results/figures/(\w+)\.pdf", output)) == set(wanted)
+    (command,) = re.findall(r"scripts/draw\.py --experiments (.*?) --measurements", output)
+    assert set(re.findall(r"(\w+)=[0-9a-f]+", command)) == set(wanted)
 
 
 @pytest.mark.slow
