@@ -10,8 +10,9 @@ import re
 import shutil
 import subprocess  # git, the compiler, nvidia-smi
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, version
+from itertools import islice
 from pathlib import Path
 
 import _path  # noqa: F401 (first, so that the package is found)
@@ -56,7 +57,7 @@ def describe_machine() -> Iterator[tuple[str, str]]:
 def first_line(*command: str) -> str:
     """The first line that a command prints, or why there is none."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)  # noqa: S603
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)  # noqa: S603 (fixed commands, and the compiler that CXX names)
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"none ({type(error).__name__})"
     lines = (done.stdout or done.stderr).strip().splitlines()
@@ -99,13 +100,18 @@ def describe_failures() -> Iterator[str]:
     logs = [path for path in JOB_LOGS.rglob("*.log") if path.is_file()] if JOB_LOGS.is_dir() else []
     own = sorted(WORKFLOW_LOGS.glob("*.log"))[-1:] if WORKFLOW_LOGS.is_dir() else []
     newest = sorted(logs, key=lambda path: path.stat().st_mtime, reverse=True)
-    failed = [path for path in newest if FAILED.search(path.read_text(errors="replace"))]
-    told = [path for path in own if FAILED.search(path.read_text(errors="replace"))]
-    if not failed and not told:
+    failed = [*islice(read_failures(newest), LOGS), *read_failures(own)]
+    if not failed:
         yield "logs:          none tells of a failure"
-    for path in [*failed[:LOGS], *told]:
+    for path, text in failed:
         yield f"\n{path}, its last lines:"
-        yield from (f"  {line}" for line in path.read_text(errors="replace").splitlines()[-LINES:])
+        yield from (f"  {line}" for line in text.splitlines()[-LINES:])
+
+
+def read_failures(logs: Iterable[Path]) -> Iterator[tuple[Path, str]]:
+    """The logs that tell of an error, with their texts; read one after the other, as they are asked for."""
+    texts = ((path, path.read_text(errors="replace")) for path in logs)
+    return ((path, text) for path, text in texts if FAILED.search(text))
 
 
 if __name__ == "__main__":
