@@ -30,12 +30,9 @@ if __name__ == "__main__":
         prog="capacity", description=__doc__, formatter_class=formatter, epilog=filters.FIELDS_HELP
     )
     filters.add_measurements_argument(parser)
-    parser.add_argument(
-        "--where",
-        nargs="+",
-        default=[],
-        metavar="FIELD=VALUE",
-        help="which measurements: kind=bioS … (default: variant=fp32, with neither junk nor qat unless a field of "
+    filters.add_where_argument(
+        parser,
+        "which measurements: kind=bioS … (default: variant=fp32, with neither junk nor qat unless a field of "
         "these, recipe or experiment is named)",
     )
     console.main(job, parser)

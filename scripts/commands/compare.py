@@ -69,7 +69,7 @@ if __name__ == "__main__":
     filters.add_measurements_argument(parser)
     for side in ("a", "b"):
         parser.add_argument(f"--{side}", nargs="+", default=[], metavar="FIELD=VALUE", help=f"what {side} is")
-    parser.add_argument("--where", nargs="+", default=[], metavar="FIELD=VALUE", help="what holds of both")
+    filters.add_where_argument(parser, "what holds of both")
     parser.add_argument(
         "--margin",
         type=float,

@@ -106,12 +106,9 @@ if __name__ == "__main__":
         prog="estimate", description=__doc__, formatter_class=formatter, epilog=filters.FIELDS_HELP
     )
     filters.add_measurements_argument(parser)
-    parser.add_argument(
-        "--where",
-        nargs="+",
-        default=[],
-        metavar="FIELD=VALUE",
-        help="which measurements (default: kind=bioS family=gpt2 variant=fp32, at most exposures, with neither "
+    filters.add_where_argument(
+        parser,
+        "which measurements (default: kind=bioS family=gpt2 variant=fp32, at most exposures, with neither "
         "junk nor qat unless a field of these, recipe or experiment is named; of several kinds of facts, that of the "
         "largest model)",
     )

@@ -264,9 +264,7 @@ if __name__ == "__main__":
         "--budget", type=float, metavar="FLOPS", help="train for no more than this, new runs together"
     )
     parser.add_argument("--replay", type=Path, metavar="FILE", help="measurements to search among")
-    parser.add_argument(
-        "--where", nargs="+", default=[], metavar="FIELD=VALUE", help="with --replay: which measurements"
-    )
+    filters.add_where_argument(parser, "with --replay: which measurements")
     parser.add_argument(
         "--configfile", type=Path, nargs="+", default=[], metavar="FILE", help="overlays of config.yaml"
     )

@@ -30,6 +30,11 @@ FIELDS_HELP = "FIELD is one of\n" + "\n".join(
 )
 
 
+def add_where_argument(parser: argparse.ArgumentParser, said: str) -> None:
+    """The option that chooses among measurements by conditions. said: its help."""
+    parser.add_argument("--where", nargs="+", default=[], metavar="FIELD=VALUE", help=said)
+
+
 def add_measurements_argument(parser: argparse.ArgumentParser) -> None:
     """The argument that says which measurements a command reads."""
     parser.add_argument(
