@@ -11,6 +11,7 @@
 # make budget       the runs that tell most in so many hours: HOURS=2 of this machine, STUDY=small; for a GPU see docs/limits.md
 # make estimate     how many parameters hold English Wikipedia and textbooks, by the capacity measured
 # make calibrate    hold the measuring instrument against models that know a known amount (docs/measuring.md)
+# make coverage    how often 95 % intervals hold the truth, in made-up studies (docs/measuring.md); some ten minutes
 # make cards        a page about each dataset of the study: results/data/DATASET/card.html
 # make benchmark    measure data stream and training beside what one would otherwise use: results/benchmarks/*.md
 # make test-slurm   the study through a real Slurm of two machines, started on this one (as root; slurm-wlm and munge)
@@ -41,7 +42,7 @@ SOURCE ?=
 MEASUREMENTS ?= results/measurements.parquet
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
-COMMANDS = bits budget calibrate capacity compare doctor estimate pages search slices
+COMMANDS = bits budget calibrate capacity compare coverage doctor estimate pages search slices
 WHERE = --profile $(PROFILE) --cores $(CORES)
 SNAKEMAKE = snakemake --workflow-profile envs/$(PROFILE) --cores $(CORES)
 OVERLAY = $(if $(STUDY),--configfile studies/$(STUDY).yaml)

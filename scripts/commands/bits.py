@@ -9,15 +9,17 @@ import argparse
 from pathlib import Path
 
 import _path  # noqa: F401 (first, so that the package is found)
+import pandas as pd
 import pyarrow as pa
 import yaml
 from knowledge_capacity import console, layout
 from knowledge_capacity.files import UserError, atomic_write
-from knowledge_capacity.measurements import learning_rates, measurement_table
+from knowledge_capacity.measurements import learning_rates, locations, measurement_table
 from knowledge_capacity.models import trial
 from knowledge_capacity.models.build import build_model, n_parameters
 from knowledge_capacity.specs import FULL_PRECISION, Checkpoint, PythonModel
 from knowledge_capacity.statistics.own_model import format_answer
+from knowledge_capacity.statistics.spread import add_spreads
 from knowledge_capacity.study import overlay_files
 from knowledge_capacity.study.running import run_snakemake
 
@@ -64,10 +66,9 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
     files = [layout.measurements_path(run) for run in runs]
     said = ""
     if all(path.exists() for path in files):
-        rows = learning_rates.mark_best_learning_rates(
-            pa.concat_tables([measurement_table.read_measurements(path) for path in files])
-        ).to_pandas()
-        rows = rows[rows.lr_best & (rows.variant == FULL_PRECISION)]
+        measured = pa.concat_tables([measurement_table.read_measurements(path) for path in files])
+        rows = learning_rates.mark_best_learning_rates(measured).to_pandas()
+        rows = add_spreads(rows[rows.lr_best & (rows.variant == FULL_PRECISION)], _known_cells(measured))
         said = format_answer(rows, yours.slug, other.slug)
     if status:  # after the answer, which says it best if a run diverged
         raise UserError("not all jobs came to their end (see above). The same command goes on from there.")
@@ -75,6 +76,14 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
     print(
         f"figure: results/figures/{overlay_files.EXPERIMENT}.pdf  measurements: results/measurements.parquet"
     )
+
+
+def _known_cells(measured: pa.Table) -> pd.DataFrame:
+    """These measurements and the published ones, which tell how far seeds of models of their kind lie apart."""
+    tables = [measured]
+    if (published := layout.RESULTS / locations.PUBLISHED / layout.MEASUREMENTS).is_file():
+        tables.append(measurement_table.read_measurements(published))
+    return pa.concat_tables(tables).to_pandas()
 
 
 if __name__ == "__main__":

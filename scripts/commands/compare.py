@@ -11,9 +11,10 @@ import _path  # noqa: F401 (first, so that the package is found)
 import pandas as pd
 from knowledge_capacity import console
 from knowledge_capacity.files import UserError
-from knowledge_capacity.measurements import filters
+from knowledge_capacity.measurements import filters, measurement_table
 from knowledge_capacity.specs import FULL_PRECISION
 from knowledge_capacity.statistics import compare, pairing
+from knowledge_capacity.statistics.spread import add_spreads
 
 
 def job(arguments: argparse.Namespace, log: console.Log) -> None:
@@ -30,11 +31,9 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
         return
     # sides say their variant themselves, and the best learning rate is that at full precision
     others = {key: value for key, value in where.items() if key != "variant"}
-    print(
-        describe_comparison(
-            filters.read_selected_measurements(arguments.measurements, others), where, arguments
-        )
-    )
+    rows = filters.read_selected_measurements(arguments.measurements, others)
+    known = measurement_table.read_measurements(arguments.measurements).to_pandas()
+    print(describe_comparison(add_spreads(rows, known), where, arguments))
 
 
 def describe_comparison(rows: pd.DataFrame, where: filters.Conditions, arguments: argparse.Namespace) -> str:

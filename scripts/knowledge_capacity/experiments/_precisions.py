@@ -7,7 +7,7 @@ import pandas as pd
 
 from ..figures import capacity_plot
 from ..measurements.columns import add_columns
-from ..statistics.intervals import interval_over_seeds, standard_error
+from ..statistics.compare import capacity_ratio
 
 FIELDS = ["method", "bits", "group_size", "zero_point", "matrices", "calibration_people"]
 MODEL = ["dataset", "architecture", "recipe"]
@@ -86,6 +86,5 @@ def summary(points: pd.DataFrame) -> pd.DataFrame:
 
 
 def _seed_interval(rows: pd.DataFrame) -> pd.Series:
-    errors = standard_error(rows.bits_learned_low, rows.bits_learned_high) / rows.n_parameters
-    _, low, high = interval_over_seeds(list(rows.capacity_ratio), list(errors))
+    _, low, high = capacity_ratio(rows)
     return pd.Series({"low": low, "high": high})

@@ -11,7 +11,9 @@ from ..figures import capacity_plot, laws, style
 from ..measurements.measurement_table import DATA_LIMITED
 from ..specs import FULL_PRECISION, BioS
 from ..specs.paper_points import POINTS, PaperPoint
-from ..statistics.intervals import Interval, interval_over_seeds, interval_over_units, standard_error
+from ..statistics.bootstrap import LEVEL
+from ..statistics.intervals import Interval, Prior, interval_over_seeds, interval_over_units, standard_error
+from ..statistics.spread import log_ratio_prior, spread_prior
 from ..verdicts import claims
 from ..verdicts.claims import TOLERANCE, Claim, NotMeasured, Reading
 
@@ -78,7 +80,7 @@ def deep_to_shallow_ratio(rows: pd.DataFrame) -> Reading:
     free = rows[(rows.layers >= 2) & ~rows.data_limited.astype(bool) & (rows.capacity_ratio > 0)]
     models = [group.set_index("seed") for _, group in free.groupby(claims.MODEL)]
     models.sort(key=lambda model: float(model.layers.iloc[0]))
-    logs, used = [], []
+    logs, priors, used = [], [], []
     for i, one in enumerate(models):
         for other in models[i + 1 :]:
             sizes = sorted(float(model.n_parameters.mean()) for model in (one, other))
@@ -87,11 +89,12 @@ def deep_to_shallow_ratio(rows: pd.DataFrame) -> Reading:
             if same and seeds and sizes[1] < capacity_plot.ALIKE * sizes[0]:
                 both = zip(other.capacity_ratio[seeds], one.capacity_ratio[seeds], strict=True)
                 logs.append([math.log(deep / shallow) for deep, shallow in both])
+                priors.append(log_ratio_prior(other, one, same_runs=False))
                 used += [one, other]
     if not logs:
         raise NotMeasured("two models of the same size and of different depth, neither data-limited")
     readings = [claims.model_reading(model.reset_index()) for model in used]
-    value = interval_over_units(logs, [[0.0] * len(unit) for unit in logs])
+    value = interval_over_units(logs, [[0.0] * len(unit) for unit in logs], priors)
     return Reading(
         Interval(*map(math.exp, value)),
         min(map(len, logs)),
@@ -103,12 +106,12 @@ def deep_to_shallow_ratio(rows: pd.DataFrame) -> Reading:
     )
 
 
-def measured_paper_cells(rows: pd.DataFrame) -> list[Cell]:
+def measured_paper_cells(rows: pd.DataFrame, level: float = (1 + LEVEL) / 2) -> list[Cell]:
     """The paper's models that were measured here: equal people, pools, layers and heads, of 64 dimensions.
 
     The reading is our mean of bits over the paper's bits, both counted as the paper does. Where both know nine tenths
     of all there is to know, the dataset alone makes them equal, and the model is left out. More people would change
-    nothing: the reading is about these.
+    nothing: the reading is about these. level: as in `interval_over_seeds`.
     """
     rows = capacity_plot.select_gpt2(rows)
     rows = rows[
@@ -131,7 +134,9 @@ def measured_paper_cells(rows: pd.DataFrame) -> list[Cell]:
             continue
         ends = zip(best.bits_learned_low, best.bits_learned_high, strict=True)
         errors = [standard_error(low, high) / paper.bits_learned for low, high in ends]
-        value = interval_over_seeds(list(bits / paper.bits_learned), errors)
+        prior, unit = spread_prior(best), best.n_parameters.mean() / paper.bits_learned
+        prior = Prior(prior.variance * unit**2, prior.freedom)
+        value = interval_over_seeds(list(bits / paper.bits_learned), errors, prior, level)
         models = f"{found.models}; {style.format_short(paper.n_parameters)} parameters in the paper"
         reading = replace(found, value=value, more=False, rising=False, models=models)
         cells.append(Cell(paper, best, reading))
@@ -143,14 +148,17 @@ def bits_over_paper(rows: pd.DataFrame) -> Reading:
 
     The claim is about each cell, so a mean over cells will not do: one that learns too much would make up for one that
     learns too little. If the interval that reaches furthest lies between the bounds, all do. If it lies outside, a cell
-    fails. Cells with several seeds go first, as in `find_peak`. The 1 % by which a point may be misread, and the single
-    run behind it, have to fit into the bounds' tenth.
+    fails: so that no one of many does by chance, the cells share 5 % of errors. Cells with several seeds go first, as
+    in `find_peak`. The 1 % by which a point may be misread, and the single run behind it, have to fit into the bounds'
+    tenth.
     """
-    cells = [cell.reading for cell in measured_paper_cells(rows)]
+    cells = measured_paper_cells(rows)
     if not cells:
         raise NotMeasured("a model of the paper's figure 1(a) on as many people")
-    several = [one for one in cells if one.seeds >= claims.LEAST_SEEDS]
-    return max(several or cells, key=_reach)
+    level = 1 - (1 - LEVEL) / 2 / len(cells)
+    readings = [cell.reading for cell in measured_paper_cells(rows, level)]
+    several = [one for one in readings if one.seeds >= claims.LEAST_SEEDS]
+    return max(several or readings, key=_reach)
 
 
 def _reach(found: Reading) -> float:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from ..figures import capacity_plot, style
 from ..measurements.columns import add_columns
 from ..specs import FULL_PRECISION
-from ..statistics.intervals import interval_over_seeds, standard_error
+from ..statistics.compare import capacity_ratio
 
 MODEL = [
     "kind",
@@ -133,8 +133,7 @@ def _recipe_without_qat(recipe: dict[str, Any]) -> str:
 
 
 def _summarize_seeds(rows: pd.DataFrame) -> pd.Series:
-    errors = standard_error(rows.bits_learned_low, rows.bits_learned_high) / rows.n_parameters
-    mean, low, high = interval_over_seeds(list(rows.capacity_ratio), list(errors))
+    mean, low, high = capacity_ratio(rows)
     stored = rows.bits_per_weight.mean()
     return pd.Series(
         {

@@ -16,6 +16,7 @@ from ..figures import style
 from ..files import UserError, atomic_write
 from ..measurements import learning_rates
 from ..measurements.columns import add_columns
+from ..statistics.spread import add_spreads
 
 # metadata that would otherwise hold the date, so that equal measurements give equal files
 UNDATED = {"png": {"Software": None}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
@@ -53,8 +54,9 @@ def write_text_figure(experiment: str, said: str, output: Path, endings: Sequenc
 
 
 def experiment_rows(experiment: str, measurements: pa.Table) -> pd.DataFrame:
-    """What an experiment shows, with the columns of `add_columns`."""
-    return add_columns(select_experiment_measurements(experiment, measurements).to_pandas())
+    """What an experiment shows, with the columns of `add_columns` and what all measurements say of their spread."""
+    rows = add_columns(select_experiment_measurements(experiment, measurements).to_pandas())
+    return add_spreads(rows, measurements.to_pandas())
 
 
 def select_experiment_measurements(experiment: str, measurements: pa.Table) -> pa.Table:

@@ -8,10 +8,10 @@ import pandas as pd
 
 from ..files import UserError
 from ..measurements import filters, learning_rates, measurement_table
-from ..measurements.columns import add_columns
 from .capacity_fit import Fit, Observation, fit_capacity
 from .compare import NOT, align_columns, format_decimals
 from .intervals import standard_error
+from .spread import add_spreads, log_spread_prior
 
 GROUP = ["data", "design", "exposures", "variant"]
 
@@ -43,12 +43,13 @@ def select_capacity_rows(
 
 
 def select_usable_rows(rows: pd.DataFrame) -> pd.DataFrame:
-    """Runs with a result at the best of their learning rates, with the columns of `add_columns`.
+    """Runs with a result at the best of their learning rates, with the columns of `add_columns` and `add_spreads`.
 
     Answers to questions are left out.
     """
     kept = rows.diverged.isna() & rows.accuracy_by_attribute.isna()
-    return add_columns(rows[kept & rows.lr_best.fillna(True).astype(bool)])
+    known = rows if "spread_variance" in rows else add_spreads(rows)
+    return known[kept & rows.lr_best.fillna(True).astype(bool)]
 
 
 def build_observations(rows: pd.DataFrame) -> list[Observation]:
@@ -71,7 +72,7 @@ def fit_capacities(rows: pd.DataFrame) -> dict[tuple[Any, ...], Fit | str]:
     found: dict[tuple[Any, ...], Fit | str] = {}
     for key, group in rows.groupby(GROUP, sort=True):
         try:
-            found[key] = fit_capacity(build_observations(group))
+            found[key] = fit_capacity(build_observations(group), log_spread_prior(group))
         except UserError as error:
             found[key] = str(error)
     return found

@@ -24,7 +24,14 @@ from scipy import optimize, special
 from ..files import UserError
 from ..measurements.measurement_table import DATA_LIMITED
 from .bootstrap import LEVEL
-from .intervals import Interval, f_test_p_value, interval_over_seeds, student_quantile
+from .intervals import (
+    NO_PRIOR,
+    Interval,
+    Prior,
+    f_test_p_value,
+    interval_over_seeds,
+    student_quantile,
+)
 
 SHARPNESS = np.geomspace(1.0, 32.0, 64)  # k that are tried: from hardly a corner to a plain minimum
 SPREADS = np.geomspace(0.002, 1.5, 40)  # τ that are tried
@@ -117,14 +124,18 @@ class Fit:
         return said
 
 
-def learned_bits(capacity: float, n_parameters: Curve, bits_max: Curve, sharpness: float) -> Curve:
+def learned_bits(capacity: float | Curve, n_parameters: Curve, bits_max: Curve, sharpness: float) -> Curve:
     """The bits that a model of this capacity (bits per parameter) learns of a dataset."""
     wanted = np.log(capacity * n_parameters / bits_max)
     return bits_max * np.exp(-np.logaddexp(0.0, -sharpness * wanted) / sharpness)
 
 
-def fit_capacity(observations: Sequence[Observation]) -> Fit:
-    """The capacity behind these runs. Raises UserError where fewer than two runs have learned something."""
+def fit_capacity(observations: Sequence[Observation], prior: Prior = NO_PRIOR) -> Fit:
+    """The capacity behind these runs. Raises UserError where fewer than two runs have learned something.
+
+    prior: what other cells say of the variance of log R over seeds. Runs that agree better than their kind make C no
+    surer than it allows.
+    """
     runs = [run for run in observations if run.bits > 0]
     nothing = len(observations) - len(runs)
     if len(runs) < 2:
@@ -148,6 +159,9 @@ def fit_capacity(observations: Sequence[Observation]) -> Fit:
         quantile = student_quantile(len(values) - 1)
         between = float(np.var([np.mean(one) for one in values], ddof=1)) / len(values)
         inflation = max(1.0, between / (spread**2 / n))
+    own = spread**2 + float(np.mean([(run.error / run.bits) ** 2 for run in free]))
+    moderated = (freedom * own + prior.freedom * prior.variance) / (freedom + prior.freedom)
+    inflation = max(inflation, moderated / own)
     threshold = n * math.log1p(quantile**2 / freedom) * inflation
     ends = [_interval_end(profile, log_capacity, most - threshold / 2, way) for way in (-1, 1)]
     capacity = Interval(*map(math.exp, (log_capacity, *ends)))

@@ -18,6 +18,7 @@ from .intervals import (
 )
 from .one_sided import has_same_runs, ratio_lower_bound, ratio_upper_bound
 from .pairing import Pair, Pairing
+from .spread import log_ratio_prior, spread_prior
 
 POWER = 0.8  # how often a difference of the wanted margin shall be found
 MOST_SEEDS = 10_000
@@ -26,10 +27,13 @@ NOT = "not determined"
 WIDE = 100.0  # an interval of a ratio whose ends are this many times apart is not worth its numbers
 
 
-def capacity_ratio(rows: pd.DataFrame) -> Interval:
-    """The mean R of the seeds of a model, and its interval."""
+def capacity_ratio(rows: pd.DataFrame, level: float = (1 + LEVEL) / 2) -> Interval:
+    """The mean R of the seeds of a model, and its interval. level: as in `interval_over_seeds`.
+
+    With the columns of `add_spreads`, other cells of its kind help to tell how far seeds spread.
+    """
     errors = standard_error(rows.bits_learned_low, rows.bits_learned_high) / rows.n_parameters
-    return interval_over_seeds(list(rows.capacity_ratio), list(errors))
+    return interval_over_seeds(list(rows.capacity_ratio), list(errors), spread_prior(rows), level)
 
 
 def ratio_interval(units: Sequence[Pair]) -> Interval | None:
@@ -44,7 +48,8 @@ def ratio_interval(units: Sequence[Pair]) -> Interval | None:
         return None
     shared = has_same_runs(units)
     errors = [[0.0 if shared else e for e in _log_ratio_errors(unit)] for unit in units]
-    return Interval(*map(math.exp, interval_over_units(_log_ratios(units), errors)))
+    priors = [log_ratio_prior(unit.a, unit.b, shared) for unit in units]
+    return Interval(*map(math.exp, interval_over_units(_log_ratios(units), errors, priors)))
 
 
 def describe_run_counts(match: Pairing, a: str, b: str) -> str:

@@ -24,7 +24,9 @@ import pandas as pd
 
 from ..figures import style
 from ..statistics.compare import capacity_ratio
-from ..statistics.intervals import Interval, interval_over_seeds
+from ..statistics.intervals import Interval, independent_ratio, interval_over_seeds
+from ..statistics.peaks import peak_interval
+from ..statistics.spread import log_ratio_prior
 
 TOLERANCE = 1.1
 LEAST_PARAMETERS = 250_000  # GPT-2 of one layer and one head, with the tokens of biographies
@@ -161,14 +163,16 @@ def _is_data_limited(rows: pd.DataFrame) -> bool:
     return bool(rows.data_limited.astype(bool).mean() > 0.5)
 
 
-def find_peak(rows: pd.DataFrame, **fields: Any) -> tuple[Reading, pd.DataFrame]:
+def find_peak(rows: pd.DataFrame, of: int = 1, **fields: Any) -> tuple[Reading, pd.DataFrame]:
     """The model whose mean R over seeds is highest, of those with these values in these columns; and its rows.
 
-    Of models with several seeds where there are any, since one seed may be lucky. Raises Missing for none.
+    Its interval is that of the highest of all of them, which allows for the choice (`peak_interval`). Of models with
+    several seeds where there are any, since one seed may be lucky. of: how many peaks there are, where a claim takes
+    one of them. Raises NotMeasured for none.
     """
     groups = [group for _, group in _prefer_several_seeds(select_rows(rows, **fields)).groupby(MODEL)]
     best = max(groups, key=lambda group: float(group.capacity_ratio.mean()))
-    found = model_reading(best)
+    found = replace(model_reading(best), value=peak_interval(groups, of))
     sizes = [float(group.n_parameters.mean()) for group in groups if not _is_data_limited(group)]
     return replace(found, rising=found.more or found.n_parameters[1] >= max(sizes)), best
 
@@ -208,9 +212,10 @@ def peak_ratio(a: tuple[Reading, pd.DataFrame], b: tuple[Reading, pd.DataFrame])
     ):
         both = rows.set_index("run").capacity_ratio / others.set_index("run").capacity_ratio
         logs = [math.log(value) for value in both]
-        value = Interval(*map(math.exp, interval_over_seeds(logs, [0.0] * len(logs))))
+        prior = log_ratio_prior(rows, others, same_runs=True)
+        value = Interval(*map(math.exp, interval_over_seeds(logs, [0.0] * len(logs), prior)))
     else:
-        value = _independent_ratio(one.value, other.value)
+        value = independent_ratio(one.value, other.value)
     return Reading(
         value,
         min(one.seeds, other.seeds),
@@ -220,17 +225,6 @@ def peak_ratio(a: tuple[Reading, pd.DataFrame], b: tuple[Reading, pd.DataFrame])
         other.more,
         one.models if one.models == other.models else f"{one.models} and {other.models}",
     )
-
-
-def _independent_ratio(a: Interval, b: Interval) -> Interval:
-    mean = a.mean / b.mean
-    down = (
-        math.inf
-        if min(a.low, b.mean) <= 0
-        else math.hypot(math.log(a.mean / a.low), math.log(b.high / b.mean))
-    )
-    up = math.inf if b.low <= 0 else math.hypot(math.log(a.high / a.mean), math.log(b.mean / b.low))
-    return Interval(mean, mean * math.exp(-down), mean * math.exp(up))
 
 
 def parameter_range(readings: Sequence[Reading]) -> tuple[float, float]:
