@@ -557,9 +557,9 @@ def render_training(results: Results, _: Sequence[str]) -> str:
             floors.append(100 * timed["tokens_per_second"]["ours"] / floor)
     sentences = (
         f"On a processor, training runs at {min(ratios):.1f} to {max(ratios):.1f} times the tokens/s of transformers' "
-        f"Trainer. It takes {min(memory):.0f} to {max(memory):.0f} % of the memory that Trainer adds. The models have "
-        f"{min(sizes):,} to {max(sizes):,} parameters. The matrix products alone would take "
-        f"{min(floors):.0f} to {max(floors):.0f} % of the time."
+        f"Trainer. It needs {min(memory):.0f} to {max(memory):.0f} % of the memory that Trainer needs, beyond what "
+        f"both have before training. The models have {min(sizes):,} to {max(sizes):,} parameters. Of the time of a "
+        f"step, the matrix products alone would take {min(floors):.0f} to {max(floors):.0f} %."
     )
     return textwrap.fill(sentences, WIDTH, break_on_hyphens=False)
 
