@@ -34,3 +34,17 @@ def test_the_container_has_the_same_packages_and_python() -> None:
     dependencies = yaml.safe_load((ENVS / "study.yaml").read_text())["dependencies"]
     (version,) = re.findall(r"^FROM python:([\d.]+)-", recipe, re.MULTILINE)
     assert f"python={version}" in dependencies
+
+
+def test_what_the_workflow_catalogue_is_told_is_so() -> None:
+    """Every job can have the environment from conda, none has a container; the catalogue is not to print github(…)."""
+    told = yaml.safe_load((ENVS.parent / ".snakemake-workflow-catalog.yml").read_text())["usage"]
+    assert told["software-stack-deployment"] == {"conda": True, "apptainer": False, "apptainer+conda": False}
+    text = "\n".join(file.read_text() for file in sorted((ENVS.parent / "rules").glob("*.smk")))
+    jobs = [rule for rule in re.split(r"^ *rule\b", text, flags=re.MULTILINE)[1:] if "shell:" in rule]
+    assert len(jobs) == text.count("shell:") > 10
+    assert all(re.search(r'conda:\n +"\.\./envs/study\.yaml"', job) for job in jobs)
+    assert "container" not in text
+    assert told["report"]
+    assert 'report: "rules/captions/workflow.rst"' in (ENVS.parent / "Snakefile").read_text()
+    assert not (ENVS.parent / "config/README.md").exists()

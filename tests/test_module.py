@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import git
 import pyarrow.parquet as pq
 import pytest
 from helpers.run_workflow import copy_tree, jobs_in, planned, snakemake
@@ -92,6 +93,21 @@ def test_a_module_has_scripts_and_results_where_they_are(outer: Path) -> None:
         assert command.startswith("python 'a clone/scripts'/")
         assert "kc/results/" in command
         assert not re.search(r"(?<!kc/)\bresults\b", command.replace("--results", "")), command
+
+
+def test_a_module_from_github_is_refused(outer: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would have the rules, and not the scripts that they run. Snakemake finds a clone, and needs no network."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(outer / "cache"))
+    cache = outer / "cache/snakemake/snakemake/source-cache/snakemake-git-cache"
+    with git.Repo.init(outer / "a clone") as repository:
+        repository.git.add(all=True)
+        repository.index.commit("everything")
+        repository.create_tag("v1")
+        repository.clone(str(cache / "github.com/some/study"), bare=True).close()
+    address = 'github("some/study", path="Snakefile", tag="v1")'
+    (outer / "Snakefile").write_text(SNAKEFILE.replace('"a clone/Snakefile"', address))
+    output = snakemake(outer, "--dry-run", "--cores", "1", "--", "mine", ok=False)
+    assert "clone its repository, and give the path of its Snakefile" in output
 
 
 @pytest.mark.slow
