@@ -8,7 +8,7 @@
 #                   without OPTIONS, which names there are
 # make capacity     the capacity of each architecture, in bits per parameter, from all of its runs
 # make search       the same by as few runs as will do: OPTIONS="--architectures NAME NAME …"
-# make budget       the runs that tell most in so many hours: HOURS=2 of this machine, STUDY=small; for a GPU see docs/limits.md
+# make budget       the runs that tell most in so many hours: HOURS=2 of this machine, STUDY=small; for a GPU see docs/planning.md
 # make estimate     how many parameters hold English Wikipedia and textbooks, by the capacity measured
 # make calibrate    hold the measuring instrument against models that know a known amount (docs/measuring.md)
 # make coverage    how often 95 % intervals hold the truth, in made-up studies (docs/measuring.md); some ten minutes

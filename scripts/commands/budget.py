@@ -2,7 +2,7 @@
 
 Claims come first: as many as can be judged at all, each by the cheapest models that it needs, with two seeds.
 What is left goes to the seeds and models that narrow intervals most. Runs that are measured already cost nothing.
-docs/limits.md says how hours are estimated.
+docs/planning.md says how hours are estimated.
 """
 
 import argparse

@@ -40,7 +40,7 @@ def test_a_slice_of_the_gpu_study_is_sound(slice_: Path, monkeypatch: pytest.Mon
 
 def test_what_the_slices_cost_is_what_the_planner_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    text = (ROOT / "docs/limits.md").read_text()
+    text = (ROOT / "docs/planning.md").read_text()
     rates = cost.h100_rates()
     steps = replace(rates, habit=replace(rates.habit, start=0, compiling=0, measuring=0))
     made: set[str] = set()

@@ -14,7 +14,7 @@ from .rates import CPU, GPU, Rates, cell_seconds, stack_size, training_work
 
 Device = Literal["cpu", "gpu"]
 
-MARGIN = 2.0  # nine runs of ten took less than twice what was predicted (docs/limits.md)
+MARGIN = 2.0  # nine runs of ten took less than twice what was predicted (docs/planning.md)
 START = 10.0  # minutes: imports from a shared file system, reading the data, compiling, writing the outputs
 LONGEST = 24 * 60.0  # minutes; longer runs go on in another job
 UNKNOWN = 240.0  # minutes of a model of whose size its spec says nothing
