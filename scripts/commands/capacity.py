@@ -3,7 +3,7 @@
 For each kind of facts, family, number of exposures and variant: C with its 95 % interval, how sharp the corner
 is between C times the parameters and the bits of the dataset (k), by how much runs lie apart (spread), and
 what speaks against one C. By default of weights as trained, without junk and without training at few bits (qat);
-where there are runs of the experiment `saturation`, by these alone, as in its figure. docs/comparing.md says how it
+where there are runs of the experiment `saturation`, by these alone, as in its figure. docs/capacity.md says how it
 is found.
 """
 

@@ -3,7 +3,7 @@
 Makes one run after another, each chosen by what is known so far, until the interval of C is narrow enough.
 Runs are those of any study: those that are there are read first, and the same command goes on where it stopped.
 With --replay, nothing is run: the search picks among the runs of a measurements file, and is held against
-their full grid. docs/comparing.md says how runs are chosen.
+their full grid. docs/capacity.md says how runs are chosen.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""What docs/comparing.md shows is what its commands print."""
+"""What docs/comparing.md and docs/capacity.md show is what their commands print."""
 
 import os
 import re
@@ -8,7 +8,8 @@ import pytest
 from helpers import fork_server
 from helpers.run_workflow import ROOT, TIMEOUT
 
-SHOWN = re.findall(r"```\n\$ python (.+)\n([^`]+)\n```", (ROOT / "docs/comparing.md").read_text())
+PAGES = [(ROOT / "docs" / name).read_text() for name in ("comparing.md", "capacity.md")]
+SHOWN = re.findall(r"```\n\$ python (.+)\n([^`]+)\n```", "\n".join(PAGES))
 
 
 @pytest.mark.parametrize(("command", "output"), SHOWN, ids=[command for command, _ in SHOWN])
@@ -22,7 +23,7 @@ def test_the_page_shows_what_its_commands_print(command: str, output: str) -> No
         timeout=TIMEOUT,
         check=True,
     )
-    assert done.stdout.rstrip() == output, f"paste into docs/comparing.md:\n{done.stdout}"
+    assert done.stdout.rstrip() == output, f"paste into the page:\n{done.stdout}"
 
 
 def test_there_is_something_to_show() -> None:
