@@ -321,9 +321,9 @@ def test_what_is_said_of_models_of_your_own_is_so_of_the_published_ones() -> Non
     [
         ("extraction.md", "What else was tried there, once and not published:"),
         ("first-study.md", "Run once, and not published, it took R from"),
-        ("measuring.md", "of narrower models, tried once and not published: one of width 12"),
+        ("measuring.md", "They were tried once and not published: one of width 12"),
         ("measuring.md", "(timed once by [`make benchmark`](../Makefile), and not published)"),
-        ("measuring.md", "where what the two trained models know (the last two lines) is of a single call"),
+        ("measuring.md", "What the two trained models know (the last two lines) is from a single call"),
         ("your-own-model.md", "Called once (the measurements are not published), it printed"),
         ("your-own-model.md", "Run once with three seeds, and not published, it gave"),
     ],
