@@ -305,7 +305,7 @@ def test_what_is_said_of_models_of_your_own_is_so_of_the_published_ones() -> Non
     rows = rows[rows.n_people == 300]
     found = base_law.points(rows)
     many = found[found.exposures == found.exposures.max()].sort_values("n_parameters")
-    assert "here R still grows with size" in text
+    assert "Here R still grows with size" in text
     assert many.ratio.iloc[-1] > many.ratio.iloc[0]
     assert "about a third of the parameters are embeddings" in text
     (used,) = rows.used_tokens.unique()
