@@ -75,7 +75,7 @@ def test_the_scales(rows: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None
     assert "They took four core-hours of a processor" in TEXT
     on_cores = rows[rows.device.str.startswith("cpu")].drop_duplicates("run")
     assert round(on_cores.train_seconds.sum() / 3600) == 4
-    assert "added 76 runs of 10,000 people after 100 exposures, with eight seeds of most" in TEXT
+    assert "added 76 runs of 10,000 people after 100 exposures, most of them with eight seeds" in TEXT
     study = overlay_files.make_study(*overlay_files.read_configuration([ROOT / "studies/stacks.yaml"]))
     stacks = rows[rows.run.isin(set(study.runs))].drop_duplicates("run")
     assert len(stacks) == len(study.runs) == 76
@@ -172,7 +172,7 @@ def test_100_exposures(rows: pd.DataFrame) -> None:
     assert deeper.bits_learned.min() > few.bits_learned.max()
     assert deeper.capacity_ratio.max() < few.capacity_ratio.min()
     assert deeper.n_parameters.mean() / few.n_parameters.mean() == pytest.approx(1.5, abs=0.05)
-    assert "one seed of it has learned nothing" in TEXT
+    assert "one of its seeds has learned nothing" in TEXT
     assert (bare.capacity_ratio <= 0).sum() == 1
 
 
@@ -206,7 +206,7 @@ def test_small_architectures() -> None:
     often.append(find_claim("GPT-2 with a quarter of its MLP stores as much"))
     bare = find_claim("GPT-2 without MLP stores as much")
     assert all(bare["value"] < one["value"] < 1 for one in often)
-    assert "though the one without MLP stays below 1" in TEXT
+    assert "The interval of the model without MLP stays below 1" in TEXT
     assert bare["high"] < 1
     names = ("architectures", "architectures_at_100", "gated_mlp")
     assert {one["here"] for one in CLAIMS if one["experiment"] in names} == {"open"}
