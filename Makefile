@@ -27,12 +27,15 @@
 # make publish      keep this study's measurements and figures under results/published/, and renew the pages
 # make pages        renew the tables of README.md and docs/ that follow from results/published/
 # make lock         renew the pinned environment from envs/requirements.in
+# SEEDS=8 gives every experiment of a study so many seeds, ONLY=junk,base_law runs these experiments alone.
 # CORES=4 limits the cores used; by default all are. PROFILE=gpu is for a machine with GPUs (envs/gpu/profile.yaml).
 
 SHELL := /bin/bash
 PYTHON ?= python3
 CORES ?= all
 STUDY ?=
+SEEDS ?=
+ONLY ?=
 HOURS ?=
 MINUTES ?=
 MODEL ?=
@@ -45,7 +48,8 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 COMMANDS = bits budget calibrate capacity compare coverage doctor estimate pages search slices
 WHERE = --profile $(PROFILE) --cores $(CORES)
 SNAKEMAKE = snakemake --workflow-profile envs/$(PROFILE) --cores $(CORES)
-OVERLAY = $(if $(STUDY),--configfile studies/$(STUDY).yaml)
+OVERLAY = $(if $(STUDY),--configfile studies/$(STUDY).yaml) $(if $(SEEDS)$(ONLY),--config $(if $(SEEDS),seeds=$(SEEDS)) \
+	$(if $(ONLY),'only=[$(ONLY)]'))
 CHECK = @python scripts/commands/check.py config.yaml $(if $(STUDY),studies/$(STUDY).yaml)
 
  # Snakemake passes over a profile that is not there, and ends in a traceback without its study.

@@ -110,10 +110,10 @@ def test_claims_and_findings_have_the_numbers_of_the_scorecard() -> None:
     for claim in json.loads((PUBLISHED / "scorecard.json").read_text()):
         if claim["experiment"] in ("base_law", "junk"):
             line = shown[(claim["claim"].partition(". ")[2],)]
-            assert (line[1], line[3], line[4]) == (claim["paper"], claim["here"], claim["verdict"])
+            assert (line[1], line[3], line[4]) == (claim["paper"], claim["found"], claim["verdict"])
             value, low = (style.format_significant(claim[key]) for key in ("value", "low"))
             assert f": {value} ({low} to " in line[2]
-    law = json.loads((PUBLISHED / "scorecard.json").read_text())[0]
+    law = RESULTS.find_claim("GPT-2 stores 2 bits per parameter after 1000 exposures")
     value, low, high = (style.format_significant(law[key]) for key in ("value", "low", "high"))
     ends = f"{value} ({low} to {high})"
     line = read_cells(RENDERERS["findings"](RESULTS, []))[("Bits per parameter, 1000 exposures",)]

@@ -27,7 +27,7 @@ from knowledge_capacity.specs import (
 )
 from knowledge_capacity.specs.paper_points import POINTS
 from knowledge_capacity.statistics.intervals import Interval
-from knowledge_capacity.verdicts import claims
+from knowledge_capacity.verdicts import claims, sentences
 from knowledge_capacity.verdicts.claims import Claim, Finding, Reading
 
 Row = dict[str, Any]
@@ -439,21 +439,25 @@ def test_a_law_that_still_rises_with_size_decides_nothing() -> None:
         rising + several(0.6, size="8-8", n_parameters=16_000_000, ratio_max=0.61),
     ):
         found = claims.judge_claim(CLAIM, frame(rows))
-        assert (found.here, found.verdict) == ("open", "undecided")
+        assert (found.here, found.verdict) == (
+            "open",
+            "found",
+        )  # what these models store is known all the same
         assert "larger models may store more" in found.why
 
 
 def test_small_models_and_datasets_hold_or_fail_at_their_scale_alone() -> None:
     for fields in ({"n_parameters": 10_000}, {"n_people": 300}):
         holds, fails = (claims.judge_claim(CLAIM, frame(with_larger(r, **fields))) for r in (2.0, 1.0))
-        assert (holds.here, holds.verdict) == ("holds", "undecided")
-        assert (fails.here, fails.verdict) == ("fails", "undecided")
+        assert (holds.here, holds.verdict) == ("holds", "found")
+        assert (fails.here, fails.verdict) == ("fails", "found")
         assert "scale too small" in holds.why
+        assert holds.sentence == "GPT-2 stores 2 (1.98 to 2.02) bits per parameter after 1000 exposures."
 
 
 def test_what_was_not_measured_is_named() -> None:
     found = claims.judge_claim(claim_of("architectures", "Mistral"), frame(GPT2))
-    assert (found.reading, found.verdict, found.why) == (None, "undecided", "not measured: mistral")
+    assert (found.reading, found.verdict, found.why) == (None, "not measured", "not measured: mistral")
     assert claims.judge_claim(CLAIM, frame(GPT2).iloc[:0]).why == "not measured"
     assert claims.judge_claim(CLAIM, frame(GPT2_100)).why.startswith("not measured: kind bioS")
 
@@ -519,12 +523,60 @@ def test_the_scorecard_says_the_same_to_people_and_machines() -> None:
     assert (law["verdict"], law["value"], law["seeds"]) == ("reproduced", pytest.approx(2.0), 3)
     assert law["bounds"] == [pytest.approx(2 / 1.1), pytest.approx(2.3 * 1.1)]
     text, page = scorecard.format_markdown(found), scorecard.format_page(found)
-    for line in lines:
+    measured = [line for line in lines if line["verdict"] != "not measured"]
+    for line in measured:
         assert line["claim"] in text
         assert line["verdict"] in page
     assert "2 (1.98 to 2.02)" in text
-    assert page.count("<tr>") == len(lines) + 1
+    assert page.count("<tr>") == len(measured) + 1
+    rest = f"{len(lines) - len(measured)} further claims were not measured"
+    assert rest in text
+    assert rest in page
     assert lines.index(law) == 0
+
+
+def test_small_models_speak_where_large_ones_decide_nothing() -> None:
+    """At the paper's scale seeds lie apart; below it they agree."""
+    small: dict[str, Any] = {"dataset": "bioS-300", "n_people": 300, "n_parameters": 10_000, "ratio_max": 2.6}
+    large = several(2.0, [-0.4, 0.4]) + several(1.0, [-0.4, 0.4], family="mistral")
+    below = several(1.0, **small) + several(0.5, family="mistral", **small)
+    found = judged("architectures", "Mistral", large + below)
+    assert (found.at_scale, found.here, found.verdict, found.sentence) == (True, "open", "found", None)
+    assert found.smaller
+    assert found.smaller.sentence == (
+        "Mistral stores 0.5 times as many bits per parameter as GPT-2 after 1000 exposures (0.491 to 0.509)."
+    )
+
+
+def test_a_dataset_that_limits_a_model_says_nothing_of_it() -> None:
+    small: dict[str, Any] = {"n_people": 300, "n_parameters": 10_000}
+    assert judged("base_law", "GPT-2 stores 2", several(1.0, ratio_max=1.05, **small)).verdict == "undecided"
+
+
+@pytest.mark.parametrize(
+    ("interval", "sentence"),
+    [
+        (
+            Interval(1.02, 0.98, 1.06),
+            "A stores as many bits per parameter as B, to within 6 % (0.98 to 1.06).",
+        ),
+        (Interval(1.5, 1.1, 2.0), "A stores 1.5 times as many bits per parameter as B (1.1 to 2)."),
+        (Interval(0.5, 0.3, 0.9), "A stores 0.5 times as many bits per parameter as B (0.3 to 0.9)."),
+        (Interval(9.0, 3.0, math.inf), "A stores at least 3 times as many bits per parameter as B."),
+        (Interval(1.2, 0.9, 1.6), None),
+        (Interval(1.2, 0.0, math.inf), None),
+        (Interval(-0.1, -0.2, 0.1), None),
+    ],
+)
+def test_what_a_ratio_says(interval: Interval, sentence: str | None) -> None:
+    assert sentences.Comparison("a", "B")(interval) == sentence
+
+
+def test_an_amount_is_told_where_its_interval_is_narrow() -> None:
+    tell = sentences.Amount("It holds {} bits.")
+    assert tell(Interval(1.0, 0.8, 1.3)) == "It holds 1 (0.8 to 1.3) bits."
+    assert tell(Interval(1.0, 0.4, 1.6)) is None
+    assert tell(Interval(0.1, -0.1, 0.3)) is None
 
 
 def test_a_page_shows_what_a_name_holds_and_runs_none_of_it() -> None:

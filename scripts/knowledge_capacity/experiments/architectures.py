@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from ..figures import laws
 from ..verdicts.claims import TOLERANCE, Claim
+from ..verdicts.sentences import Comparison
 from . import _designs
 
 EXPOSURES = 1000
@@ -30,6 +31,7 @@ CLAIMS = [
         0.9 / TOLERANCE if design == "llama" else 1 / TOLERANCE,
         TOLERANCE,
         partial(_designs.design_to_gpt2_ratio, design, EXPOSURES),
+        Comparison(said, "GPT-2 after 1000 exposures"),
     )
     for design, said in (
         ("llama", "LLaMA"),

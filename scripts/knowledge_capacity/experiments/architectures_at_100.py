@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from ..figures import laws
 from ..verdicts.claims import TOLERANCE, Claim
+from ..verdicts.sentences import Comparison
 from . import _designs
 
 EXPOSURES = 100
@@ -32,6 +33,7 @@ CLAIMS = [
             1.0,
             1.3 * TOLERANCE,
             partial(_designs.gpt2_to_design_ratio, design, EXPOSURES),
+            Comparison("GPT-2", f"{said} after 100 exposures"),
         )
         for design, said in (("llama", "LLaMA"), ("mistral", "Mistral"))
     ),
@@ -42,6 +44,7 @@ CLAIMS = [
         1 / TOLERANCE,
         TOLERANCE,
         partial(_designs.design_to_gpt2_ratio, "gpt2-quarter-mlp", EXPOSURES),
+        Comparison("GPT-2 with a quarter of its MLP", "GPT-2 after 100 exposures"),
     ),
     Claim(
         "Without MLP, GPT-2 stores far less after 100 exposures",
@@ -50,5 +53,6 @@ CLAIMS = [
         1.5 / TOLERANCE,
         math.inf,
         partial(_designs.gpt2_to_design_ratio, "gpt2-no-mlp", EXPOSURES),
+        Comparison("GPT-2", "GPT-2 without MLP after 100 exposures"),
     ),
 ]

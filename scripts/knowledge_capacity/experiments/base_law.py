@@ -16,6 +16,7 @@ from ..statistics.intervals import Interval, Prior, interval_over_seeds, interva
 from ..statistics.spread import log_ratio_prior, spread_prior
 from ..verdicts import claims
 from ..verdicts.claims import TOLERANCE, Claim, NotMeasured, Reading
+from ..verdicts.sentences import Amount, Comparison
 
 PAPER_EXPOSURES = 1000  # of the paper's points
 
@@ -103,6 +104,7 @@ def deep_to_shallow_ratio(rows: pd.DataFrame) -> Reading:
         False,
         False,
         f"{len(logs)} pairs of models",
+        cells=tuple(model.reset_index() for model in used),
     )
 
 
@@ -174,6 +176,7 @@ CLAIMS = [
         2 / TOLERANCE,
         2.3 * TOLERANCE,
         highest_capacity_ratio,
+        Amount("GPT-2 stores {} bits per parameter after 1000 exposures."),
     ),
     Claim(
         "From two layers on, depth and width do not matter",
@@ -182,6 +185,7 @@ CLAIMS = [
         1 / TOLERANCE,
         TOLERANCE,
         deep_to_shallow_ratio,
+        Comparison("the deeper of two equally large models", "the shallower"),
     ),
     Claim(
         "At the same people, layers and heads, GPT-2 learns as many bits as in the paper",
@@ -190,5 +194,6 @@ CLAIMS = [
         1 / TOLERANCE,
         TOLERANCE,
         bits_over_paper,
+        Comparison("GPT-2", "in the paper, at the same people, layers and heads", "learns", "bits"),
     ),
 ]

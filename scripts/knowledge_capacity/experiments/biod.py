@@ -10,6 +10,7 @@ from ..specs import FULL_PRECISION
 from ..statistics.intervals import Interval
 from ..verdicts import claims
 from ..verdicts.claims import TOLERANCE, Claim, Reading
+from ..verdicts.sentences import Amount
 
 
 def points(rows: pd.DataFrame) -> pd.DataFrame:
@@ -42,5 +43,6 @@ CLAIMS = [
         2 / TOLERANCE,
         2.3 * TOLERANCE,
         lowest_peak,
+        Amount("Of random values, GPT-2 stores {} bits per parameter where it stores fewest."),
     )
 ]

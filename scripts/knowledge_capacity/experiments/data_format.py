@@ -9,6 +9,7 @@ from ..figures import capacity_plot, laws
 from ..specs import FULL_PRECISION
 from ..verdicts import claims
 from ..verdicts.claims import TOLERANCE, Claim, Reading
+from ..verdicts.sentences import Comparison
 
 KINDS = {
     "bioS": "bioS: wording drawn anew each time",
@@ -48,10 +49,11 @@ CLAIMS = [
         0.8 / TOLERANCE,
         TOLERANCE,
         partial(kind_to_bios_ratio, kind),
+        Comparison("GPT-2", "of wordings drawn anew", what=f"bits per parameter of {text}"),
     )
-    for kind, said in (
-        ("bioS_simple", "The same text 1000 times"),
-        ("bioR", "Prose of a language model"),
-        ("bioG", "Prose of a grammar (in place of a language model's)"),
+    for kind, said, text in (
+        ("bioS_simple", "The same text 1000 times", "one text a person"),
+        ("bioR", "Prose of a language model", "a language model's prose"),
+        ("bioG", "Prose of a grammar (in place of a language model's)", "a grammar's prose"),
     )
 ]

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from ..figures import laws
 from ..verdicts.claims import TOLERANCE, Claim
+from ..verdicts.sentences import Comparison
 from . import _mixtures
 
 FACTOR = 1.5
@@ -31,6 +32,9 @@ CLAIMS = [
         2 / FACTOR,
         2 * FACTOR,
         partial(_mixtures.junk_loss_factor, 100, False, True),
+        Comparison(
+            "GPT-2 after 100 exposures without junk", "after 100 exposures among junk with a domain token"
+        ),
     ),
     Claim(
         "With a domain token, facts among junk seen 300 times lose nothing",
@@ -39,5 +43,8 @@ CLAIMS = [
         0.0,
         TOLERANCE,
         partial(_mixtures.junk_loss_factor, 300, False, True),
+        Comparison(
+            "GPT-2 after 100 exposures without junk", "after 300 exposures among junk with a domain token"
+        ),
     ),
 ]

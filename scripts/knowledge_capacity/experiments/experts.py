@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from ..figures import laws
 from ..verdicts.claims import TOLERANCE, Claim
+from ..verdicts.sentences import Comparison
 from . import _designs
 
 LOSSES = {1000: 1.3, 100: 1.5}  # by exposures
@@ -31,6 +32,7 @@ CLAIMS = [
         1 / TOLERANCE,
         loss * TOLERANCE,
         partial(_designs.gpt2_to_design_ratio, "gpt2-moe", exposures),
+        Comparison("GPT-2", f"GPT-2 with 32 experts after {exposures} exposures"),
     )
     for exposures, loss in LOSSES.items()
 ]

@@ -12,6 +12,7 @@ from ..figures import capacity_plot, labels, laws, style
 from ..specs import FULL_PRECISION
 from ..verdicts import claims
 from ..verdicts.claims import TOLERANCE, Claim, Reading
+from ..verdicts.sentences import Amount
 
 ACROSS = 2  # panels side by side
 KEY = (
@@ -115,5 +116,6 @@ CLAIMS = [
         1 / TOLERANCE,
         math.inf,
         highest_capacity_ratio,
+        Amount("GPT-2 stores {} bits per parameter after 100 exposures."),
     )
 ]

@@ -17,6 +17,7 @@ from ..specs import FULL_PRECISION, BioD, Biography, parse_dataset
 from ..statistics.intervals import NORMAL, Interval, interval_over_seeds, standard_error
 from ..verdicts import claims
 from ..verdicts.claims import TOLERANCE, Claim, NotMeasured, Reading
+from ..verdicts.sentences import Comparison
 
 SHOWS_ANSWERS = True  # of the experiments, this one alone is given rows of extraction
 MODEL = [column for column in capacity_plot.SPEC if column != "variant"]
@@ -246,6 +247,7 @@ CLAIMS = [
         0.8 / TOLERANCE,
         TOLERANCE,
         extracted_share,
+        Comparison("answers to questions", "the model has memorised", "show", "bits of values"),
     )
 ]
 

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from ..figures import laws
 from ..verdicts.claims import TOLERANCE, Claim
+from ..verdicts.sentences import Comparison
 from . import _designs
 
 EXPOSURES = 100
@@ -33,6 +34,7 @@ CLAIMS = [
         partial(
             _designs.compare_designs, ("llama-standard-mlp", "llama-tied-standard-mlp"), ("gpt2",), EXPOSURES
         ),
+        Comparison("LLaMA with a standard MLP", "GPT-2 after 100 exposures"),
     ),
     Claim(
         "LLaMA's activation does not matter",
@@ -41,5 +43,6 @@ CLAIMS = [
         1 / TOLERANCE,
         TOLERANCE,
         partial(_designs.compare_designs, ("llama-gelu",), ("llama",), EXPOSURES),
+        Comparison("LLaMA with GELU", "LLaMA with SiLU after 100 exposures"),
     ),
 ]

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from ..figures import laws
 from ..verdicts.claims import Claim
+from ..verdicts.sentences import Comparison
 from . import _mixtures
 
 LOSSES = {100: 20.0, 300: 3.0, 600: 1.5, 1000: 1.3}  # by exposures
@@ -31,6 +32,7 @@ CLAIMS = [
         loss / (4 if exposures == 100 else FACTOR),
         loss * FACTOR,
         partial(_mixtures.junk_loss_factor, exposures, False, False),
+        Comparison("GPT-2 after 100 exposures without junk", f"after {exposures} exposures among 7/8 junk"),
     )
     for exposures, loss in LOSSES.items()
 ]

@@ -14,6 +14,7 @@ from ..figures import capacity_plot, style
 from ..specs import FULL_PRECISION
 from ..verdicts import claims
 from ..verdicts.claims import Claim, Reading
+from ..verdicts.sentences import Comparison
 from . import comparison
 
 LABELS = {"bioS": "facts (bioS)", "random": "random strings"}
@@ -105,5 +106,6 @@ CLAIMS = [
         1.0,
         math.inf,
         strings_to_facts_ratio,
+        Comparison("GPT-2", "of people's facts", "stores", "bits per parameter of random strings"),
     )
 ]

@@ -9,6 +9,7 @@ from ..figures import capacity_plot, laws
 from ..specs import FULL_PRECISION
 from ..verdicts import claims
 from ..verdicts.claims import TOLERANCE, Claim, NotMeasured, Reading
+from ..verdicts.sentences import Amount, Comparison
 from ._precisions import variant_table
 
 MOST = 6  # panels side by side
@@ -75,6 +76,7 @@ CLAIMS = [
         1 / TOLERANCE,
         TOLERANCE,
         partial(quantized_to_full_ratio, 8),
+        Comparison("weights of 8 bits", "weights as trained", "hold", "bits"),
     ),
     Claim(
         "4 bits a weight leave about 0.7 bits per parameter",
@@ -83,5 +85,6 @@ CLAIMS = [
         0.7 / TOLERANCE,
         0.7 * TOLERANCE,
         partial(quantized_capacity_ratio, 4),
+        Amount("Weights of 4 bits hold {} bits per parameter."),
     ),
 ]

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from ..figures import laws
 from ..verdicts.claims import TOLERANCE, Claim
+from ..verdicts.sentences import Comparison
 from . import _mixtures
 
 
@@ -28,5 +29,6 @@ CLAIMS = [
         0.0,
         TOLERANCE,
         partial(_mixtures.junk_loss_factor, 100, True, False),
+        Comparison("GPT-2 without junk", "among 7/8 junk that repeats itself, after 100 exposures"),
     )
 ]

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from scipy.optimize import nnls
 
 from ..files import UserError, write_json
@@ -65,7 +64,7 @@ def device_rates(device: str | None) -> Rates:
     if device is None and (found := local_rates()):
         return found
     tables = [filters.read_selected_measurements(file) for file in TABLES if file.is_file()]
-    if not tables or (device is None and torch.cuda.is_available()):
+    if not tables or (device is None and _gpu_name()):
         raise UserError(
             "nothing says what training costs here. Time this machine first: make budget OPTIONS=--probe."
         )
@@ -77,14 +76,21 @@ def local_rates(stacks: Path = STACKED) -> Rates | None:
 
     stacks: the file of timings of stacks, of a GPU.
     """
-    if torch.cuda.is_available():
+    if gpu := _gpu_name():
         found = json.loads(stacks.read_text(encoding="utf-8")) if stacks.is_file() else []
-        here = [one for one in found if one["device"] == torch.cuda.get_device_name()]
+        here = [one for one in found if one["device"] == gpu]
         return stack_rates(here) if here else None
     if not PROBED.is_file():
         return None
     probed = json.loads(PROBED.read_text(encoding="utf-8"))
     return timed_rates(probed["device"], [Timing(**one) for one in probed["timings"]], CPU)
+
+
+def _gpu_name() -> str | None:
+    """The name of this machine's GPU; None where there is none."""
+    import torch  # only here: the scorecard asks what processors cost, and has no need of it
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else None
 
 
 def stack_rates(found: Sequence[Mapping[str, Any]]) -> Rates:

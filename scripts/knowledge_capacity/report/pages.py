@@ -22,6 +22,7 @@ from ..files import UserError, atomic_write
 from ..layout import MEASUREMENTS
 from ..measurements import measurement_table
 from ..specs.paper_points import TOKENS
+from ..statistics.coverage import QUANTITIES
 from . import writing
 
 WIDTH = 118  # characters of a generated sentence's line
@@ -184,10 +185,11 @@ def format_value(claim: dict[str, Any]) -> str:
 
 def count_verdicts(claims: Sequence[dict[str, Any]]) -> str:
     """How many claims have which verdict, as a sentence."""
-    verdicts = [claim["verdict"] for claim in claims]
+    count = [claim["verdict"] for claim in claims].count
     return (
-        f"Of {len(verdicts)} claims, {verdicts.count('reproduced')} are reproduced, "
-        f"{verdicts.count('not reproduced')} are refuted, and {verdicts.count('undecided')} are undecided."
+        f"Of {len(claims)} claims, {count('reproduced')} are reproduced and {count('not reproduced')} are refuted at "
+        f"the paper's scale. {count('found')} others have a finding of their own, {count('undecided')} are open, and "
+        f"{count('not measured')} were not measured."
     )
 
 
@@ -225,7 +227,7 @@ def render_verdicts(results: Results, _: Sequence[str]) -> str:
 
 def render_claims(results: Results, experiments: Sequence[str]) -> str:
     """The claims of experiments, as on the scorecard."""
-    head = ["claim", "paper", "measured (95 % interval)", "at this scale", "verdict", "measured on"]
+    head = ["claim", "paper", "measured (95 % interval)", "what was found", "verdict", "measured on"]
     lines = []
     if unknown := sorted(set(experiments) - {claim["experiment"] for claim in results.claims}):
         raise WrongArguments(f": no claim is of {', '.join(unknown)}.")
@@ -233,8 +235,7 @@ def render_claims(results: Results, experiments: Sequence[str]) -> str:
         if claim["experiment"] in experiments:
             name = claim["claim"].rpartition(". ")[2]
             measured = claim["measured"].rpartition(" (claimed")[0] or claim["why"]
-            here = claim["here"] or "open"
-            lines.append([name, claim["paper"], measured, here, claim["verdict"], claim["scale"]])
+            lines.append([name, claim["paper"], measured, claim["found"], claim["verdict"], claim["scale"]])
     return format_table(head, lines, left=len(head))
 
 
@@ -527,6 +528,25 @@ def render_probes(results: Results, _: Sequence[str]) -> str:
     return format_table(head, lines)
 
 
+def render_coverage(results: Results, _: Sequence[str]) -> str:
+    """How often 95 % intervals hold the truth, and how wide they are, by quantity and number of seeds."""
+    found = pd.DataFrame(results.read_json("coverage"))
+    lines = []
+    for (quantity, seeds), group in found.groupby(["quantity", "seeds"], sort=False):
+        line = [str(quantity), str(seeds)]
+        for method in ("alone", "kind"):
+            one = group[group.method == method]
+            line.append(f"{one.held.min():.0%} to {one.held.max():.0%}")
+            line.append(f"{one.half_width.median():.2f}")
+        lines.append([*line, f"{group[group.method == 'kind'].wrong.max():.1%}"])
+    head = ["interval of", "seeds", "alone: holds the truth", "half-width", "with its kind: holds the truth"]
+    return format_table([*head, "half-width", "wrong, at most"], sorted(lines, key=_order_coverage), left=1)
+
+
+def _order_coverage(line: Sequence[str]) -> tuple[int, int]:
+    return QUANTITIES.index(line[0]), int(line[1])
+
+
 def render_stream(results: Results, _: Sequence[str]) -> str:
     """How fast the stream of bioS is."""
     found = results.read_json("stream")
@@ -581,6 +601,7 @@ RENDERERS: dict[str, Callable[[Results, Sequence[str]], str]] = {
     "default_study": render_default_study,
     "conventions": render_conventions,
     "probes": render_probes,
+    "coverage": render_coverage,
     "stream": render_stream,
     "training": render_training,
 }

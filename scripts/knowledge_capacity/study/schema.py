@@ -69,6 +69,7 @@ class Config:
     """The configuration, key by key. An experiment set to null in an overlay is left out.
 
     only: the experiments that count, where not all do.
+    seeds: how many seeds each experiment has, from 0 on, in place of its own; null leaves them as they are.
     source: where measurements that were made before are, if these take the place of the study's own runs.
     scored_people: at most so many people of each dataset are scored and stand for all; null scores all.
     """
@@ -83,6 +84,7 @@ class Config:
     scored_people: Count | None = None
     source: str | None = None
     only: list[str] | None = None
+    seeds: Count | None = None
     extractions: dict[str, Extraction] = field(default_factory=dict)
 
     def architecture(self, name: str) -> AnyArchitecture | None:

@@ -5,7 +5,7 @@ change of wording here never retrains a model.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, product
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -18,7 +18,7 @@ from ..experiments import list_experiments
 from ..measurements import locations
 from ..specs import WORD_LEVEL, Architecture, Dataset, Extraction, PythonModel, Quantizer, Run
 from .checks import find_problems
-from .schema import Config, spread_families
+from .schema import Config, Experiment, spread_families
 
 __all__ = ["Study", "list_experiments"]
 
@@ -59,7 +59,11 @@ class Study:
         self.inherited = list(chain.from_iterable(map(sources.inherited, NAMED)))
         self.sources = locations.parse_sources(parsed.source)
         wanted = parsed.experiments if parsed.only is None else parsed.only
-        self.experiments = {name: e for name in wanted if (e := parsed.experiments[name]) is not None}
+        self.experiments = {
+            name: _set_seeds(experiment, parsed.seeds)
+            for name in wanted
+            if (experiment := parsed.experiments[name]) is not None
+        }
         self.runs: dict[str, Run] = {}
         self._quantizers: dict[str, dict[str, Quantizer]] = {}
         self._extractions: dict[str, dict[str, Extraction]] = {}
@@ -195,3 +199,11 @@ class Study:
         people, decoder = self.config.datasets[dataset], self.config.architecture(architecture)
         assert decoder
         return tuple(Run(people, decoder, one, seed) for one in self.config.each(recipe, people, decoder))
+
+
+def _set_seeds(experiment: Experiment, number: int | None) -> Experiment:
+    """An experiment with so many seeds in all of its grids; as it is for None."""
+    if number is None:
+        return experiment
+    grids = [replace(grid, seeds=None) for grid in experiment.grids]
+    return replace(experiment, seeds=list(range(number)), grids=grids)

@@ -10,15 +10,20 @@ interval over seeds and people, and the rule is
     a dataset too small for a model (R ≥ 0.9 R_max) open, where more people could still change the answer
     the most is too little, and of the largest      open: of the models whose datasets suffice none is larger, so that
     model that was measured                         larger ones may store more
-This is told for whatever scale was measured. The verdict on the paper follows from it only where models and
-datasets are at least as large as the paper's smallest (LEAST_PARAMETERS, LEAST_PEOPLE); else it is undecided. Where
-such models tell of a claim, with two seeds or more, smaller ones have no say in it.
+A claim is judged at two scales. At the paper's, models and datasets are at least as large as its smallest
+(LEAST_PARAMETERS, LEAST_PEOPLE), and the claim is reproduced, or not. Below that the paper claims nothing, so smaller
+models have a finding of their own: a sentence that their interval decides (`sentences`), by two seeds or more and
+unless a dataset limits a model. The verdicts are
+    reproduced, not reproduced   the claim holds, or fails, at the paper's scale
+    found                        else: an interval at either scale decides a sentence
+    undecided                    else: it was measured
+    not measured                 else
 """
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, get_args
 
 import pandas as pd
 
@@ -27,6 +32,7 @@ from ..statistics.compare import capacity_ratio
 from ..statistics.intervals import Interval, independent_ratio, interval_over_seeds
 from ..statistics.peaks import peak_interval
 from ..statistics.spread import log_ratio_prior
+from .sentences import Sentence
 
 TOLERANCE = 1.1
 LEAST_PARAMETERS = 250_000  # GPT-2 of one layer and one head, with the tokens of biographies
@@ -35,8 +41,9 @@ LEAST_SEEDS = 2
 MODEL = ["dataset", "architecture", "recipe", "variant"]
 
 Here = Literal["holds", "fails", "open"]
-Verdict = Literal["reproduced", "not reproduced", "undecided"]
-VERDICTS: dict[Here, Verdict] = {"holds": "reproduced", "fails": "not reproduced", "open": "undecided"}
+Verdict = Literal["reproduced", "not reproduced", "found", "undecided", "not measured"]
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)  # in the order of a scorecard
+AT_SCALE: dict[Here, Verdict] = {"holds": "reproduced", "fails": "not reproduced", "open": "undecided"}
 
 
 class NotMeasured(Exception):
@@ -50,7 +57,7 @@ class Reading:
     seeds: the fewest behind any part of it. n_parameters: of the smallest and the largest model. n_people: of
     the smallest dataset. more, less: whether larger datasets could make it larger, or smaller.
     models: of what it was read, in words. rising: whether it is the most of several models, and of the largest of those
-    that no dataset limits.
+    that no dataset limits. cells: the seeds of each model behind it, whose further seeds would narrow it.
     """
 
     value: Interval
@@ -61,11 +68,16 @@ class Reading:
     less: bool
     models: str
     rising: bool = False
+    cells: tuple[pd.DataFrame, ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True)
 class Claim:
-    """One claim: in words, as the paper puts it, what is measured for it, and between which bounds that must lie."""
+    """One claim: in words, as the paper puts it, what is measured for it, and between which bounds that must lie.
+
+    sentence: what is said of the quantity whatever the paper claims, if its interval decides it; None where that
+    would say nothing of small models.
+    """
 
     name: str
     paper: str
@@ -73,6 +85,7 @@ class Claim:
     low: float
     high: float
     measure: Callable[[pd.DataFrame], Reading]
+    sentence: Sentence | None = None
 
     @property
     def bounds(self) -> str:
@@ -88,28 +101,59 @@ class Claim:
 
 @dataclass(frozen=True)
 class Finding:
-    """What measurements say of a claim. here: at the scale measured. why: what stands against more."""
+    """What measurements say of a claim. here: at the scale measured. why: what stands against more.
+
+    sentence: what is found. smaller: what models below the paper's scale say, where larger ones have been read.
+    """
 
     claim: Claim
     reading: Reading | None
     here: Here
     verdict: Verdict
     why: str
+    sentence: str | None = None
+    smaller: "Finding | None" = None
+
+    @property
+    def at_scale(self) -> bool:
+        """Whether it was read at the paper's scale."""
+        return self.reading is not None and _is_at_scale(self.reading)
 
 
 def judge_claim(claim: Claim, rows: pd.DataFrame) -> Finding:
     """The finding on a claim by the rule above. rows: measurements of its experiment, perhaps none."""
-    large = rows[(rows.n_parameters >= LEAST_PARAMETERS) & (rows.n_people >= LEAST_PEOPLE)]
-    found, missing = _measure_claim(claim, large)
-    if not found or found.seeds < LEAST_SEEDS:
-        found, missing = _measure_claim(claim, rows)
+    large = (rows.n_parameters >= LEAST_PARAMETERS) & (rows.n_people >= LEAST_PEOPLE)
+    found, _ = _measure_claim(claim, rows[large])
+    if found and found.seeds >= LEAST_SEEDS:
+        first = _judge_reading(claim, found)
+        small, _ = _measure_claim(claim, rows[~large])
+        second = _judge_reading(claim, small) if small and small.seeds >= LEAST_SEEDS else None
+        if first.verdict == "undecided" and second and second.verdict == "found":
+            return replace(first, verdict="found", smaller=second)
+        return replace(first, smaller=second)
+    found, missing = _measure_claim(claim, rows)
     if not found:
-        return Finding(claim, None, "open", "undecided", f"not measured{missing}")
-    here, why = _judge_reading(claim, found)
-    if found.n_parameters[0] < LEAST_PARAMETERS or found.n_people < LEAST_PEOPLE:
-        reasons = "; ".join(filter(None, [why, "scale too small"]))
-        return Finding(claim, found, here, "undecided", reasons)
-    return Finding(claim, found, here, VERDICTS[here], why)
+        return Finding(claim, None, "open", "not measured", f"not measured{missing}")
+    return _judge_reading(claim, found)
+
+
+def _judge_reading(claim: Claim, found: Reading) -> Finding:
+    here, why = _compare_bounds(claim, found)
+    limited = found.more or found.less  # then it tells of the dataset, and not of the model
+    sentence = None
+    if claim.sentence and found.seeds >= LEAST_SEEDS and not limited:
+        sentence = claim.sentence(found.value)
+    if not _is_at_scale(found):
+        why = "; ".join(filter(None, [why, "scale too small"]))
+        return Finding(claim, found, here, "found" if sentence else "undecided", why, sentence)
+    verdict = AT_SCALE[here]
+    return Finding(
+        claim, found, here, "found" if verdict == "undecided" and sentence else verdict, why, sentence
+    )
+
+
+def _is_at_scale(found: Reading) -> bool:
+    return found.n_parameters[0] >= LEAST_PARAMETERS and found.n_people >= LEAST_PEOPLE
 
 
 def _measure_claim(claim: Claim, rows: pd.DataFrame) -> tuple[Reading | None, str]:
@@ -120,7 +164,7 @@ def _measure_claim(claim: Claim, rows: pd.DataFrame) -> tuple[Reading | None, st
         return None, f": {missing}"
 
 
-def _judge_reading(claim: Claim, found: Reading) -> tuple[Here, str]:
+def _compare_bounds(claim: Claim, found: Reading) -> tuple[Here, str]:
     value = found.value
     if found.seeds < LEAST_SEEDS:
         return "open", "too few seeds: one"
@@ -153,9 +197,9 @@ def model_reading(rows: pd.DataFrame) -> Reading:
     first = rows.iloc[0]
     p = float(rows.n_parameters.mean())
     name = f"{first.architecture}, {first.kind} of {style.format_with_suffix(first.n_people)}"
-    return Reading(
-        capacity_ratio(rows), rows.seed.nunique(), (p, p), first.n_people, _is_data_limited(rows), False, name
-    )
+    limited = _is_data_limited(rows)
+    seeds = rows.seed.nunique()
+    return Reading(capacity_ratio(rows), seeds, (p, p), first.n_people, limited, False, name, cells=(rows,))
 
 
 def _is_data_limited(rows: pd.DataFrame) -> bool:
@@ -224,6 +268,7 @@ def peak_ratio(a: tuple[Reading, pd.DataFrame], b: tuple[Reading, pd.DataFrame])
         one.more,
         other.more,
         one.models if one.models == other.models else f"{one.models} and {other.models}",
+        cells=(*one.cells, *other.cells),
     )
 
 
