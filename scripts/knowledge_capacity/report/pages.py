@@ -4,6 +4,7 @@ A block begins with a line <!-- NAME: ARGUMENTS --> and ends with a line <!-- en
 """
 
 import json
+import math
 import re
 import textwrap
 from collections.abc import Callable, Sequence
@@ -537,7 +538,8 @@ def render_coverage(results: Results, _: Sequence[str]) -> str:
         for method in ("alone", "kind"):
             one = group[group.method == method]
             line.append(f"{one.held.min():.0%} to {one.held.max():.0%}")
-            line.append(f"{one.half_width.median():.2f}")
+            half = one.half_width.astype(float).fillna(math.inf).median()
+            line.append(f"{half:.2f}" if math.isfinite(half) else "∞")
         lines.append([*line, f"{group[group.method == 'kind'].wrong.max():.1%}"])
     head = ["interval of", "seeds", "alone: holds the truth", "half-width", "with its kind: holds the truth"]
     return format_table([*head, "half-width", "wrong, at most"], sorted(lines, key=_order_coverage), left=1)

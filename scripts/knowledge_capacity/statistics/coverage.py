@@ -98,7 +98,7 @@ def simulate_coverage(setting: Setting, studies: int, fits: int, seed: int = 0) 
     """How often intervals hold the truth, how wide they are, and how often a verdict by them would be wrong.
 
     A line for each of QUANTITIES and each method: `alone` (a cell by itself, the highest as if it had not been chosen)
-    and `kind`. held: a share. half_width: the median of that of the logarithm. wrong: the larger share of intervals
+    and `kind`. held: a share. half_width: the median of that of the logarithm; None without end. wrong: the larger share of intervals
     wholly on one side of the truth, which is the share of wrong verdicts where the truth is a claim's bound.
     fits: in how many of the studies capacities are fitted, which takes long.
     """
@@ -120,7 +120,7 @@ def simulate_coverage(setting: Setting, studies: int, fits: int, seed: int = 0) 
             **vars(setting),
             "intervals": len(outcomes),
             "held": float(np.mean([one.held for one in outcomes])),
-            "half_width": float(np.median([one.half_width for one in outcomes])),
+            "half_width": _finite_or_none(float(np.median([one.half_width for one in outcomes]))),
             "wrong": float(max(np.mean([o.below for o in outcomes]), np.mean([o.above for o in outcomes]))),
         }
         for (quantity, method), outcomes in found.items()
@@ -215,3 +215,8 @@ def _split_cells(rows: pd.DataFrame) -> list[pd.DataFrame]:
 def _compare_truth(interval: Interval, truth: float) -> Outcome:
     low, high = max(interval.low, LEAST), interval.high
     return Outcome(low <= truth <= high, math.log(high / low) / 2, high < truth, low > truth)
+
+
+def _finite_or_none(value: float) -> float | None:
+    """JSON knows no infinity."""
+    return value if math.isfinite(value) else None
