@@ -29,6 +29,7 @@
 # make lock         renew the pinned environment from envs/requirements.in
 # SEEDS=8 gives every experiment of a study so many seeds, ONLY=junk,base_law runs these experiments alone.
 # CORES=4 limits the cores used; by default all are. PROFILE=gpu is for a machine with GPUs (envs/gpu/profile.yaml).
+# In a terminal, a study shows one display, with a bar for each stage; PLAIN=1 prints lines about each job instead.
 
 SHELL := /bin/bash
 PYTHON ?= python3
@@ -40,6 +41,7 @@ HOURS ?=
 MINUTES ?=
 MODEL ?=
 PROFILE ?= local
+PLAIN ?=
 OPTIONS ?=
 SOURCE ?=
 MEASUREMENTS ?= results/measurements.parquet
@@ -47,7 +49,11 @@ MEASUREMENTS ?= results/measurements.parquet
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 COMMANDS = bits budget calibrate capacity compare coverage doctor estimate pages search slices
 WHERE = --profile $(PROFILE) --cores $(CORES)
-SNAKEMAKE = snakemake --workflow-profile envs/$(PROFILE) --cores $(CORES)
+RUNNING = --workflow-profile envs/$(PROFILE) --cores $(CORES)
+SNAKEMAKE = snakemake $(RUNNING)
+ # with one calm display in a terminal (scripts/snakemake_logger_plugin_study)
+CALM := $(if $(PLAIN),,$(shell test -t 2 && echo yes))
+STUDY_RUN = $(if $(CALM),PYTHONPATH=scripts$${PYTHONPATH:+:$$PYTHONPATH} snakemake --logger study,snakemake) $(RUNNING)
 OVERLAY = $(if $(STUDY),--configfile studies/$(STUDY).yaml) $(if $(SEEDS)$(ONLY),--config $(if $(SEEDS),seeds=$(SEEDS)) \
 	$(if $(ONLY),'only=[$(ONLY)]'))
 CHECK = @python scripts/commands/check.py config.yaml $(if $(STUDY),studies/$(STUDY).yaml)
@@ -70,7 +76,7 @@ help:
 
 study: .venv/ready
 	$(CHECK)
-	$(SNAKEMAKE) $(OVERLAY)
+	$(STUDY_RUN) $(OVERLAY)
 	@printf '\n%s\n%s\n' "$$(head -n 1 results/scorecard.md)" \
 		"scorecard: results/scorecard.html  explorer: results/explorer.html  figures: results/figures/"
 
@@ -98,7 +104,7 @@ $(COMMANDS): .venv/ready
 
 cards: .venv/ready
 	$(CHECK)
-	$(SNAKEMAKE) data_cards $(OVERLAY)
+	$(STUDY_RUN) data_cards $(OVERLAY)
 
 benchmark: .venv/ready
 	python scripts/commands/benchmark.py stream
@@ -141,11 +147,11 @@ audit: .venv/ready
 
 figures: .venv/ready
 	$(CHECK)
-	$(SNAKEMAKE) figures $(OVERLAY) $(if $(SOURCE),--config "source=$(SOURCE)")
+	$(STUDY_RUN) figures $(OVERLAY) $(if $(SOURCE),--config "source=$(SOURCE)")
 
 publish: .venv/ready
 	$(CHECK)
-	$(SNAKEMAKE) publish $(OVERLAY)
+	$(STUDY_RUN) publish $(OVERLAY)
 	@python scripts/commands/pages.py
 
 .venv/ready: envs/requirements.txt

@@ -114,12 +114,21 @@ def train_minutes(runs):
     return job_resources.training_minutes(runs, train_device()) if scheduled else 0
 
 
+def train_seconds(rule):
+    """What training is expected to take in the job of a rule; 0 for rules that do not train."""
+    runs = trained_by.get(rule)
+    return job_resources.training_seconds(runs, train_device()) if runs else 0.0
+
+
 def rule_name(stage, cell, *more):
     """The stage and its cell as the name of a rule, which nobody need write."""
     return ".".join([stage, *cell.split("/"), *more])
 
 
 made = {}
+trained_by = {
+    workflow.modifier.modify_rulename(rule_name("train", cell)): runs for cell, runs in study.cells.items()
+}
 
 
 def note_outputs(name, files):

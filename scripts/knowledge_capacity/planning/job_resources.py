@@ -39,8 +39,15 @@ def training_minutes(runs: Sequence[Run], device: Device) -> int:
         return math.ceil(START)
     if not isinstance(run.architecture, Architecture):
         return math.ceil(min(len(runs) * UNKNOWN, LONGEST))
-    seconds = cell_seconds(training_work(run, max_parameters(run)), [1.0] * len(runs), RATES[device])
-    return math.ceil(min(START + MARGIN * seconds / 60, LONGEST))
+    return math.ceil(min(START + MARGIN * training_seconds(runs, device) / 60, LONGEST))
+
+
+def training_seconds(runs: Sequence[Run], device: Device) -> float:
+    """To train all runs of a cell, as predicted; 0 where nothing is trained, or the spec does not say the size."""
+    if not isinstance(runs[0].architecture, Architecture):
+        return 0.0
+    work = training_work(runs[0], max_parameters(runs[0]))
+    return cell_seconds(work, [1.0] * len(runs), RATES[device])
 
 
 def training_memory(runs: Sequence[Run], device: Device) -> int:

@@ -98,8 +98,9 @@ def simulate_coverage(setting: Setting, studies: int, fits: int, seed: int = 0) 
     """How often intervals hold the truth, how wide they are, and how often a verdict by them would be wrong.
 
     A line for each of QUANTITIES and each method: `alone` (a cell by itself, the highest as if it had not been chosen)
-    and `kind`. held: a share. half_width: the median of that of the logarithm; None without end. wrong: the larger share of intervals
-    wholly on one side of the truth, which is the share of wrong verdicts where the truth is a claim's bound.
+    and `kind`. held: a share. half_width: the median of that of the logarithm; None without end. wrong: the larger
+    share of intervals wholly on one side of the truth, which is the share of wrong verdicts where the truth is a
+    claim's bound.
     fits: in how many of the studies capacities are fitted, which takes long.
     """
     random = np.random.default_rng([seed, *map(ord, setting.noise), setting.cells, setting.seeds])

@@ -14,6 +14,7 @@ from ..config import suggest_name
 from ..files import UserError
 
 ENVS = Path("envs")
+SCRIPTS = Path(__file__).parents[2]
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 STOPPED = 143  # as a job that saved its progress
 GRACE = 60.0  # seconds for checkpoints to be written
@@ -33,7 +34,8 @@ def run_snakemake(
     after a signal to this process.
     """
     command = _snakemake_command(overlays, profile, targets)
-    status = run_with_timeout([*command, "--cores", cores], seconds)
+    display = ["--logger", "study"] if sys.stderr.isatty() and seconds is None else []
+    status = run_with_timeout([*command, "--cores", cores, *display], seconds)
     if status == -signal.SIGKILL:
         subprocess.run(  # noqa: S603 (our own)
             [*command, "--unlock"], env=_process_environment(), stderr=subprocess.DEVNULL, check=False
@@ -103,4 +105,7 @@ def _snakemake_command(overlays: Sequence[Path], profile: str, targets: Sequence
 
 
 def _process_environment() -> dict[str, str]:
-    return {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    """This one, with our interpreter first, and with the display of runs (`snakemake_logger_plugin_study`)."""
+    paths = {"PATH": Path(sys.executable).parent, "PYTHONPATH": SCRIPTS}
+    before = {name: os.pathsep + os.environ[name] for name in paths if os.environ.get(name)}
+    return {**os.environ, **{name: f"{path}{before.get(name, '')}" for name, path in paths.items()}}
