@@ -6,11 +6,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+from helpers import fork_server
 from helpers.run_workflow import TIMEOUT
 from knowledge_capacity import layout
 from knowledge_capacity.files import SEAL
@@ -87,6 +88,10 @@ class Job:
         command = [*self.command, *options]
         return subprocess.run(command, check=True, timeout=SECONDS, capture_output=True, text=True)
 
+    def start(self, *options: str) -> "fork_server.Fork | subprocess.Popen[bytes]":
+        """A process that runs the job, and starts at once."""
+        return fork_server.start(str(TRAIN), *self.arguments, *options)
+
     def record(self) -> dict[str, Any]:
         """What run.json tells, without what differs from one execution to the next."""
         found = json.loads((self.folder / "run.json").read_text())
@@ -100,34 +105,6 @@ class Job:
     def untimed(self) -> list[dict[str, float]]:
         """The points of training.parquet, without what differs from one execution to the next."""
         return [{k: v for k, v in point.items() if k not in TIMES} for point in self.points()]
-
-
-class Forks:
-    """Executions of scripts/train.py by tests/helpers/train_server.py, which start at once."""
-
-    def __init__(self, process: "subprocess.Popen[str]") -> None:
-        assert process.stdin
-        assert process.stdout
-        self._in, self._out = process.stdin, process.stdout
-
-    def start(self, job: Job, *options: str) -> int:
-        """The number of the process that now runs a job."""
-        print(json.dumps([*job.arguments, *options]), file=self._in, flush=True)
-        return int(self._out.readline())
-
-    def status(self) -> int:
-        """How the job ended, once it has."""
-        return int(self._out.readline())
-
-
-def fork_server() -> Iterator[Forks]:
-    """The forks, as a fixture yields them."""
-    command = [sys.executable, str(Path(__file__).with_name("train_server.py"))]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        yield Forks(process)
-        assert process.stdin
-        process.stdin.close()
-        assert process.wait(SECONDS) == 0
 
 
 def assert_same(ours: Job, theirs: Job) -> None:

@@ -7,12 +7,11 @@ import random
 import re
 import signal
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from helpers.train_jobs import OUTPUTS, RUN, SECONDS, Forks, Job, assert_same, fork_server
+from helpers.train_jobs import OUTPUTS, RUN, SECONDS, Job, assert_same
 from knowledge_capacity import tensorfile
 from knowledge_capacity.models import native
 from knowledge_capacity.specs import to_json
@@ -60,47 +59,36 @@ def test_a_finished_job_leaves_its_outputs_and_nothing_else(undisturbed: Job) ->
     assert log[-1]["loss"] < log[0]["loss"]
 
 
-@pytest.fixture(scope="module")
-def forks() -> Iterator[Forks]:
-    yield from fork_server()
-
-
-def test_twenty_kills_at_random_moments_leave_no_trace(
-    data: Path, tmp_path: Path, undisturbed: Job, forks: Forks
-) -> None:
+def test_twenty_kills_at_random_moments_leave_no_trace(data: Path, tmp_path: Path, undisturbed: Job) -> None:
     """With a checkpoint after every few steps, so that many kills come while one is written."""
     job, chance = Job(data, tmp_path), random.Random(0)  # noqa: S311 (no secret)
     parts, steps = 0, [0]
     for _ in range(20):
         before = job.checkpoint.stat().st_mtime_ns if job.checkpoint.exists() else 0
-        child, deadline = forks.start(job, "--save-every", "0"), time.monotonic() + SECONDS
+        fork, deadline = job.start("--save-every", "0"), time.monotonic() + SECONDS
         while not job.checkpoint.exists() or job.checkpoint.stat().st_mtime_ns == before:
             assert time.monotonic() < deadline
             time.sleep(0.001)
         time.sleep(chance.uniform(0, 0.05))
-        os.kill(child, signal.SIGKILL)
-        assert forks.status() == -signal.SIGKILL
+        os.kill(fork.pid, signal.SIGKILL)
+        assert fork.wait() == -signal.SIGKILL
         parts += (job.folder / ".checkpoint.safetensors.part").exists()
         steps.append(int(job.progress()["step"]))
         assert not any((job.folder / name).exists() for name in OUTPUTS)
     print(f"{parts} of 20 kills came while a checkpoint was written; steps done: {steps}")
     assert steps == sorted(set(steps)), "a kill cost more than the steps it came in"
     assert parts, "no kill came while a checkpoint was written"
-    forks.start(job)
-    assert forks.status() == 0
+    assert job.start().wait() == 0
     assert_same(job, undisturbed)
     assert not (job.folder / ".checkpoint.safetensors.part").exists()
 
 
-def test_what_a_killed_writer_left_behind_is_harmless(
-    data: Path, tmp_path: Path, undisturbed: Job, forks: Forks
-) -> None:
+def test_what_a_killed_writer_left_behind_is_harmless(data: Path, tmp_path: Path, undisturbed: Job) -> None:
     job = Job(data, tmp_path)
     job.folder.mkdir(parents=True)
     (job.folder / ".checkpoint.safetensors.part").write_bytes(b"half a checkpoint")
     (job.folder / ".run.json.part").write_text("{")
-    forks.start(job, "--save-every", "0.05")
-    assert forks.status() == 0
+    assert job.start("--save-every", "0.05").wait() == 0
     assert_same(job, undisturbed)
     assert not list(job.folder.glob(".*.part"))
 
@@ -114,23 +102,19 @@ def test_a_job_told_to_stop_before_its_first_step_ends_at_once(data: Path, tmp_p
     assert "Traceback" not in stopped.stderr
 
 
-def test_a_time_limit_ends_a_job_with_a_checkpoint_shortly_before(
-    data: Path, tmp_path: Path, forks: Forks
-) -> None:
+def test_a_time_limit_ends_a_job_with_a_checkpoint_shortly_before(data: Path, tmp_path: Path) -> None:
     run = replace(RUN, recipe=replace(RUN.recipe, exposures=100_000))
     job, began = Job(data, tmp_path, run), time.monotonic()
-    forks.start(job, "--time-limit", "5")
-    assert forks.status() == 143
+    assert job.start("--time-limit", "5").wait() == 143
     assert 4.5 < time.monotonic() - began < 10
     assert "stopped at step" in job.log.read_text()
     assert 0 < job.progress()["seconds"] < 5
 
 
-def test_a_diverging_job_is_recorded_and_ends_well(data: Path, tmp_path: Path, forks: Forks) -> None:
+def test_a_diverging_job_is_recorded_and_ends_well(data: Path, tmp_path: Path) -> None:
     run = replace(RUN, recipe=replace(RUN.recipe, lr=1e6, warmup_steps=0))
     job = Job(data, tmp_path, run)
-    forks.start(job)
-    assert forks.status() == 0
+    assert job.start().wait() == 0
     said = job.log.read_text().splitlines()[-1]
     assert run.slug in said
     assert "Training diverged; lower lr (now 1e+06)" in said
