@@ -15,7 +15,7 @@ from knowledge_capacity import console
 from knowledge_capacity.files import write_json
 from knowledge_capacity.statistics.coverage import SETTINGS, Setting, simulate_coverage
 
-STUDIES, FITS = 100, 20
+STUDIES, FITS = 100, 12
 
 
 def job(arguments: argparse.Namespace, log: console.Log) -> None:

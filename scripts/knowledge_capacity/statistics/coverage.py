@@ -83,7 +83,9 @@ class Setting:
     seeds: int
 
 
-SETTINGS = tuple(Setting(*one) for one in product(NOISES, (12, 30), (2, 4, 8, 16)))
+SETTINGS = tuple(
+    Setting(*one) for one in (*product(NOISES, (12,), (2, 4, 8, 16)), *product(NOISES, (30,), (2,)))
+)
 
 
 class Truth(NamedTuple):
