@@ -9,7 +9,7 @@ from knowledge_capacity.files import write_parquet
 from knowledge_capacity.measurements import collecting, learning_rates, sources
 
 
-def job(arguments: argparse.Namespace, log: console.Log) -> None:
+def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
     if arguments.asked:
         table = collecting.collect_measurements(
             collecting.parse_requests(arguments.asked), arguments.results / "runs"
@@ -40,4 +40,4 @@ if __name__ == "__main__":
     )
     parser.add_argument("--results", required=True, type=Path, metavar="FOLDER", help="the folder of results")
     parser.add_argument("--output", required=True, type=Path, metavar="FILE", help="measurements.parquet")
-    console.main(job, parser)
+    console.main(run_job, parser)

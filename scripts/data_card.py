@@ -11,7 +11,7 @@ from knowledge_capacity.files import atomic_write, write_json
 from knowledge_capacity.specs import parse_dataset
 
 
-def job(arguments: argparse.Namespace, log: console.Log) -> None:
+def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
     dataset = parse_dataset(json.loads(arguments.dataset))
     codes = people.read_people(arguments.people, dataset, arguments.seed)
     tokens = tokenizer.read_tokenizer(arguments.tokenizer)
@@ -35,4 +35,4 @@ if __name__ == "__main__":
     parser.add_argument(
         "--output", required=True, type=Path, metavar="PATH", help="where to, without an ending"
     )
-    console.main(job, parser)
+    console.main(run_job, parser)

@@ -17,7 +17,7 @@ from knowledge_capacity.report import redraw, scorecard
 gc.set_threshold(500_000, 50, 50)
 
 
-def job(arguments: argparse.Namespace, log: console.Log) -> None:
+def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
     wanted, measurements = (
         dict(arguments.experiments),
         measurement_table.read_measurements(arguments.measurements),
@@ -54,4 +54,4 @@ if __name__ == "__main__":
     parser.add_argument(
         "--scorecard", type=Path, metavar="PATH", help="where the scorecard goes, without an ending"
     )
-    console.main(job, parser)
+    console.main(run_job, parser)

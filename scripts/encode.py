@@ -9,7 +9,7 @@ from knowledge_capacity.data import stored, tokenizer
 from knowledge_capacity.specs import BioG, BioR, parse_dataset
 
 
-def job(arguments: argparse.Namespace, log: console.Log) -> None:
+def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
     dataset = parse_dataset(json.loads(arguments.dataset))
     assert isinstance(dataset, BioG | BioR)
     tokens = tokenizer.read_tokenizer(arguments.tokenizer)
@@ -25,4 +25,4 @@ if __name__ == "__main__":
     parser.add_argument("--seed", required=True, type=int, help="the run's seed")
     parser.add_argument("--tokenizer", required=True, type=Path, metavar="FILE", help="tokenizer.json")
     parser.add_argument("--output", required=True, type=Path, metavar="FOLDER", help="where the arrays go")
-    console.main(job, parser)
+    console.main(run_job, parser)

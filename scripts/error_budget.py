@@ -15,7 +15,7 @@ from knowledge_capacity.report import writing
 from knowledge_capacity.specs import parse_run
 
 
-def job(arguments: argparse.Namespace, log: console.Log) -> None:
+def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
     subject = TrainedRun.read(parse_run(arguments.run), arguments.results)
     slug = subject.run.slug
     n_people = arguments.scored_people or subject.run.dataset.n_people
@@ -49,4 +49,4 @@ if __name__ == "__main__":
         "--scored-people", type=int, metavar="N", help="score the first N only, to stand for all"
     )
     devices.add_arguments(parser)
-    console.main(job, parser)
+    console.main(run_job, parser)

@@ -22,7 +22,7 @@ from knowledge_capacity.study.study import Study
 FILES = ("measurements.parquet", "extraction.parquet")  # of a run
 
 
-def job(arguments: argparse.Namespace, log: console.Log) -> None:
+def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
     study = None
     if arguments.configfile:
         from knowledge_capacity.study import overlay_files  # only here: it loads what makes models
@@ -169,4 +169,4 @@ if __name__ == "__main__":
         metavar="SECONDS",
         help="make it again so often until all is measured (default: 0, make it once; needs --configfile)",
     )
-    console.main(job, parser)
+    console.main(run_job, parser)

@@ -23,7 +23,7 @@ from knowledge_capacity.models import build, store
 from knowledge_capacity.specs import FEWEST_ASKED, BioD, Biography, Extraction, Run, parse_cell
 
 
-def job(arguments: argparse.Namespace, log: console.Log) -> None:
+def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
     with devices.hold_device(arguments) as device:
         process_each_run(parse_cell(arguments.cell), lambda run: ask_run(run, arguments, log, device), log)
 
@@ -93,4 +93,4 @@ if __name__ == "__main__":
         "--code", default="", help="fingerprint of the measuring code, kept in the measurements"
     )
     devices.add_arguments(parser)
-    console.main(job, parser)
+    console.main(run_job, parser)

@@ -9,7 +9,7 @@ from knowledge_capacity.data import people
 from knowledge_capacity.specs import parse_dataset
 
 
-def job(arguments: argparse.Namespace, log: console.Log) -> None:
+def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
     dataset = parse_dataset(json.loads(arguments.dataset))
     for path in arguments.output:
         people.write_people(path, dataset, seed_of(path))
@@ -35,4 +35,4 @@ if __name__ == "__main__":
         metavar="FILE",
         help="seedN/people.parquet, for each seed N",
     )
-    console.main(job, parser)
+    console.main(run_job, parser)

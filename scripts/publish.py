@@ -8,7 +8,7 @@ from knowledge_capacity.measurements import measurement_table
 from knowledge_capacity.report.publish import publish_measurements
 
 
-def job(arguments: argparse.Namespace, log: console.Log) -> None:
+def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
     publish_measurements(
         measurement_table.read_measurements(arguments.measurements), arguments.output, log.say
     )
@@ -18,4 +18,4 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="publish", description=__doc__)
     parser.add_argument("measurements", type=Path, metavar="FILE", help="measurements.parquet of a study")
     parser.add_argument("--output", required=True, type=Path, metavar="FOLDER", help="results/published")
-    console.main(job, parser)
+    console.main(run_job, parser)

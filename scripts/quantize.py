@@ -14,7 +14,7 @@ from knowledge_capacity.quantization import variants
 from knowledge_capacity.specs import Quantizer, Run, parse_cell
 
 
-def job(arguments: argparse.Namespace, log: console.Log) -> None:
+def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
     quantizers = [Quantizer(**values) for values in json.loads(arguments.quantizers)]
     if not quantizers[0].sees_data:  # then nothing runs the model
         arguments.device = "cpu"
@@ -54,4 +54,4 @@ if __name__ == "__main__":
     )
     parser.add_argument("--code", default="", help="fingerprint of the method's code, kept in the variants")
     devices.add_arguments(parser)
-    console.main(job, parser)
+    console.main(run_job, parser)

@@ -11,7 +11,7 @@ from knowledge_capacity.files import write_json
 from knowledge_capacity.specs import WORD_LEVEL, BioG, BioR, parse_dataset, to_json
 
 
-def job(arguments: argparse.Namespace, log: console.Log) -> None:
+def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
     dataset, seed, folder = (
         parse_dataset(json.loads(arguments.dataset)),
         arguments.seed,
@@ -41,4 +41,4 @@ if __name__ == "__main__":
     parser.add_argument("--endpoint", type=Path, metavar="FILE", help="envs/endpoint.yaml (bioR)")
     parser.add_argument("--output", required=True, type=Path, metavar="FILE", help="rewrites.json")
     parser.add_argument("--code", default="", help="fingerprint of the code that writes")
-    console.main(job, parser)
+    console.main(run_job, parser)

@@ -9,7 +9,7 @@ from knowledge_capacity.data import corpus, tokenizer
 from knowledge_capacity.specs import parse_dataset
 
 
-def job(arguments: argparse.Namespace, log: console.Log) -> None:
+def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
     dataset = parse_dataset(json.loads(arguments.dataset))
     sample = corpus.sample_biographies(dataset)
     whole = ["".join(pieces) for pieces in sample]
@@ -25,4 +25,4 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="tokenizer", description=__doc__)
     parser.add_argument("--dataset", required=True, metavar="JSON", help="the dataset's spec")
     parser.add_argument("--output", required=True, type=Path, metavar="FILE", help="tokenizer.json")
-    console.main(job, parser)
+    console.main(run_job, parser)

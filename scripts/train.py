@@ -40,7 +40,7 @@ SAY_EVERY = 10.0  # seconds between lines on the terminal
 SAMPLE = 1 << 14  # texts that are looked at before training
 
 
-def job(arguments: argparse.Namespace, log: console.Log) -> None:
+def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
     if arguments.processes * arguments.nodes > 1 and not parallel.is_launched():
         parallel.launch_processes(arguments.processes, arguments.nodes)
     stop = StopSignal(arguments.time_limit)
@@ -289,4 +289,4 @@ if __name__ == "__main__":
         metavar="SECONDS",
         help=f"save and end with status {REQUEUE} shortly before so much time has passed (default: 0, none)",
     )
-    console.main(job, parser)
+    console.main(run_job, parser)

@@ -193,7 +193,7 @@ def span(values: pd.Series, form: str = "{:.0f}") -> str:
 def test_what_the_page_says_of_extraction_is_so() -> None:
     text, rows = page("extraction.md"), shown("extraction")
     rows = rows[rows.n_people == 400]  # docs/results.md has the others
-    points = extraction.points(rows).set_index(["kind", "attribute"])
+    points = extraction.select_points(rows).set_index(["kind", "attribute"])
     assert "The models learned about 400 people in 300 exposures, with five wordings" in text
     assert set(rows.exposures) == {300}
     assert rows.dataset.str.contains("-templates5-").all()
@@ -222,7 +222,7 @@ def test_what_the_page_says_of_probes_is_so() -> None:
     assert "No run is data-limited." in text
     assert not rows.data_limited.astype(bool).any()
     assert "Strings give more bits per parameter than facts at every size" in text
-    ratio = probes.points(rows).set_index(["kind", "architecture"]).ratio
+    ratio = probes.select_points(rows).set_index(["kind", "architecture"]).ratio
     times = ratio["random"] / ratio["bioS"]
     assert [f"{one:.1f}" for one in times] == re.findall(
         r"^\| gpt2-2-1-d\d+ (?:\| [^|]+){2}\| ([\d.]+) ", blocks_of("probes"), re.M
@@ -303,7 +303,7 @@ def test_how_long_scoring_takes_adds_up() -> None:
 def test_what_is_said_of_models_of_your_own_is_so_of_the_published_ones() -> None:
     text, rows = page("your-own-model.md"), shown("base_law")
     rows = rows[rows.n_people == 300]
-    found = base_law.points(rows)
+    found = base_law.select_points(rows)
     many = found[found.exposures == found.exposures.max()].sort_values("n_parameters")
     assert "Here R still grows with size" in text
     assert many.ratio.iloc[-1] > many.ratio.iloc[0]

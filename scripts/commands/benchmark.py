@@ -53,7 +53,7 @@ STUDIES = ["smoke", "small", "gpu", "paper"]
 ROUNDS = 3  # of each, in turn, so that whatever else the machine does falls on both
 
 
-def job(arguments: argparse.Namespace, log: console.Log) -> None:
+def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
     if arguments.one:  # in a process of its own, so that its memory is its own
         print(json.dumps(_measure_one(arguments.what, *json.loads(arguments.one))))
     elif arguments.what == "stream":
@@ -327,4 +327,4 @@ if __name__ == "__main__":
     parser.add_argument(
         "--output", type=Path, metavar="PATH", help="without an ending (default: results/benchmarks/WHAT)"
     )
-    console.main(job, parser)
+    console.main(run_job, parser)

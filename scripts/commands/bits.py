@@ -26,7 +26,7 @@ from knowledge_capacity.study.running import run_snakemake
 SEEDS = [0, 1, 2]
 
 
-def job(arguments: argparse.Namespace, log: console.Log) -> None:
+def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
     yours = overlay_files.parse_model_argument(
         arguments.model,
         overlay_files.parse_json_option(arguments.arguments, "--arguments"),
@@ -109,4 +109,4 @@ if __name__ == "__main__":
         "--profile", default="local", metavar="NAME", help="a folder of envs/; default: local"
     )
     parser.add_argument("--cores", default="all", metavar="N", help="default: all")
-    console.main(job, parser)
+    console.main(run_job, parser)

@@ -34,7 +34,7 @@ SHAPES = 3  # of the benchmark of training, that the probe times
 MANY = 4  # times its steps
 
 
-def job(arguments: argparse.Namespace, log: console.Log) -> None:
+def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
     if arguments.probe:
         time_training(arguments.at_once, log)
         if arguments.hours is None:
@@ -161,4 +161,4 @@ if __name__ == "__main__":
     parser.add_argument(
         "--output", type=Path, default=Path("results/plan"), metavar="FOLDER", help="default: results/plan"
     )
-    console.main(job, parser)
+    console.main(run_job, parser)

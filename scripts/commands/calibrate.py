@@ -19,7 +19,7 @@ from knowledge_capacity.study.running import run_snakemake
 OVERLAY = Path("studies/calibration.yaml")
 
 
-def job(arguments: argparse.Namespace, log: console.Log) -> None:
+def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
     rows = [
         (f"{one.dataset}: {one.model}", f"{one.expected:z.3f}", f"{one.read:z.3f}", one.ok)
         for one in instrument_checks.run_checks()
@@ -57,4 +57,4 @@ if __name__ == "__main__":
         "--profile", default="local", metavar="NAME", help="a folder of envs/; default: local"
     )
     parser.add_argument("--cores", default="all", metavar="N", help="default: all")
-    console.main(job, parser)
+    console.main(run_job, parser)

@@ -16,7 +16,7 @@ from knowledge_capacity.specs import FULL_PRECISION
 from knowledge_capacity.statistics import capacities
 
 
-def job(arguments: argparse.Namespace, log: console.Log) -> None:
+def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
     where = filters.parse_conditions(arguments.where, "--where")
     rows = capacities.select_capacity_rows(
         arguments.measurements, where, "saturation", {"variant": FULL_PRECISION}
@@ -35,4 +35,4 @@ if __name__ == "__main__":
         "which measurements: kind=bioS … (default: variant=fp32, with neither junk nor qat unless a field of "
         "these, recipe or experiment is named)",
     )
-    console.main(job, parser)
+    console.main(run_job, parser)

@@ -12,7 +12,7 @@ from knowledge_capacity.config import ConfigError, check_readable
 from knowledge_capacity.files import UserError
 
 
-def job(arguments: argparse.Namespace, log: console.Log) -> None:
+def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
     try:
         check_readable(arguments.files)
     except ConfigError as error:
@@ -22,4 +22,4 @@ def job(arguments: argparse.Namespace, log: console.Log) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="check", description=__doc__)
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="such as studies/mine.yaml")
-    console.main(job, parser)
+    console.main(run_job, parser)

@@ -17,7 +17,7 @@ from knowledge_capacity.statistics import compare, pairing
 from knowledge_capacity.statistics.spread import add_spreads
 
 
-def job(arguments: argparse.Namespace, log: console.Log) -> None:
+def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
     if not arguments.margin > 1:
         raise UserError(
             f"--margin {arguments.margin:g}: this is no ratio worth telling from 1. Write one above 1."
@@ -76,4 +76,4 @@ if __name__ == "__main__":
         metavar="RATIO",
         help="a ratio worth telling from 1 (default: 1.1)",
     )
-    console.main(job, parser)
+    console.main(run_job, parser)

@@ -18,7 +18,7 @@ from knowledge_capacity.statistics.coverage import SETTINGS, Setting, simulate_c
 STUDIES, FITS = 100, 12
 
 
-def job(arguments: argparse.Namespace, log: console.Log) -> None:
+def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
     found: list[dict[str, Any]] = []
     with ProcessPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         parts = pool.map(_simulate, SETTINGS, [arguments.studies] * len(SETTINGS))
@@ -41,4 +41,4 @@ if __name__ == "__main__":
     parser.add_argument(
         "--output", default=Path("results/published/coverage.json"), type=Path, metavar="FILE"
     )
-    console.main(job, parser)
+    console.main(run_job, parser)

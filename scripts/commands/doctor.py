@@ -26,7 +26,7 @@ LOGS = 3  # of jobs that failed, the newest
 FAILED = re.compile(r"^(\S*Error|Traceback|error:)", re.MULTILINE)
 
 
-def job(arguments: argparse.Namespace, log: console.Log) -> None:
+def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
     for name, value in describe_machine():
         print(f"{name + ':':14} {value}")
     for line in describe_failures():
@@ -115,4 +115,4 @@ def read_failures(logs: Iterable[Path]) -> Iterator[tuple[Path, str]]:
 
 
 if __name__ == "__main__":
-    console.main(job, argparse.ArgumentParser(prog="doctor", description=__doc__))
+    console.main(run_job, argparse.ArgumentParser(prog="doctor", description=__doc__))

@@ -24,7 +24,7 @@ TELLING = ["kind", "family", "optimizer", "exposures", "variant", *sorted(filter
 TELLING += ["architecture"]
 
 
-def job(arguments: argparse.Namespace, log: console.Log) -> None:
+def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
     check_arguments(arguments)
     density = arguments.bits_per_word or BITS_PER_WORD
     if arguments.bits:
@@ -134,4 +134,4 @@ if __name__ == "__main__":
         metavar=("LOW", "HIGH"),
         help="bits a word to reckon with as well (default: half of and twice --bits-per-word)",
     )
-    console.main(job, parser)
+    console.main(run_job, parser)

@@ -9,7 +9,7 @@ from knowledge_capacity.report.pages import Results, update_pages
 from knowledge_capacity.study import overlay_files
 
 
-def job(arguments: argparse.Namespace, log: console.Log) -> None:
+def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
     study = overlay_files.make_study(*overlay_files.read_configuration([]))
     results = Results(arguments.published, frozenset(study.runs))
     pages = arguments.pages or [Path("README.md"), *sorted(Path("docs").glob("*.md"))]
@@ -31,4 +31,4 @@ if __name__ == "__main__":
         metavar="FOLDER",
         help="where the results are (default: results/published)",
     )
-    console.main(job, parser)
+    console.main(run_job, parser)

@@ -37,7 +37,7 @@ CHOICE = ("architectures", *LIVE, "runs", "budget", "configfile")  # options tha
 Names = dict[next_run.Candidate, tuple[Run, str]]  # what each would be, with the name of its dataset
 
 
-def job(arguments: argparse.Namespace, log: console.Log) -> None:
+def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
     check_arguments(arguments)
     if arguments.replay:
         replay_search(arguments)
@@ -272,4 +272,4 @@ if __name__ == "__main__":
         "--profile", default="local", metavar="NAME", help="a folder of envs/; default: local"
     )
     parser.add_argument("--cores", default="all", metavar="N", help="default: all")
-    console.main(job, parser)
+    console.main(run_job, parser)

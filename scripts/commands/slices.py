@@ -38,7 +38,7 @@ BENCHMARK = Path(__file__).with_name("benchmark.py")
 TIMING = 60.0  # seconds at most for timing stacks, and no more than an eighth of the time
 
 
-def job(arguments: argparse.Namespace, log: console.Log) -> None:
+def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
     if arguments.minutes is not None and not 0 < arguments.minutes < math.inf:
         raise UserError(f"MINUTES={arguments.minutes:g}: write a number above 0, such as MINUTES=12.")
     clock = Clock(arguments.minutes) if arguments.minutes else None
@@ -116,4 +116,4 @@ if __name__ == "__main__":
         metavar="M",
         help="make what tells most in so many minutes, and end then; default: everything, however long it takes",
     )
-    console.main(job, parser)
+    console.main(run_job, parser)

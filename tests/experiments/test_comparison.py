@@ -49,11 +49,11 @@ def measured() -> pa.Table:
 
 
 def labels(points: pd.DataFrame) -> list[str]:
-    return [text.get_text() for text in comparison.figure(points).axes[0].get_yticklabels()]
+    return [text.get_text() for text in comparison.draw_figure(points).axes[0].get_yticklabels()]
 
 
 def test_models_are_told_apart_best_first(measured: pa.Table) -> None:
-    points = comparison.points(measured.to_pandas())
+    points = comparison.select_points(measured.to_pandas())
     assert labels(points) == [
         "looped, adamw, 6,000 parameters",
         "canon, adamw, 6,000 parameters",
@@ -86,5 +86,7 @@ def test_models_without_layers_keep_their_place_in_tables(measured: pa.Table) ->
         "canon",
         "looped",
     }
-    (plain,) = base_law.points(measured.to_pandas()).itertuples()  # GPT-2 as in the paper, by AdamW alone
+    (plain,) = base_law.select_points(
+        measured.to_pandas()
+    ).itertuples()  # GPT-2 as in the paper, by AdamW alone
     assert (plain.family, plain.optimizer) == ("gpt2", "adamw")

@@ -117,11 +117,11 @@ def test_each_figure_takes_its_own_rows() -> None:
         measured(DATASET, 8, 100, 0, 2.0),
         measured(DATASET, 8, 300, 0, 2.0, junk=Junk(people=1000)),
     ).to_pandas()
-    assert sorted(base_law.points(rows).exposures) == [100, 1000]
-    assert set(base_law.points(rows).variant) == {"fp32"}
-    assert set(quantization.points(rows).variant) == {"fp32", "int4-rtn"}
-    assert set(quantization.points(rows).exposures) == {100, 1000}
-    titles = [ax.get_title() for ax in quantization.figure(quantization.points(rows)).axes]
+    assert sorted(base_law.select_points(rows).exposures) == [100, 1000]
+    assert set(base_law.select_points(rows).variant) == {"fp32"}
+    assert set(quantization.select_points(rows).variant) == {"fp32", "int4-rtn"}
+    assert set(quantization.select_points(rows).exposures) == {100, 1000}
+    titles = [ax.get_title() for ax in quantization.draw_figure(quantization.select_points(rows)).axes]
     assert titles == ["bioS, 1000 exposures, fp32", "bioS, 1000 exposures, int4-rtn"]
 
 
@@ -132,12 +132,12 @@ def test_models_of_one_size_are_told_apart_and_a_line_joins_the_best_of_each_siz
         measured(DATASET, 16, 1000, 0, 1.2),
         measured(BioS(n_people=60), 8, 1000, 0, 2.0),
     )
-    points = base_law.points(rows.to_pandas())
+    points = base_law.select_points(rows.to_pandas())
     found = dict(zip(capacity_plot.model_labels(points), points.index, strict=True))
     assert set(found) == {"2-1 d8", "2-1 d8 (batch 6)", "2-1 d8 (batch 12)", "2-1 d16"}
     best = capacity_plot.select_best_by_size(points[points.n_people == 50])
     assert list(best.index) == [found["2-1 d8 (batch 6)"], found["2-1 d16"]]
-    line = next(one for one in base_law.figure(points).axes[0].lines if np.size(one.get_xdata()) == 2)
+    line = next(one for one in base_law.draw_figure(points).axes[0].lines if np.size(one.get_xdata()) == 2)
     assert np.array(line.get_ydata()) == pytest.approx(list(best.bits_learned))
 
 
@@ -150,10 +150,10 @@ def test_datasets_of_as_many_people_are_told_apart() -> None:
 
 def test_labels_of_a_panel_lie_off_each_other() -> None:
     widths = (8, 10, 12, 16, 20, 24, 32)
-    points = base_law.points(
+    points = base_law.select_points(
         table(*(measured(DATASET, width, 1000, 0, 20 / width) for width in widths)).to_pandas()
     )
-    figure = base_law.figure(points)
+    figure = base_law.draw_figure(points)
     figure.draw_without_rendering()
     (ax,) = figure.axes
     upright = [text.get_window_extent() for text in ax.texts if not text.get_rotation()]
@@ -167,14 +167,14 @@ def test_labels_of_a_panel_lie_off_each_other() -> None:
 
 
 def test_the_papers_models_are_crosses_where_it_has_as_many_people() -> None:
-    points = base_law.points(
+    points = base_law.select_points(
         table(measured(DATASET, 8, 1000, 0, 1.0), measured(DATASET, 8, 100, 0, 1.0)).to_pandas()
     )
-    assert crosses_by_panel(base_law.figure(points)) == {}
-    assert "Crosses" not in base_law.caption(points)
+    assert crosses_by_panel(base_law.draw_figure(points)) == {}
+    assert "Crosses" not in base_law.describe_figure(points)
     bits = {"bits_learned": 1.4e6, "bits_low": 1.3e6, "bits_high": 1.5e6, "bits_max": 3e6}
     there = points.assign(dataset="bioS-50K", n_people=50_000, n_parameters=900_000.0, **bits)
-    figure = base_law.figure(there)
+    figure = base_law.draw_figure(there)
     found = crosses_by_panel(figure)
     reach = figure.axes[0].get_xlim()[1]
     assert found == {
@@ -187,8 +187,10 @@ def test_the_papers_models_are_crosses_where_it_has_as_many_people() -> None:
     assert found["bioS, 1000 exposures"][0] == (816_000, 1_400_000)
     assert reach < 2e6  # which the paper's larger models do not change
     assert "arXiv 2404.05405" in figure.get_supxlabel()
-    assert "Crosses, as far as the axes reach: the paper's models on 50K people" in base_law.caption(there)
-    assert crosses_by_panel(base_law.figure(there[there.exposures == 100])) == {}
+    assert "Crosses, as far as the axes reach: the paper's models on 50K people" in base_law.describe_figure(
+        there
+    )
+    assert crosses_by_panel(base_law.draw_figure(there[there.exposures == 100])) == {}
 
 
 def crosses_by_panel(figure: Figure) -> dict[str, list[tuple[float, float]]]:
@@ -210,10 +212,10 @@ def test_exposures_shows_the_datasets_that_were_seen_less_often_and_counts_these
         measured(BioS(n_people=60), 8, 100, 0, 2.0),
         measured(BioS(n_people=70), 8, 1000, 0, 2.0),
     ).to_pandas()
-    points = exposures.points(rows)
+    points = exposures.select_points(rows)
     assert set(points.n_people) == {50, 60}
-    assert "4 rows below" in capacity_plot.caption(points)
-    figure = exposures.figure(points)
+    assert "4 rows below" in capacity_plot.describe_figure(points)
+    figure = exposures.draw_figure(points)
     panels = {ax.get_title(): ax for ax in figure.axes}
     assert set(panels) == {"bioS, 50 people", "bioS, 60 people"}
     panel = panels["bioS, 50 people"]
@@ -221,7 +223,7 @@ def test_exposures_shows_the_datasets_that_were_seen_less_often_and_counts_these
     line = next(one for one in panel.lines if one.get_label() == "2-1 d8")
     best = [points.ratio[(points.n_people == 50) & (points.exposures == many)].max() for many in (100, 1000)]
     assert np.array(line.get_ydata()) == pytest.approx(best)
-    only = exposures.points(rows[rows.exposures == 1000])
+    only = exposures.select_points(rows[rows.exposures == 1000])
     assert set(only.n_people) == {50, 70}
 
 
@@ -298,7 +300,7 @@ def test_a_figure_that_has_nothing_to_show_says_so_and_keeps_none_from_being_dra
 
 
 def test_a_module_that_fails_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base_law, "figure", lambda points: points.no_such_column)
+    monkeypatch.setattr(base_law, "draw_figure", lambda points: points.no_such_column)
     with pytest.raises(UserError, match=r"^base_law: AttributeError: .*no_such_column"):
         redraw.draw_outdated_figures(
             {"base_law": "1"}, table(measured(DATASET, 8, 100, 0, 1.0)), tmp_path, pytest.fail

@@ -46,7 +46,7 @@ def measured() -> pa.Table:
 
 
 def test_bits_of_knowledge_per_stored_bit(measured: pa.Table) -> None:
-    points = stored_bits.points(measured.to_pandas()).set_index("variant")
+    points = stored_bits.select_points(measured.to_pandas()).set_index("variant")
     four = points.loc["int4-rtn"]
     assert four.per_stored_bit == pytest.approx(four.ratio / 8)
     assert points.loc["fp32"].per_stored_bit == pytest.approx(points.loc["fp32"].ratio / 32)
@@ -55,25 +55,27 @@ def test_bits_of_knowledge_per_stored_bit(measured: pa.Table) -> None:
     assert points.loc["fp32"].quantized == "nothing"
     assert "int4-gptq-people20" not in points.index  # not its best
     assert {"int4-gptq", "nf4-group8", "int4-rtn-all-zero"} <= set(points.index)
-    labels = {text.get_text() for text in stored_bits.figure(points.reset_index()).legends[0].get_texts()}
+    labels = {
+        text.get_text() for text in stored_bits.draw_figure(points.reset_index()).legends[0].get_texts()
+    }
     assert labels == {"rtn", "gptq", "hqq", "nf4, groups of 8", "rtn, zero point, all matrices"}
 
 
 def test_calibration_shows_the_grids_with_several_amounts_of_data(measured: pa.Table) -> None:
-    points = calibration.points(measured.to_pandas())
+    points = calibration.select_points(measured.to_pandas())
     assert set(points.variant) == {
         "fp32",
         "int4-rtn",
         "int4-gptq",
         *(f"int4-gptq-people{n}" for n in (5, 20, 200)),
     }
-    line: Any = calibration.figure(points).axes[0].lines[0]
+    line: Any = calibration.draw_figure(points).axes[0].lines[0]
     assert list(line.get_xdata()) == [5, 20, 50]  # 200 and 1000 are all there are
 
 
 def test_a_large_menu_leaves_one_panel_for_each_width_of_codes(measured: pa.Table) -> None:
-    points = quantization.points(measured.to_pandas())
-    titles = [ax.get_title().rpartition(" ")[2] for ax in quantization.figure(points).axes]
+    points = quantization.select_points(measured.to_pandas())
+    titles = [ax.get_title().rpartition(" ")[2] for ax in quantization.draw_figure(points).axes]
     assert len(titles) == 4
     assert titles[0] == "fp32"
     assert [title[:4] for title in titles[1:]] == ["int8", "int4", "int3"]

@@ -24,7 +24,7 @@ def test_only_models_that_saw_both_as_often_are_compared() -> None:
         measured(PEOPLE, 8, 100, 0, 1.0),  # exposures that strings did not have
         measured(BioD(n_people=50), 8, 1000, 0, 1.0),
     ]
-    points = probes.points(table(*rows(), *alone).to_pandas())
+    points = probes.select_points(table(*rows(), *alone).to_pandas())
     assert sorted(zip(points.kind, points.width, strict=True)) == [
         *(("bioS", 8), ("bioS", 16)),
         *(("random", 8), ("random", 16)),
@@ -37,8 +37,8 @@ def test_only_models_that_saw_both_as_often_are_compared() -> None:
 
 
 def test_the_figure_shows_both_and_what_the_literature_finds() -> None:
-    points = probes.points(table(*rows()).to_pandas())
-    (ax,) = probes.figure(points).axes
+    points = probes.select_points(table(*rows()).to_pandas())
+    (ax,) = probes.draw_figure(points).axes
     legend = ax.get_legend()
     assert legend
     assert [text.get_text() for text in legend.get_texts()] == list(probes.LABELS.values())

@@ -60,7 +60,7 @@ def rows() -> pd.DataFrame:
 
 
 def test_each_model_is_beside_itself_rounded_after_training(rows: pd.DataFrame) -> None:
-    points = qat.points(rows)
+    points = qat.select_points(rows)
     ratios = points.set_index(["way", "bits"]).ratio
     assert dict(ratios) == pytest.approx(
         {
@@ -76,11 +76,11 @@ def test_each_model_is_beside_itself_rounded_after_training(rows: pd.DataFrame) 
     assert set(points.seeds) == {2}
     assert (points.low < points.ratio).all()
     assert points.set_index(["way", "bits"]).per_stored_bit["qat", 2] == pytest.approx(0.55 / 2)
-    assert len(qat.summary(points)) == len(points)
+    assert len(qat.tabulate_points(points)) == len(points)
 
 
 def test_the_figure_has_a_line_for_each_way(rows: pd.DataFrame, tmp_path: Path) -> None:
-    figure = qat.figure(qat.points(rows))
+    figure = qat.draw_figure(qat.select_points(rows))
     figure.savefig(tmp_path / "figure.png")
     labels = {text.get_text() for text in figure.legends[0].get_texts()}
     assert labels == {*qat.WAYS.values(), "gptq after training"}
@@ -88,7 +88,7 @@ def test_the_figure_has_a_line_for_each_way(rows: pd.DataFrame, tmp_path: Path) 
 
 
 def test_without_such_recipes_there_is_nothing_to_show(rows: pd.DataFrame) -> None:
-    assert qat.points(rows[rows.recipe == RECIPE.slug]).empty
+    assert qat.select_points(rows[rows.recipe == RECIPE.slug]).empty
 
 
 def test_recipes_say_what_they_train_with() -> None:

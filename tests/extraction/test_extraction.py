@@ -210,7 +210,7 @@ def test_the_figure_sets_extractable_beside_memorised_bits(tmp_path: Path) -> No
         for one in measured(k, seed, s)
     ]
     table = learning_rates.mark_best_learning_rates(measurement_table.build_table(rows))
-    points = extraction.points(table.to_pandas())
+    points = extraction.select_points(table.to_pandas())
     assert len(points) == 2 * (1 + 6)
     for point in points.itertuples():
         assert point.extracted / point.memorised == pytest.approx(0.9 if point.kind == "bioS" else 0.1)
@@ -220,7 +220,7 @@ def test_the_figure_sets_extractable_beside_memorised_bits(tmp_path: Path) -> No
     chance = points.set_index(["kind", "attribute"]).chance["bioS"]
     assert chance["birth_date"] == 1 / (12 * 28 * 4)
     assert chance["pronoun"] == 0.5
-    figure = extraction.figure(points)
+    figure = extraction.draw_figure(points)
     names = [text.get_text() for text in figure.legends[0].get_texts()]
     assert sorted(names) == ["bioS of 40: gpt2 1-1 d8", "bioS_simple of 40: gpt2 1-1 d8"]
     writing.write_figure("extraction", table, tmp_path / "extraction")
@@ -248,7 +248,7 @@ def test_seeds_that_lie_apart_make_the_interval_of_a_share_wider() -> None:
 
 def test_nobody_right_is_no_share_known_exactly() -> None:
     rows = [one for seed in (0, 1) for one in measured("bioS", seed, 0.0)]
-    points = extraction.points(
+    points = extraction.select_points(
         learning_rates.mark_best_learning_rates(measurement_table.build_table(rows)).to_pandas()
     )
     known = stats.binomtest(0, 40).proportion_ci(method="wilson")  # 20 people in each of two seeds
@@ -259,13 +259,13 @@ def test_nobody_right_is_no_share_known_exactly() -> None:
 @pytest.mark.filterwarnings("error::UserWarning")  # as where a figure has no room for its axes
 def test_no_other_figure_is_given_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[str] = []
-    points = base_law.points
+    points = base_law.select_points
 
     def watched(rows: pd.DataFrame) -> pd.DataFrame:
         shown.extend(rows.variant)
         return points(rows)
 
-    monkeypatch.setattr(base_law, "points", watched)
+    monkeypatch.setattr(base_law, "select_points", watched)
     writing.write_figure(
         "base_law",
         learning_rates.mark_best_learning_rates(measurement_table.build_table(measured("bioS", 0, 0.5))),

@@ -198,7 +198,7 @@ def test_facts_of_one_kind_from_other_pools_or_templates_have_a_capacity_of_thei
     assert (large.runs, few.runs) == (8, 4)
     assert few.capacity.high < large.capacity.low
     assert set(capacities.select_main_data(rows).data) == {"bioS"}  # which has the largest model
-    assert len(saturation.points(table(*ROWS, *small)).groupby(["data", "design"])) == 4
+    assert len(saturation.select_points(table(*ROWS, *small)).groupby(["data", "design"])) == 4
 
 
 def test_an_interval_of_no_use_is_no_capacity() -> None:
@@ -229,7 +229,7 @@ def test_the_figure_is_the_same_twice_and_its_table_has_the_fits(tmp_path: Path)
     lines = (tmp_path / "one.md").read_text().splitlines()
     assert len(lines) == 4 + 2
     assert "| bioS | gpt2 | 1000 | 0.8" in lines[4]
-    assert len(saturation.points(rows.to_pandas())) == len(ROWS)
+    assert len(saturation.select_points(rows.to_pandas())) == len(ROWS)
 
 
 def test_the_headline_is_a_division_and_says_how_far_it_goes() -> None:

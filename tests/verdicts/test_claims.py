@@ -358,7 +358,7 @@ def test_figures_and_claims_of_gpt2_see_the_same_models(experiment: str) -> None
         for one in several(2.2, **fields)
     ]
     module = load_experiment(experiment)
-    found = [module.points(frame(rows)) for rows in (plain, plain + others)]
+    found = [module.select_points(frame(rows)) for rows in (plain, plain + others)]
     assert found[0].equals(found[1])
     for claim in module.claims:
         try:

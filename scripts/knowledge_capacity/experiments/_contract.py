@@ -16,17 +16,17 @@ from . import PAPER_RESULTS
 class Experiment:
     """An experiment of the folder experiments/.
 
-    points: from its measurements, what its figure shows; none, where they tell nothing of it. figure, caption, summary:
-    from these points, the picture, a sentence with numbers, and the table beside it. claims: what it judges. nothing:
-    words for a figure without points, where there are measurements. shows_answers: whether it is about answers to
-    questions, which others leave out.
+    select_points: from its measurements, what its figure shows; none, where they tell nothing of it. draw_figure,
+    describe_figure, tabulate_points: from these points, the picture, a sentence with numbers, and the table beside it.
+    claims: what it judges. nothing: words for a figure without points, where there are measurements. shows_answers:
+    whether it is about answers to questions, which others leave out.
     """
 
     name: str
-    points: Callable[[pd.DataFrame], pd.DataFrame]
-    figure: Callable[[pd.DataFrame], Figure]
-    caption: Callable[[pd.DataFrame], str] = capacity_plot.caption
-    summary: Callable[[pd.DataFrame], pd.DataFrame] = capacity_plot.summary
+    select_points: Callable[[pd.DataFrame], pd.DataFrame]
+    draw_figure: Callable[[pd.DataFrame], Figure]
+    describe_figure: Callable[[pd.DataFrame], str] = capacity_plot.describe_figure
+    tabulate_points: Callable[[pd.DataFrame], pd.DataFrame] = capacity_plot.tabulate_points
     claims: Sequence[Claim] = ()
     nothing: str | None = None
     shows_answers: bool = False
@@ -37,10 +37,10 @@ class Experiment:
         return next((number for number, name in PAPER_RESULTS.items() if name == self.name), None)
 
 
-# what a module may define beside points and figure, and the field that it fills
+# what a module may define beside select_points and draw_figure, and the field that it fills
 OPTIONAL = {
-    "caption": "caption",
-    "summary": "summary",
+    "describe_figure": "describe_figure",
+    "tabulate_points": "tabulate_points",
     "CLAIMS": "claims",
     "NOTHING": "nothing",
     "SHOWS_ANSWERS": "shows_answers",
@@ -51,4 +51,4 @@ def load_experiment(name: str) -> Experiment:
     """The experiment of a name. Its module is found by name: so a change of one figure draws no other again."""
     module = import_module(f"knowledge_capacity.experiments.{name}")
     given = {field: getattr(module, own) for own, field in OPTIONAL.items() if hasattr(module, own)}
-    return Experiment(name, module.points, module.figure, **given)
+    return Experiment(name, module.select_points, module.draw_figure, **given)

@@ -23,7 +23,7 @@ LABELS = {
 }
 
 
-def points(rows: pd.DataFrame, exposures: int | None = None) -> pd.DataFrame:
+def select_points(rows: pd.DataFrame, exposures: int | None = None) -> pd.DataFrame:
     """All models on bioS without junk at full precision, GPT-2 first, with `panel`, the name of the architecture.
 
     exposures: those of so many alone; None for all.

@@ -11,7 +11,7 @@ from ..verdicts.claims import Reading
 MIXED = ["junk_people", "junk_share", "domain_token"]
 
 
-def points(rows: pd.DataFrame, repetitive: bool = False, token: bool = False) -> pd.DataFrame:
+def select_points(rows: pd.DataFrame, repetitive: bool = False, token: bool = False) -> pd.DataFrame:
     """GPT-2 on bioS with one kind of junk, and without, with `panel`, which says the mixture.
 
     repetitive: whether its people are seen at least as often as the useful ones. token: whether a domain token

@@ -40,11 +40,11 @@ def quantized_points(rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def caption(points: pd.DataFrame) -> str:
+def describe_figure(points: pd.DataFrame) -> str:
     """What the figure shows, in numbers."""
     most = points.loc[points.per_stored_bit.idxmax()]
     return (
-        f"{capacity_plot.caption(points, 'Bits of knowledge against stored bits')} "
+        f"{capacity_plot.describe_figure(points, 'Bits of knowledge against stored bits')} "
         "Most bits of knowledge per stored bit: "
         f"{most.per_stored_bit:z.3f} ({most.architecture}, {most.variant}, {most.bits_per_weight:z.1f} bits a weight)."
     )
@@ -74,9 +74,9 @@ def short_weight_name(name: str) -> str:
     return name.removesuffix(".weight").rpartition("*.")[2]
 
 
-def summary(points: pd.DataFrame) -> pd.DataFrame:
+def tabulate_points(points: pd.DataFrame) -> pd.DataFrame:
     """The numbers behind a figure, in words for a table."""
-    table = capacity_plot.summary(points)
+    table = capacity_plot.tabulate_points(points)
     table["bits learned per stored bit"] = points.per_stored_bit.map("{:z.3f}".format)
     table["95 % interval of the mean R"] = (
         points.low.map("{:z.2f}".format) + " to " + points.high.map("{:z.2f}".format)

@@ -13,12 +13,12 @@ from . import _designs
 EXPOSURES = 1000
 
 
-def points(rows: pd.DataFrame) -> pd.DataFrame:
+def select_points(rows: pd.DataFrame) -> pd.DataFrame:
     """All models on bioS after so many exposures, GPT-2 first."""
-    return _designs.points(rows, EXPOSURES)
+    return _designs.select_points(rows, EXPOSURES)
 
 
-def figure(points: pd.DataFrame) -> Figure:
+def draw_figure(points: pd.DataFrame) -> Figure:
     """A panel for each architecture."""
     return laws.draw_by_panel(points)
 

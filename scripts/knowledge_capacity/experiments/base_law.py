@@ -29,12 +29,12 @@ class Cell(NamedTuple):
     reading: Reading
 
 
-def points(rows: pd.DataFrame) -> pd.DataFrame:
+def select_points(rows: pd.DataFrame) -> pd.DataFrame:
     """The points of the figure."""
     return laws.gpt2_points(rows, "bioS")
 
 
-def figure(points: pd.DataFrame) -> Figure:
+def draw_figure(points: pd.DataFrame) -> Figure:
     """One panel per number of exposures, most first, with the paper's models on as many people as crosses."""
     shown = shown_paper_points(points)
     spots = [(float(one.n_parameters), float(one.bits_learned)) for one in shown]
@@ -43,9 +43,9 @@ def figure(points: pd.DataFrame) -> Figure:
     return laws.draw_by_exposures(points, "bioS, {} exposures", crosses, said)
 
 
-def caption(points: pd.DataFrame) -> str:
+def describe_figure(points: pd.DataFrame) -> str:
     """What the figure shows, in numbers."""
-    shown, said = shown_paper_points(points), capacity_plot.caption(points)
+    shown, said = shown_paper_points(points), capacity_plot.describe_figure(points)
     if not shown:
         return said
     people = " and ".join(dict.fromkeys(style.format_with_suffix(one.n_people) for one in shown))
@@ -160,10 +160,10 @@ def bits_over_paper(rows: pd.DataFrame) -> Reading:
     level = 1 - (1 - LEVEL) / 2 / len(cells)
     readings = [cell.reading for cell in measured_paper_cells(rows, level)]
     several = [one for one in readings if one.seeds >= claims.LEAST_SEEDS]
-    return max(several or readings, key=_reach)
+    return max(several or readings, key=_furthest_end)
 
 
-def _reach(found: Reading) -> float:
+def _furthest_end(found: Reading) -> float:
     """How many times 1 the end of an interval is that lies furthest from it, above or below."""
     return max(found.value.high, 1 / found.value.low) if found.value.low > 0 else math.inf
 

@@ -13,12 +13,12 @@ from ..verdicts.claims import TOLERANCE, Claim, Reading
 from ..verdicts.sentences import Amount
 
 
-def points(rows: pd.DataFrame) -> pd.DataFrame:
+def select_points(rows: pd.DataFrame) -> pd.DataFrame:
     """The points of the figure."""
     return laws.gpt2_points(rows, "bioD")
 
 
-def figure(points: pd.DataFrame) -> Figure:
+def draw_figure(points: pd.DataFrame) -> Figure:
     """One panel per number of exposures, most first."""
     return laws.draw_by_exposures(points, "bioD, {} exposures")
 

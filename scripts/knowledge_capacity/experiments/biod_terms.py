@@ -14,7 +14,7 @@ TERMS = {"name": "names", "value": "values", "sets": "diversity sets"}
 KEY = "of what there is to know of each term.  small dots: seeds.  dashed: all of it"
 
 
-def points(rows: pd.DataFrame) -> pd.DataFrame:
+def select_points(rows: pd.DataFrame) -> pd.DataFrame:
     """The points of GPT-2 on bioD, with the share of each term that is known: name, value, sets; and of each seed."""
     rows = capacity_plot.select_gpt2(rows)
     rows = rows[(rows.kind == "bioD") & (rows.variant == FULL_PRECISION)]
@@ -28,7 +28,7 @@ def points(rows: pd.DataFrame) -> pd.DataFrame:
     return laws.gpt2_points(rows, "bioD").merge(shares.reset_index(), on=capacity_plot.SPEC)
 
 
-def figure(points: pd.DataFrame) -> Figure:
+def draw_figure(points: pd.DataFrame) -> Figure:
     """A panel for each number of exposures: the share of each term against parameters."""
     style.apply_style()
     exposures = sorted(points.exposures.unique(), reverse=True)
@@ -54,7 +54,7 @@ def figure(points: pd.DataFrame) -> Figure:
     return figure
 
 
-def caption(points: pd.DataFrame) -> str:
+def describe_figure(points: pd.DataFrame) -> str:
     """What the figure shows, in numbers."""
     best = points.loc[points.ratio.idxmax()]
     told = _terms_with_bits(points[points.index == best.name])
@@ -65,9 +65,9 @@ def caption(points: pd.DataFrame) -> str:
     )
 
 
-def summary(points: pd.DataFrame) -> pd.DataFrame:
+def tabulate_points(points: pd.DataFrame) -> pd.DataFrame:
     """The numbers behind the figure."""
-    table = capacity_plot.summary(points)
+    table = capacity_plot.tabulate_points(points)
     for term, said in _terms_with_bits(points).items():
         table[f"{said} known"] = points[term].map("{:z.0%}".format)
     return table

@@ -12,15 +12,15 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 from ..figures import capacity_plot, style
 from ..measurements.columns import add_columns
 from ..specs import FULL_PRECISION
-from ._precisions import quantized_points, split_best_models, summary
+from ._precisions import quantized_points, split_best_models, tabulate_points
 
-__all__ = ["caption", "figure", "points", "summary"]
+__all__ = ["describe_figure", "draw_figure", "select_points", "tabulate_points"]
 
 GRID = ["bits", "group_size", "zero_point", "matrices"]
 KEY = f"{capacity_plot.SPAN}.  dotted: round to nearest.  dashed: as trained"
 
 
-def points(rows: pd.DataFrame) -> pd.DataFrame:
+def select_points(rows: pd.DataFrame) -> pd.DataFrame:
     """Without junk: gptq on grids with several amounts of data, rtn on the same, and weights as trained."""
     found = quantized_points(rows[(rows.junk_share == 0) & add_columns(rows).qat.isna()])
     gptq = found[found.method == "gptq"]
@@ -30,7 +30,7 @@ def points(rows: pd.DataFrame) -> pd.DataFrame:
     return found[wanted & bool(varied.any())].reset_index(drop=True)
 
 
-def figure(points: pd.DataFrame) -> Figure:
+def draw_figure(points: pd.DataFrame) -> Figure:
     """A panel for each model, with a line for each grid."""
     style.apply_style()
     models = list(split_best_models(points))
@@ -47,14 +47,14 @@ def figure(points: pd.DataFrame) -> Figure:
     return figure
 
 
-def caption(points: pd.DataFrame) -> str:
+def describe_figure(points: pd.DataFrame) -> str:
     """What the figure shows, in numbers."""
     gptq = points[points.method == "gptq"]
     people = gptq[["calibration_people", "n_people"]].min(axis=1)
     what = (
         f"Bits of knowledge by GPTQ's calibration data, of {people.min():z.0f} to {people.max():z.0f} people"
     )
-    return capacity_plot.caption(gptq, what)
+    return capacity_plot.describe_figure(gptq, what)
 
 
 def _draw_panel(ax: Axes, group: pd.DataFrame, colours: style.Colours) -> None:

@@ -17,7 +17,7 @@ KEY = (
 )
 
 
-def points(rows: pd.DataFrame) -> pd.DataFrame:
+def select_points(rows: pd.DataFrame) -> pd.DataFrame:
     """All models at full precision, the best first, with R of each seed and the interval of their mean."""
     rows = add_columns(rows[rows.variant == FULL_PRECISION])
     spread = rows.groupby(capacity_plot.SPEC, dropna=False).apply(_seed_interval).reset_index()
@@ -25,7 +25,7 @@ def points(rows: pd.DataFrame) -> pd.DataFrame:
     return joined.sort_values([*PANEL, "ratio"], ascending=False, ignore_index=True)
 
 
-def figure(points: pd.DataFrame) -> Figure:
+def draw_figure(points: pd.DataFrame) -> Figure:
     """A panel for each kind and number of people and of exposures, with a line for each model."""
     style.apply_style()
     panels = list(points.groupby(PANEL, sort=False))
@@ -48,9 +48,9 @@ def figure(points: pd.DataFrame) -> Figure:
     return figure
 
 
-def caption(points: pd.DataFrame) -> str:
+def describe_figure(points: pd.DataFrame) -> str:
     """What the figure shows, in numbers."""
-    return capacity_plot.caption(points, "Bits per parameter of models beside each other")
+    return capacity_plot.describe_figure(points, "Bits per parameter of models beside each other")
 
 
 def _seed_interval(rows: pd.DataFrame) -> pd.Series:

@@ -15,7 +15,7 @@ NOTHING = "No capacity has two ends yet, whatever runs are taken. More sizes or 
 KEY = "runs are added seed by seed, small models first.  dots: where there are ends on both sides"
 
 
-def points(rows: pd.DataFrame) -> pd.DataFrame:
+def select_points(rows: pd.DataFrame) -> pd.DataFrame:
     """For each kind of facts, design and exposures, runs added one by one: FLOPs so far, and the capacity they tell.
 
     Only where the runs of a fit end in an interval with two ends.
@@ -45,7 +45,7 @@ def points(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
-def figure(points: pd.DataFrame) -> Figure:
+def draw_figure(points: pd.DataFrame) -> Figure:
     """Above, the capacity with its interval; below, how many times its upper end is its lower one."""
     style.apply_style()
     figure, axes = plt.subplots(2, 1, figsize=(1.4 * style.COLUMN, 1.7 * style.COLUMN), sharex=True)
@@ -69,7 +69,7 @@ def figure(points: pd.DataFrame) -> Figure:
     return figure
 
 
-def caption(points: pd.DataFrame) -> str:
+def describe_figure(points: pd.DataFrame) -> str:
     """What the figure shows, in numbers."""
     lines = []
     for key, group in points.groupby(SERIES):
@@ -81,7 +81,7 @@ def caption(points: pd.DataFrame) -> str:
     return " ".join(["How the interval of a capacity shrinks as runs are added.", *lines])
 
 
-def summary(points: pd.DataFrame) -> pd.DataFrame:
+def tabulate_points(points: pd.DataFrame) -> pd.DataFrame:
     """The numbers behind the figure."""
     shown = points[SERIES].rename(columns={"design": "model"})
     return shown.assign(

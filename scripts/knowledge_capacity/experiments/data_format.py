@@ -19,7 +19,7 @@ KINDS = {
 }
 
 
-def points(rows: pd.DataFrame) -> pd.DataFrame:
+def select_points(rows: pd.DataFrame) -> pd.DataFrame:
     """GPT-2 on every kind of biography, at the most exposures there are."""
     found = capacity_plot.summarize_seeds(capacity_plot.select_gpt2(rows[rows.variant == FULL_PRECISION]))
     found = found[found.kind.isin(KINDS) & (found.exposures == found.exposures.max())]
@@ -27,7 +27,7 @@ def points(rows: pd.DataFrame) -> pd.DataFrame:
     return found.sort_values(["order", "n_people", "n_parameters"], ignore_index=True)
 
 
-def figure(points: pd.DataFrame) -> Figure:
+def draw_figure(points: pd.DataFrame) -> Figure:
     """A panel for each kind."""
     return laws.draw_by_panel(points)
 

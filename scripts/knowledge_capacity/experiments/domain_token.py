@@ -13,13 +13,13 @@ from . import _mixtures
 FACTOR = 1.5
 
 
-def points(rows: pd.DataFrame) -> pd.DataFrame:
+def select_points(rows: pd.DataFrame) -> pd.DataFrame:
     """GPT-2 on bioS with unrepetitive junk, with a domain token and without, and without junk."""
-    found = _mixtures.points(rows, token=True)
+    found = _mixtures.select_points(rows, token=True)
     return found if len(found) and (found.domain_token != "none").any() else found.iloc[:0]
 
 
-def figure(points: pd.DataFrame) -> Figure:
+def draw_figure(points: pd.DataFrame) -> Figure:
     """A panel for each mixture and number of exposures."""
     return laws.draw_by_panel(points)
 

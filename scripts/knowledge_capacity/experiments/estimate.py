@@ -27,7 +27,7 @@ KEY = (
 )
 
 
-def points(rows: pd.DataFrame) -> pd.DataFrame:
+def select_points(rows: pd.DataFrame) -> pd.DataFrame:
     """A row for each capacity that bioS gives, with the parameters that it asks for: mean, low, high, least, most."""
     rows = rows[(rows.kind == "bioS") & (rows.variant == FULL_PRECISION) & (rows.junk_share == 0)]
     found = []
@@ -57,7 +57,7 @@ def points(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
-def figure(points: pd.DataFrame) -> Figure:
+def draw_figure(points: pd.DataFrame) -> Figure:
     """A line for each capacity, on a logarithmic axis of parameters."""
     style.apply_style()
     figure, ax = plt.subplots(figsize=(1.9 * style.COLUMN, 1.1 + 0.3 * len(points)))
@@ -97,7 +97,7 @@ def figure(points: pd.DataFrame) -> Figure:
     return figure
 
 
-def caption(points: pd.DataFrame) -> str:
+def describe_figure(points: pd.DataFrame) -> str:
     """What the figure shows, in numbers."""
     row = points.loc[points["mean"].idxmin()]
     return (
@@ -111,7 +111,7 @@ def caption(points: pd.DataFrame) -> str:
     )
 
 
-def summary(points: pd.DataFrame) -> pd.DataFrame:
+def tabulate_points(points: pd.DataFrame) -> pd.DataFrame:
     """The numbers behind the figure."""
     return pd.DataFrame(
         {

@@ -13,13 +13,13 @@ from . import _designs
 LOSSES = {1000: 1.3, 100: 1.5}  # by exposures
 
 
-def points(rows: pd.DataFrame) -> pd.DataFrame:
+def select_points(rows: pd.DataFrame) -> pd.DataFrame:
     """GPT-2 and its mixtures of experts on bioS, most exposures first."""
-    found = _designs.points(rows)
+    found = _designs.select_points(rows)
     return found[found.design.str.match(r"gpt2(-moe.*|.*experts.*)?$")].reset_index(drop=True)
 
 
-def figure(points: pd.DataFrame) -> Figure:
+def draw_figure(points: pd.DataFrame) -> Figure:
     """A panel for each architecture and number of exposures."""
     return laws.draw_by_panel(points)
 

@@ -21,7 +21,7 @@ KEY = (
 )
 
 
-def points(rows: pd.DataFrame) -> pd.DataFrame:
+def select_points(rows: pd.DataFrame) -> pd.DataFrame:
     """GPT-2 on bioS, on each dataset that some model saw less often than others were shown theirs (else on all)."""
     found = laws.gpt2_points(rows, "bioS")
     fewest = found.groupby("dataset").exposures.transform("min")
@@ -29,7 +29,7 @@ def points(rows: pd.DataFrame) -> pd.DataFrame:
     return (fewer if len(fewer) else found).reset_index(drop=True)
 
 
-def figure(points: pd.DataFrame) -> Figure:
+def draw_figure(points: pd.DataFrame) -> Figure:
     """R against exposures, a panel for each dataset."""
     style.apply_style()
     panels = list(points.groupby(["n_people", "dataset"]))

@@ -28,7 +28,7 @@ KEY = (
 )
 
 
-def points(rows: pd.DataFrame) -> pd.DataFrame:
+def select_points(rows: pd.DataFrame) -> pd.DataFrame:
     """A row for each model, extraction and attribute, and one for all attributes together.
 
     memorised, extracted: bits per parameter in values (not names), the latter with an interval; most: how
@@ -117,7 +117,7 @@ def share_interval(right: NDArray[np.float64], people: NDArray[np.float64]) -> I
     return Interval(by_spread.mean, max(0.0, min(by_spread.low, low)), min(1.0, max(by_spread.high, high)))
 
 
-def figure(points: pd.DataFrame) -> Figure:
+def draw_figure(points: pd.DataFrame) -> Figure:
     """Left, extractable against memorised bits per parameter; right, how often each answer is right."""
     style.apply_style()
     figure, axes = plt.subplots(1, 2, figsize=(2.1 * style.COLUMN, 1.3 * style.COLUMN), width_ratios=[1, 1.1])
@@ -130,7 +130,7 @@ def figure(points: pd.DataFrame) -> Figure:
     return figure
 
 
-def summary(points: pd.DataFrame) -> pd.DataFrame:
+def tabulate_points(points: pd.DataFrame) -> pd.DataFrame:
     """The numbers behind the figure."""
     ratio, percent = "{:z.3f}".format, "{:z.1%}".format
     memorised = points.memorised.map(ratio).where(points.memorised.notna(), "")
@@ -252,7 +252,7 @@ CLAIMS = [
 ]
 
 
-def caption(points: pd.DataFrame) -> str:
+def describe_figure(points: pd.DataFrame) -> str:
     """What the figure shows, in numbers."""
     lines = [
         f"{row.architecture} on {row.dataset}: {row.extracted:z.2f} of {row.memorised:z.2f} bits per parameter in "

@@ -13,13 +13,13 @@ from . import _designs
 EXPOSURES = 100
 
 
-def points(rows: pd.DataFrame) -> pd.DataFrame:
+def select_points(rows: pd.DataFrame) -> pd.DataFrame:
     """GPT-2 and the variations of LLaMA on bioS after so many exposures."""
-    found = _designs.points(rows, EXPOSURES)
+    found = _designs.select_points(rows, EXPOSURES)
     return found[found.design.str.startswith("llama") | (found.design == "gpt2")].reset_index(drop=True)
 
 
-def figure(points: pd.DataFrame) -> Figure:
+def draw_figure(points: pd.DataFrame) -> Figure:
     """A panel for each architecture."""
     return laws.draw_by_panel(points)
 

@@ -14,12 +14,12 @@ LOSSES = {100: 20.0, 300: 3.0, 600: 1.5, 1000: 1.3}  # by exposures
 FACTOR = 1.5  # around these
 
 
-def points(rows: pd.DataFrame) -> pd.DataFrame:
+def select_points(rows: pd.DataFrame) -> pd.DataFrame:
     """GPT-2 on bioS with unrepetitive junk and without."""
-    return _mixtures.points(rows)
+    return _mixtures.select_points(rows)
 
 
-def figure(points: pd.DataFrame) -> Figure:
+def draw_figure(points: pd.DataFrame) -> Figure:
     """A panel for each mixture and number of exposures."""
     return laws.draw_by_panel(points)
 

@@ -25,21 +25,21 @@ KEY = (
 )
 
 
-def points(rows: pd.DataFrame) -> pd.DataFrame:
+def select_points(rows: pd.DataFrame) -> pd.DataFrame:
     """GPT-2 on bioS and on random strings at full precision, where both were trained for as many exposures.
 
-    As `comparison.points`, smallest first.
+    As `comparison.select_points`, smallest first.
     """
     rows = capacity_plot.select_gpt2(rows)
     rows = rows[rows.kind.isin(LABELS)]
     both = rows.groupby(["architecture", "exposures"]).kind.transform("nunique") == len(LABELS)
     if rows[both].empty:
         return rows[both]
-    found = comparison.points(rows[both])
+    found = comparison.select_points(rows[both])
     return found.sort_values(["exposures", "kind", "n_people", "n_parameters"], ignore_index=True)
 
 
-def figure(points: pd.DataFrame) -> Figure:
+def draw_figure(points: pd.DataFrame) -> Figure:
     """R against parameters, a panel per number of exposures, most first."""
     style.apply_style()
     exposures = sorted(points.exposures.unique(), reverse=True)
@@ -76,14 +76,15 @@ def figure(points: pd.DataFrame) -> Figure:
     return figure
 
 
-def caption(points: pd.DataFrame) -> str:
+def describe_figure(points: pd.DataFrame) -> str:
     """What the figure shows, in numbers."""
     by_kind = [
         f"{said}: {group.ratio.min():z.2f} to {group.ratio.max():z.2f}"
         for kind, said in LABELS.items()
         if len(group := points[points.kind == kind])
     ]
-    return f"{capacity_plot.caption(points, 'Bits per parameter in facts and in random strings')} {'; '.join(by_kind)}."
+    said = capacity_plot.describe_figure(points, "Bits per parameter in facts and in random strings")
+    return f"{said} {'; '.join(by_kind)}."
 
 
 def strings_to_facts_ratio(rows: pd.DataFrame) -> Reading:

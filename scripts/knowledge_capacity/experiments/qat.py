@@ -32,7 +32,7 @@ WAYS = {QAT: "trained at these bits (qat)", "rtn": "rounded to nearest after tra
 KEY = f"{capacity_plot.SPAN}.  dashed: as trained, in fp32.  lower values: see the table"
 
 
-def points(rows: pd.DataFrame) -> pd.DataFrame:
+def select_points(rows: pd.DataFrame) -> pd.DataFrame:
     """All models that some recipe trains at few bits, with those that differ in nothing but that.
 
     way: how the weights came to be stored so: `qat`, a method used after training, or fp32. per_stored_bit:
@@ -58,7 +58,7 @@ def points(rows: pd.DataFrame) -> pd.DataFrame:
     return found.sort_values(order, ignore_index=True)
 
 
-def figure(points: pd.DataFrame) -> Figure:
+def draw_figure(points: pd.DataFrame) -> Figure:
     """For each model, what a parameter holds at so many bits a code, and below it what a stored bit holds."""
     style.apply_style()
     models = [group for _, group in points.groupby(MODEL, dropna=False)]
@@ -91,7 +91,7 @@ def figure(points: pd.DataFrame) -> Figure:
     return figure
 
 
-def caption(points: pd.DataFrame) -> str:
+def describe_figure(points: pd.DataFrame) -> str:
     """What the figure shows, in numbers: for each number of bits, the best of each way, layers alone."""
     shown = points[(points.way != FULL_PRECISION) & (points.matrices == "layers")]
     lines = []
@@ -103,7 +103,7 @@ def caption(points: pd.DataFrame) -> str:
     return f"{said} The best of each way with {'; '.join(lines)}."
 
 
-def summary(points: pd.DataFrame) -> pd.DataFrame:
+def tabulate_points(points: pd.DataFrame) -> pd.DataFrame:
     """The numbers behind the figure."""
     ratio = "{:z.2f}".format
     return pd.DataFrame(

@@ -15,7 +15,7 @@ from ._precisions import variant_table
 MOST = 6  # panels side by side
 
 
-def points(rows: pd.DataFrame) -> pd.DataFrame:
+def select_points(rows: pd.DataFrame) -> pd.DataFrame:
     """All runs of GPT-2 without junk at every precision; the table shows them all."""
     rows = capacity_plot.select_gpt2(rows)
     return capacity_plot.summarize_seeds(rows).merge(
@@ -23,7 +23,7 @@ def points(rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def figure(points: pd.DataFrame) -> Figure:
+def draw_figure(points: pd.DataFrame) -> Figure:
     """bioS at the most exposures there are (or bioD without bioS), a panel per precision, most bits first.
 
     However many people GPTQ is shown, it is one precision. Of more precisions than there is room for, those that keep

@@ -11,12 +11,12 @@ from ..verdicts.sentences import Comparison
 from . import _mixtures
 
 
-def points(rows: pd.DataFrame) -> pd.DataFrame:
+def select_points(rows: pd.DataFrame) -> pd.DataFrame:
     """GPT-2 on bioS with repetitive junk and without."""
-    return _mixtures.points(rows, repetitive=True)
+    return _mixtures.select_points(rows, repetitive=True)
 
 
-def figure(points: pd.DataFrame) -> Figure:
+def draw_figure(points: pd.DataFrame) -> Figure:
     """A panel for each mixture and number of exposures."""
     return laws.draw_by_panel(points)
 

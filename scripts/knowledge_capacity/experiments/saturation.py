@@ -16,7 +16,7 @@ PANEL = ["data", "exposures"]
 KEY = "dots: runs, hollow where data-limited.  lines: the fit; bands: its 95 % interval for one C"
 
 
-def points(rows: pd.DataFrame) -> pd.DataFrame:
+def select_points(rows: pd.DataFrame) -> pd.DataFrame:
     """Every run at full precision, with the fit of its data, design and exposures, or why there is none."""
     rows = capacities.select_usable_rows(rows)
     rows = rows[rows.variant == FULL_PRECISION]
@@ -25,10 +25,10 @@ def points(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(fit=fits).sort_values([*PANEL, "design", "n_parameters", "seed"], ignore_index=True)
 
 
-def caption(points: pd.DataFrame) -> str:
+def describe_figure(points: pd.DataFrame) -> str:
     """What the figure shows, in numbers."""
     lines = []
-    for _, line in summary(points).iterrows():
+    for _, line in tabulate_points(points).iterrows():
         interval = f" ({line['95 % interval']})" if line["95 % interval"] else ""
         lines.append(
             f"{line['data']}, {line['model']}, {line['exposures']} exposures: {line['bits per parameter']}{interval}"
@@ -36,7 +36,7 @@ def caption(points: pd.DataFrame) -> str:
     return f"Capacity in bits per parameter, from all runs of a kind of model. {'; '.join(lines)}."
 
 
-def summary(points: pd.DataFrame) -> pd.DataFrame:
+def tabulate_points(points: pd.DataFrame) -> pd.DataFrame:
     """The fits, a line each."""
     lines = []
     for key, group in points.groupby(capacities.GROUP, sort=True):
@@ -67,7 +67,7 @@ def summary(points: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(lines).fillna("")
 
 
-def figure(points: pd.DataFrame) -> Figure:
+def draw_figure(points: pd.DataFrame) -> Figure:
     """A panel for each kind of facts and number of exposures: bits learned over bits there are, against P over these.
 
     So runs on datasets of any size lie on one curve: C·P/B at first, then 1.

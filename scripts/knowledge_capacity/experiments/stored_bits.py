@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 from ..figures import capacity_plot, style
 from ..measurements.columns import add_columns
 from ..specs import FULL_PRECISION, METHODS
-from ._precisions import MODEL, caption, quantized_points, split_best_models, summary
+from ._precisions import MODEL, describe_figure, quantized_points, split_best_models, tabulate_points
 
-__all__ = ["caption", "figure", "points", "summary"]
+__all__ = ["describe_figure", "draw_figure", "select_points", "tabulate_points"]
 
 LINE = ["method", "group_size", "zero_point", "matrices"]
 KEY = (
@@ -19,7 +19,7 @@ KEY = (
 )
 
 
-def points(rows: pd.DataFrame) -> pd.DataFrame:
+def select_points(rows: pd.DataFrame) -> pd.DataFrame:
     """All models without junk at every precision; of gptq, those with the most calibration data."""
     found = quantized_points(rows[(rows.junk_share == 0) & add_columns(rows).qat.isna()])
     of_gptq = found.calibration_people.where(found.method == "gptq")
@@ -27,7 +27,7 @@ def points(rows: pd.DataFrame) -> pd.DataFrame:
     return found[of_gptq.isna() | (of_gptq == most)].reset_index(drop=True)
 
 
-def figure(points: pd.DataFrame) -> Figure:
+def draw_figure(points: pd.DataFrame) -> Figure:
     """For each model, bits per parameter above, and below it bits of knowledge for each stored bit."""
     style.apply_style()
     models = list(split_best_models(points))

@@ -192,7 +192,7 @@ def differing_parts(names: pd.Series) -> pd.Series:
     )
 
 
-def caption(points: pd.DataFrame, what: str = "Learned bits against parameters") -> str:
+def describe_figure(points: pd.DataFrame, what: str = "Learned bits against parameters") -> str:
     """What a figure of `summarize_seeds` shows, in numbers."""
     models, seeds = len(points), sorted({int(n) for n in points.seeds})
     sizes = points.n_parameters
@@ -212,7 +212,7 @@ def caption(points: pd.DataFrame, what: str = "Learned bits against parameters")
     return said + (f" Data-limited: {limited} of {models}." if limited else "")
 
 
-def summary(points: pd.DataFrame) -> pd.DataFrame:
+def tabulate_points(points: pd.DataFrame) -> pd.DataFrame:
     """The numbers behind a figure, in words for a table."""
     whole, ratio = "{:z,.0f}".format, "{:z.2f}".format
     return pd.DataFrame(

@@ -109,12 +109,12 @@ def describe_specs(run: Run) -> dict[str, Any]:
 
 def can_derive(name: str) -> bool:
     """Whether a column follows from the spec of its aspect."""
-    return name in _derivable()
+    return name in _derivable_columns()
 
 
 def derive_column(name: str, rows: pa.Table) -> pa.Array:
     """A column from the specs in a table that lacks it. Raises ValueError for a spec that cannot be read."""
-    aspect, column = _derivable()[name]
+    aspect, column = _derivable_columns()[name]
     assert column.read
     values = {}
     for text in rows[f"{aspect}_spec"].unique().to_pylist():
@@ -129,7 +129,7 @@ def derive_column(name: str, rows: pa.Table) -> pa.Array:
 
 
 @cache
-def _derivable() -> dict[str, tuple[str, SpecColumn]]:
+def _derivable_columns() -> dict[str, tuple[str, SpecColumn]]:
     """By name, the stored columns that follow from the spec of an aspect, with the aspect."""
     return {
         column.name: (aspect, column)

@@ -381,7 +381,7 @@ def small_answers(results: Results) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The measurements of extraction with small models, and what its figure shows of them."""
     rows = writing.experiment_rows("extraction", results.table)
     rows = rows[rows.n_people < SCALE]
-    points: pd.DataFrame = load_experiment("extraction").points(rows)
+    points: pd.DataFrame = load_experiment("extraction").select_points(rows)
     return rows, points
 
 

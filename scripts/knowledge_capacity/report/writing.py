@@ -34,14 +34,18 @@ def write_figure(
     """
     module = load_experiment(experiment)
     rows = experiment_rows(experiment, measurements)
-    points = module.points(rows) if len(rows) else rows
+    points = module.select_points(rows) if len(rows) else rows
     if module.nothing and len(rows) and points.empty:
         write_text_figure(experiment, module.nothing, output, endings)
         return
     if points.empty:
         remedy = "Every run is in the measurements; the experiment `comparison` shows models of any kind."
         raise UserError(f"{experiment}: there is no measurement of what this figure shows. {remedy}")
-    figure, said, table = module.figure(points), module.caption(points), module.summary(points)
+    figure, said, table = (
+        module.draw_figure(points),
+        module.describe_figure(points),
+        module.tabulate_points(points),
+    )
     _write_files(experiment, figure, said, table, output, endings)
 
 
