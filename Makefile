@@ -6,6 +6,7 @@
 # make bits         bits per parameter of your own model: MODEL=path/to/file.py:function (docs/your-own-model.md)
 # make compare      whether A stores more than B: OPTIONS="--a architecture=NAME --b architecture=NAME" (docs/comparing.md);
 #                   without OPTIONS, which names there are
+# make bands        whether this study lies where the published measurements let expect it (docs/troubleshooting.md)
 # make capacity     the capacity of each architecture, in bits per parameter, from all of its runs
 # make search       the same by as few runs as will do: OPTIONS="--architectures NAME NAME …"
 # make budget       the runs that tell most in so many hours: HOURS=2 of this machine, STUDY=small; for a GPU see docs/planning.md
@@ -47,7 +48,7 @@ SOURCE ?=
 MEASUREMENTS ?= results/measurements.parquet
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
-COMMANDS = bits budget calibrate capacity compare coverage doctor estimate pages search slices
+COMMANDS = bands bits budget calibrate capacity compare coverage doctor estimate pages search slices
 WHERE = --profile $(PROFILE) --cores $(CORES)
 RUNNING = --workflow-profile envs/$(PROFILE) --cores $(CORES)
 SNAKEMAKE = snakemake $(RUNNING)
@@ -77,8 +78,9 @@ help:
 study: .venv/ready
 	$(CHECK)
 	$(STUDY_RUN) $(OVERLAY)
-	@printf '\n%s\n%s\n' "$$(head -n 1 results/scorecard.md)" \
-		"scorecard: results/scorecard.html  explorer: results/explorer.html  figures: results/figures/"
+	@python scripts/commands/summary.py
+	@python scripts/commands/bands.py results/measurements.parquet
+	@echo "scorecard: results/scorecard.html  explorer: results/explorer.html  figures: results/figures/"
 
 plan: .venv/ready
 	$(CHECK)
@@ -96,7 +98,7 @@ report: .venv/ready
 bits: ARGUMENTS = "$(MODEL)" $(WHERE)
 budget: ARGUMENTS = $(if $(HOURS),--hours "$(HOURS)") --profile $(PROFILE) $(if $(STUDY),--configfile studies/$(STUDY).yaml)
 calibrate search: ARGUMENTS = $(WHERE)
-capacity compare estimate: ARGUMENTS = $(MEASUREMENTS)
+bands capacity compare estimate: ARGUMENTS = $(MEASUREMENTS)
 slices: ARGUMENTS = "$(STUDY)" $(WHERE) $(if $(MINUTES),--minutes "$(MINUTES)")
 
 $(COMMANDS): .venv/ready
