@@ -12,7 +12,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import mean, stdev
 
 import torch
 from torch import Tensor
@@ -22,7 +21,7 @@ from ..data.pieces import DOMAIN_TOKEN, Term
 from ..data.stream import Stream, make_source
 from ..files import write_json
 from ..specs import BioD, BioG, Biography, BioS, BioSSimple, Dataset, Junk, Pools, RandomStrings, to_json
-from ..statistics.intervals import student_quantile
+from ..statistics.bands import predict_mean
 from . import scoring
 from .result_row import Knowledge, compute_knowledge
 
@@ -130,14 +129,14 @@ def guess_probability(dataset: Dataset, term: Term, size: int) -> float:
 
 
 def prediction_interval(architecture: str) -> tuple[float, float]:
-    """Where the share that one more seed knows lies in 99 of 100 cases: Student's prediction interval.
+    """Where the share that one more seed knows lies in 99 of 100 cases.
 
     No model knows more than all, so the upper end is at most 1 (and what rounding adds).
     """
     values = READINGS[architecture]
-    n = len(values)
-    half = student_quantile(n - 1, 0.995) * stdev(values) * math.sqrt(1 + 1 / n)
-    return mean(values) - half, min(mean(values) + half, 1 + TOLERANCE)
+    band = predict_mean(values, [0.0] * len(values), 1)
+    assert band  # of several seeds
+    return band.low, min(band.high, 1 + TOLERANCE)
 
 
 def run_checks() -> Iterator[Check]:
