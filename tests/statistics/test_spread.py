@@ -66,6 +66,13 @@ def test_cells_of_another_kind_lend_nothing() -> None:
     assert list(kept.spread_variance) == pytest.approx(list(own.spread_variance))
 
 
+def test_no_rows_and_runs_that_all_diverged_borrow_nothing() -> None:
+    rows, _ = make_study(Setting("equal", 2, 2), np.random.default_rng(0))
+    assert spread.add_spreads(rows.head(0)).empty
+    found = spread.add_spreads(rows.assign(diverged="loss"))
+    assert (found[spread.COLUMNS] == 0).all(axis=None)
+
+
 def test_variants_of_the_same_runs_borrow_from_what_others_lost() -> None:
     """Rounding takes 2 % and little else, however far seeds lie apart."""
     rows, _ = make_study(Setting("equal", 12, 2), np.random.default_rng(0))

@@ -44,6 +44,8 @@ def add_spreads(rows: pd.DataFrame, others: pd.DataFrame | None = None) -> pd.Da
     rows = add_columns(rows)
     known = rows if others is None else add_columns(others)
     usable = known[known.diverged.isna()]
+    if usable.empty:
+        return rows.assign(**dict.fromkeys(COLUMNS, 0.0))
     cells = _summarize_cells(usable)
     changes = _summarize_changes(usable, cells)
     found = cells[["kind", "scale"]].join(_priors_by_kind(cells), on="kind")
