@@ -48,7 +48,7 @@ SOURCE ?=
 MEASUREMENTS ?= results/measurements.parquet
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
-COMMANDS = bands bits budget calibrate capacity compare coverage doctor estimate pages search slices
+COMMANDS = bands bits budget calibrate capacity compare coverage doctor estimate pages search slices summary
 WHERE = --profile $(PROFILE) --cores $(CORES)
 RUNNING = --workflow-profile envs/$(PROFILE) --cores $(CORES)
 SNAKEMAKE = snakemake $(RUNNING)

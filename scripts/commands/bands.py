@@ -14,7 +14,7 @@ from knowledge_capacity.measurements.locations import PUBLISHED
 from knowledge_capacity.statistics.bands import describe_bands
 
 
-def job(arguments: argparse.Namespace, log: console.Log) -> None:
+def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
     rows = measurement_table.read_measurements(arguments.measurements).to_pandas()
     if not arguments.published.exists():
         print(f"{arguments.published}: there is no such file, so no band tells where cells should lie.")
@@ -36,4 +36,4 @@ if __name__ == "__main__":
         metavar="FILE",
         help="measurements that say where cells should lie; default: results/published/measurements.parquet",
     )
-    console.main(job, parser)
+    console.main(run_job, parser)

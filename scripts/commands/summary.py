@@ -25,7 +25,8 @@ def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
     if not any(claim["found"] for claim in claims):
         _print_wrapped("Nothing yet: the intervals are too wide.")
     for claim in [claim for claim in claims if claim["verdict"] == "undecided"][:1]:
-        _print_wrapped(f"Not told yet ({count('undecided')} in all): {claim['claim'].rpartition('. ')[2]}. {claim['step']}")
+        name = claim["claim"].rpartition(". ")[2]
+        _print_wrapped(f"Not told yet, as {count('undecided')} claims in all: {name}. {claim['step']}")
     if rest := count("not measured"):
         print(f"{rest} further claims: make study STUDY=small")
 

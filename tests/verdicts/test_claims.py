@@ -166,6 +166,12 @@ CASES = [
     ),
     (
         "base_law",
+        "Capacity does not",
+        GPT2 + several(2.02, size="4-4", n_parameters=2_000_000),
+        GPT2 + several(1.2, size="4-4", n_parameters=2_000_000),
+    ),
+    (
+        "base_law",
         "At the same people",
         of_paper(0.95) + of_paper(1.02, "3-2"),
         of_paper(0.8) + of_paper(1.02, "3-2"),
@@ -185,6 +191,7 @@ CASES = [
     ("data_format", "Prose of a grammar", GPT2 + several(1.9, kind="bioG"), GPT2 + several(0.5, kind="bioG")),
     ("biod", "Random strings", several(2.1, kind="bioD"), with_larger(1.2, kind="bioD")),
     ("exposures", "After 100", GPT2_100, with_larger(0.6, exposures=100)),
+    ("exposures", "A tenth", GPT2 + GPT2_100, GPT2 + several(0.5, exposures=100)),
     ("architectures", "LLaMA", GPT2 + several(1.8, family="llama"), GPT2 + several(1.2, family="llama")),
     (
         "architectures",

@@ -19,6 +19,7 @@ from ..verdicts.claims import TOLERANCE, Claim, NotMeasured, Reading
 from ..verdicts.sentences import Amount, Comparison
 
 PAPER_EXPOSURES = 1000  # of the paper's points
+APART = 1.5  # times in parameters, so that one model counts as the larger
 
 
 class Cell(NamedTuple):
@@ -108,6 +109,29 @@ def deep_to_shallow_ratio(rows: pd.DataFrame) -> Reading:
     )
 
 
+def large_to_small_ratio(rows: pd.DataFrame) -> Reading:
+    """R of the largest over R of the smallest model of one depth, by one recipe on one dataset.
+
+
+    Of all such pairs the one that lies furthest apart. No dataset limits its models, which have two layers or more.
+    """
+    rows = claims.select_rows(
+        capacity_plot.select_gpt2(rows), kind="bioS", design="gpt2", exposures=1000, variant=FULL_PRECISION
+    )
+    free = rows[(rows.layers >= 2) & ~rows.data_limited.astype(bool)]
+    pairs = []
+    for _, alike in free.groupby(["dataset", "recipe", "layers"]):
+        models = [group for _, group in alike.groupby("architecture")]
+        models = [group for group in models if group.seed.nunique() >= claims.LEAST_SEEDS] or models
+        models.sort(key=lambda model: float(model.n_parameters.mean()))
+        pairs.append((models[-1], models[0]))
+    spans = [large.n_parameters.mean() / small.n_parameters.mean() for large, small in pairs]
+    if not spans or max(spans) < APART:
+        raise NotMeasured(f"two models of which one is {APART:g} times as large, neither data-limited")
+    large, small = pairs[spans.index(max(spans))]
+    return claims.peak_ratio((claims.model_reading(large), large), (claims.model_reading(small), small))
+
+
 def measured_paper_cells(rows: pd.DataFrame, level: float = (1 + LEVEL) / 2) -> list[Cell]:
     """The paper's models that were measured here: equal people, pools, layers and heads, of 64 dimensions.
 
@@ -186,6 +210,15 @@ CLAIMS = [
         TOLERANCE,
         deep_to_shallow_ratio,
         Comparison("the deeper of two equally large models", "the shallower"),
+    ),
+    Claim(
+        "Capacity does not depend on size",
+        "2 bits per parameter for all sizes",
+        "R of the largest over R of the smallest of the models on one dataset",
+        1 / TOLERANCE,
+        TOLERANCE,
+        large_to_small_ratio,
+        Comparison("the largest model", "the smallest on the same dataset"),
     ),
     Claim(
         "At the same people, layers and heads, GPT-2 learns as many bits as in the paper",

@@ -12,9 +12,10 @@ from ..figures import capacity_plot, labels, laws, style
 from ..specs import FULL_PRECISION
 from ..verdicts import claims
 from ..verdicts.claims import TOLERANCE, Claim, Reading
-from ..verdicts.sentences import Amount
+from ..verdicts.sentences import Amount, Comparison
 
 ACROSS = 2  # panels side by side
+FACTOR = 1.25  # around the paper's ratio of two capacities
 KEY = (
     f"{capacity_plot.SPAN}.  lines: the best recipe at each number of exposures.\n"
     "hollow: data-limited.  dotted: all there is to know.  dashed: 1 and 2 bits per parameter"
@@ -108,6 +109,16 @@ def highest_capacity_ratio(rows: pd.DataFrame) -> Reading:
     return found
 
 
+def often_to_rare_ratio(rows: pd.DataFrame) -> Reading:
+    """The highest R after 1000 exposures over that after 100."""
+    gpt2 = capacity_plot.select_gpt2(rows)
+    often, rare = (
+        claims.select_rows(gpt2, kind="bioS", design="gpt2", exposures=exposures, variant=FULL_PRECISION)
+        for exposures in (1000, 100)
+    )
+    return claims.compare_peaks(often, rare)
+
+
 CLAIMS = [
     Claim(
         "After 100 exposures, it is still 1 bit per parameter",
@@ -117,5 +128,14 @@ CLAIMS = [
         math.inf,
         highest_capacity_ratio,
         Amount("GPT-2 stores {} bits per parameter after 100 exposures."),
-    )
+    ),
+    Claim(
+        "A tenth of the exposures leaves half of the capacity",
+        "2 bits per parameter after 1000 exposures, 1 after 100",
+        "highest R on bioS after 1000 exposures over that after 100",
+        2 / FACTOR,
+        2 * FACTOR,
+        often_to_rare_ratio,
+        Comparison("GPT-2 after 1000 exposures", "after 100"),
+    ),
 ]
