@@ -1,12 +1,19 @@
 """README.md and the page of the default study: how long they are, and that what they say in words is so."""
 
 import json
+import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from knowledge_capacity.experiments import base_law, biod, quantization
+from knowledge_capacity.files import write_parquet
 from knowledge_capacity.measurements import measurement_table
 from knowledge_capacity.report import writing
 from knowledge_capacity.study import overlay_files
@@ -78,26 +85,51 @@ def test_what_the_readme_says_of_its_findings_is_so(rows: pd.DataFrame) -> None:
 
 def test_what_the_first_study_says_in_words_is_so(default: pd.DataFrame) -> None:
     text = " ".join((ROOT / "docs/first-study.md").read_text().split())
-    full = default[default.variant == "fp32"]
-    mean = full.groupby(["kind", "exposures", "architecture"]).agg(
-        {"capacity_ratio": "mean", "n_parameters": "max", "data_limited": "max", "width": "max"}
-    )
-    assert "R rises from the narrowest model to a peak" in text
-    assert "Above the peak, the dataset is too small to fill the model." in text
-    for kind in ("bioS", "bioD"):
-        curve = mean.loc[kind, 1000].sort_values("n_parameters")
-        peak = curve.capacity_ratio.argmax()
-        assert curve.capacity_ratio.iloc[peak] > 1.5 * curve.capacity_ratio.iloc[0]
-        assert curve.data_limited.iloc[peak + 1 :].all()
-        assert mean.loc[kind, 100].capacity_ratio.max() < 0.25 * curve.capacity_ratio.max()
+    facts, full = default[default.kind == "bioS"], default[default.variant == "fp32"]
+    bits = facts.groupby(["exposures", "variant"]).bits_learned.sum()
+    kept = {key: bits[key] / bits[key[0], "fp32"] for key in bits.index}
+    assert "models keep their bits to a hundredth" in text
+    assert kept[1000, "int8-rtn"] > 0.99
+    assert "They leave less than a third of the bits." in text
+    mean = full.groupby(["kind", "exposures", "width"]).capacity_ratio.mean()
+    assert (mean["bioS", 100] < mean["bioS", 1000] / 3).all()
+    assert "After 100 exposures, models keep most of their few bits." in text
+    assert kept[100, "int4-rtn"] > 0.8
+    assert "After 1000 exposures, they keep nearly none." in text
+    assert kept[1000, "int4-rtn"] < 0.1
     assert "Embeddings stay in fp32, so the whole model takes many more than 4 bits per weight." in text
     assert default[default.variant == "int4-rtn"].bits_per_weight.min() > 10
-    bits = default[default.kind == "bioS"].groupby(["exposures", "variant"]).bits_learned.sum()
-    kept = {key: bits[key] / bits[key[0], "fp32"] for key in bits.index}
-    assert kept[1000, "int8-rtn"] > 0.99
-    assert kept[1000, "int4-rtn"] < 0.2
-    assert kept[100, "int4-rtn"] > 0.8
-    assert full[(full.exposures == 1000) & (full.seed == 0)].train_steps.max() < 140_000 / 10
+    assert "**Larger models store more per parameter** after 1000 exposures" in text
+    assert mean["bioS", 1000].is_monotonic_increasing
+    assert "At every size, the same models store more bits of random strings than of people" in text
+    more = mean["random", 1000] / mean["bioS", 1000]
+    assert (more > 1).all()
+    assert "At the largest, they store about twice as many." in text
+    assert 1.8 < more.iloc[-1] < 2.2
+    assert "These have 10,840." in text
+    assert set(full[(full.kind == "bioS") & (full.exposures == 1000)].train_steps) == {10_840}
+    assert "They are a third to a half of the parameters." in text
+    people = full[full.kind == "bioS"]
+    assert (people.used_tokens * people.width / people.n_parameters).between(0.32, 0.5).all()
+
+
+def test_the_comparisons_of_the_first_study_are_decided(default: pd.DataFrame, tmp_path: Path) -> None:
+    table = measurement_table.read_measurements(PUBLISHED / "measurements.parquet")
+    file = tmp_path / "measurements.parquet"
+    write_parquet(file, table.filter(pc.is_in(table["run"], pa.array(default.run.unique()))))
+    commands = re.findall(
+        r'^make compare OPTIONS="(.*)"$', (ROOT / "docs/first-study.md").read_text(), re.MULTILINE
+    )
+    assert len(commands) == 6
+    assert all("\nIn this setting" in compare(file, options) for options in commands)
+    seldom = "--a width=16 --b width=8 --where exposures=100 kind=bioS"
+    assert "After 100 exposures, no difference is shown." in (ROOT / "docs/first-study.md").read_text()
+    assert "\nNo difference is shown" in compare(file, seldom)
+
+
+def compare(file: Path, options: str) -> str:
+    command = [sys.executable, "scripts/commands/compare.py", str(file), *shlex.split(options)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 
 def test_losses_of_training_here_and_by_trainer_are_alike() -> None:
