@@ -449,53 +449,27 @@ def render_default_models(results: Results, _: Sequence[str]) -> str:
 
 
 def render_default_study(results: Results, _: Sequence[str]) -> str:
-    """What the default study finds, by kind of facts."""
+    """What each model of the default study stores of people's facts, and of random strings."""
     rows = default_rows(results)
-    full = rows[rows.variant == "fp32"]
-    lines: dict[str, list[str]] = {}
-    for kind in ("bioS", "bioD"):
-        of_kind, stored = full[full.kind == kind], rows[rows.kind == kind]
-        often, seldom = (of_kind[of_kind.exposures == count] for count in (1000, 100))
-        narrowest = often[often.width == often.width.min()]
-        bits = stored.groupby(["exposures", "variant"]).bits_learned.sum()
-        share = 100 * of_kind.used_tokens * of_kind.width / of_kind.n_parameters
-        cells = {
-            "models trained": str(of_kind.run.nunique()),
-            "highest R after 1000 exposures (its seeds)": describe_peak(often),
-            "R of the narrowest model after 1000": f"{narrowest.capacity_ratio.mean():.2f}",
-            "highest R after 100 exposures (its seeds)": describe_peak(seldom),
-            "bits that int8 keeps, 1000 exposures": share_kept(bits, 1000, "int8-rtn"),
-            "bits that int4 keeps, 1000 exposures": share_kept(bits, 1000, "int4-rtn"),
-            "bits that int4 keeps, 100 exposures": share_kept(bits, 100, "int4-rtn"),
-            "bits per weight of an int4 model": describe_span(
-                stored[stored.variant == "int4-rtn"].bits_per_weight
-            ),
-            "share of embeddings in P": f"{describe_span(share)} %",
-            "updates of 1000 exposures": f"{often.train_steps.median():,.0f}",
-        }
-        for label, cell in cells.items():
-            lines.setdefault(label, []).append(cell)
-    return format_table(["", "bioS", "bioD"], [[label, *cells] for label, cells in lines.items()])
-
-
-def describe_peak(rows: pd.DataFrame) -> str:
-    """The highest mean R of a model over its seeds, and the seeds."""
-    best = max(
-        (seeds for _, seeds in rows.groupby("architecture")), key=lambda one: one.capacity_ratio.mean()
-    )
-    return f"{best.capacity_ratio.mean():.2f} ({list_seeds(best.sort_values('seed').capacity_ratio)})"
+    lines = []
+    for (_, name), models in rows.groupby(["width", "architecture"]):
+        facts, strings = (models[models.kind == kind] for kind in ("bioS", "random"))
+        trained = facts[facts.variant == "fp32"]
+        bits = facts.groupby(["exposures", "variant"]).bits_learned.sum()
+        ratios = [trained[trained.exposures == exposures] for exposures in (1000, 100)]
+        kept = [(1000, "int8-rtn"), (1000, "int4-rtn"), (100, "int4-rtn")]
+        line = [name, f"{trained.n_parameters.iloc[0]:,}"]
+        line += [list_seeds(seeds.sort_values("seed").capacity_ratio) for seeds in ratios]
+        line += [share_kept(bits, exposures, variant) for exposures, variant in kept]
+        lines.append([*line, list_seeds(strings.sort_values("seed").capacity_ratio)])
+    head = ["model", "parameters", "R after 1000 exposures", "R after 100"]
+    head += ["bits that int8 keeps, 1000 exposures", "int4, 1000 exposures", "int4, 100 exposures"]
+    return format_table([*head, "R on random strings, 1000 exposures"], lines)
 
 
 def share_kept(bits: pd.Series, exposures: int, variant: str) -> str:
     """The bits that a variant keeps of those at full precision, in per cent. bits: by exposures and variant."""
-    if (exposures, variant) not in bits.index:
-        return "not measured"
     return f"{100 * bits[exposures, variant] / bits[exposures, 'fp32']:.0f} %"
-
-
-def describe_span(values: pd.Series) -> str:
-    """The lowest and the highest of some values, in whole numbers."""
-    return f"{values.min():.0f} to {values.max():.0f}" if len(values) else "not measured"
 
 
 def render_conventions(results: Results, _: Sequence[str]) -> str:
