@@ -186,7 +186,7 @@ def checkpoint_of(runs):
     if not isinstance(architecture, Checkpoint):
         return []
     folder = Path(architecture.folder)
-    return [as_named(str(path)) for path in (folder / "config.json", *sorted(folder.glob("*.safetensors")))]
+    return [as_named(str(path)) for path in (folder / "config.json", *sorted(folder.glob("*.safetensors*")))]
 
 
 def card_seed(wildcards):

@@ -29,7 +29,7 @@ from knowledge_capacity.models import native, store, trial
 from knowledge_capacity.models.build import build_model
 from knowledge_capacity.specs import Architecture, Checkpoint, Run, parse_cell
 from knowledge_capacity.training import finished, parallel
-from knowledge_capacity.training.adopt import adopt_checkpoint, used_tokens
+from knowledge_capacity.training.adopt import adopt_checkpoint, check_saved_model, used_tokens
 from knowledge_capacity.training.cell import train_cell
 from knowledge_capacity.training.course import Point, TrainingDiverged, TrainingResult, TrainingStopped
 from knowledge_capacity.training.parallel import Team
@@ -193,13 +193,14 @@ def keep_run(run: Run, outcome: Outcome, made_from: MadeFrom, work: JobContext) 
 def adopt_run(run: Run, made_from: MadeFrom, work: JobContext) -> None:
     """Write what is known of a checkpoint from elsewhere, as if it had been trained here."""
     stream, tokens = read_data(run, work.arguments.results, work.device)
-    adopted = adopt_checkpoint(run, tokens)
+    adopted = adopt_checkpoint(run, tokens, lambda line: work.log.say(f"train {run.slug}: {line}"))
     if not work.processes.first:
         return
     output = work.folder(run) / layout.FINISHED
     used = used_tokens(run, stream)
     done = TrainingResult(adopted, 0, 0, 0.0, used, [], engine="none", precision="fp32", routing_dropped=None)
     store.write_model(output, adopted, run, stream.end_token)
+    check_saved_model(output / "model.safetensors", run, adopted, tokens)
     tokenizer.write_tokenizer(output, tokens)
     write_parquet(output / "training.parquet", pa.table({"step": pa.array([], pa.int64())}))
     of = {"device": "none: a checkpoint from elsewhere"}

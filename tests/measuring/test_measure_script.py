@@ -1,10 +1,8 @@
 """The scripts that measure: what they write about a whole run, and what they say of a broken one."""
 
-import importlib.util
 import json
 import random
 import shutil
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +10,8 @@ from typing import Any
 
 import pytest
 import torch
-from knowledge_capacity import console, layout
+from helpers.run_script import run_script
+from knowledge_capacity import layout
 from knowledge_capacity.data import corpus, people, tokenizer
 from knowledge_capacity.files import add_checksum, verify_checksum, write_json
 from knowledge_capacity.measurements import measurement_table
@@ -22,7 +21,6 @@ from knowledge_capacity.models.build import build_model
 from knowledge_capacity.specs import Architecture, BioS, Junk, Recipe, Run, cell_to_json, to_json
 from safetensors.torch import load_file, save_file
 
-SCRIPTS = Path(__file__).parents[2] / "scripts"
 DATASET = BioS(n_people=12, templates=2, pools=instrument_checks.POOLS)
 RUN = Run(DATASET, Architecture(2, 1, 8), Recipe(exposures=5, lr=1e-3, window=64), seed=0)
 PLACE, MODEL, RECORD_FILE = layout.run_folder(RUN), layout.model_file(RUN), layout.record_file(RUN)
@@ -75,28 +73,12 @@ def folder(whole: Path, tmp_path: Path) -> Path:
 
 def script(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch, run: Run = RUN, *more: str) -> int:
     """Run a script as from the command line; its exit status."""
-    spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
     if name == "error_budget":
         options = ["--run", to_json(run), "--output", str(folder / "conventions")]
     else:
         options = ["--cell", cell_to_json([run])]
     options += ["--results", str(folder), "--device", "cpu", *more]
-    monkeypatch.setattr(sys, "argv", [name, *options])
-    parsers: list[Any] = []
-    real = console.main
-    monkeypatch.setattr(console, "main", lambda job, parser: parsers.append((job, parser)))
-    source = (SCRIPTS / f"{name}.py").read_text().partition('if __name__ == "__main__":')[2]
-    exec("if True:" + source, module.__dict__)  # noqa: S102 (our own script's last lines)
-    monkeypatch.setattr(console, "main", real)
-    try:
-        real(*parsers[0])
-    except SystemExit as ended:
-        return int(str(ended.code))
-    return 0
+    return run_script(name, monkeypatch, *options)
 
 
 def other_people(folder: Path) -> None:

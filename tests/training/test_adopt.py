@@ -5,11 +5,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.adopted import adopt_and_measure
+from helpers.checkpoints import QWEN, edit_config, save_model, write_checkpoint
 from helpers.known_models import BIOS, words_of
-from knowledge_capacity.data import corpus
+from knowledge_capacity.data import corpus, tokenizer
 from knowledge_capacity.files import UserError
+from knowledge_capacity.models import store
 from knowledge_capacity.specs import Checkpoint, Recipe, Run
-from knowledge_capacity.training.adopt import adopt_checkpoint
+from knowledge_capacity.training.adopt import adopt_checkpoint, check_saved_model
+from safetensors.torch import load_file
 from transformers import GPT2Config, GPT2LMHeadModel
 
 WORDS = words_of(replace(BIOS, tokenizer="bpe-400"))
@@ -41,3 +45,38 @@ def test_one_without_room_for_biographies_is_refused(tmp_path: Path) -> None:
 def test_one_with_fewer_rows_than_tokens_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"its model embeds \d+ tokens, its tokenizer has"):
         adopt_checkpoint(given(tmp_path, rows=-1), WORDS)
+
+
+def test_its_number_is_that_of_the_model_however_it_was_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the scripts that train and measure; R of what is not the whole model would be a number as well."""
+    words = words_of(BIOS)
+    plain = save_model(tmp_path / "plain", "Qwen3Config", QWEN, words.get_vocab_size())
+    tokenizer.write_tokenizer(plain, words)
+    expected = adopt_and_measure(plain, BIOS, monkeypatch)
+    assert expected["n_parameters"] > 0
+    weights = load_file(plain / "model.safetensors")
+    for prefix in ("_orig_mod.", "module."):
+        named = {prefix + name: tensor for name, tensor in weights.items()}
+        found = adopt_and_measure(write_checkpoint(tmp_path / prefix, plain, named), BIOS, monkeypatch)
+        assert f"taken off the names of its weights, as parts that wrappers put there: {prefix}" in (
+            capsys.readouterr().err
+        )
+        for key in ("capacity_ratio", "bits_learned", "n_parameters", "loss_value"):
+            assert found[key] == expected[key], key
+    less = {name: tensor for name, tensor in weights.items() if "layers.1." not in name}
+    with pytest.raises(AssertionError, match="train"):
+        adopt_and_measure(write_checkpoint(tmp_path / "less", plain, less), BIOS, monkeypatch)
+    assert "11 (model.layers.1.input_layernorm.weight" in capsys.readouterr().err
+
+
+def test_what_is_saved_has_to_compute_what_the_checkpoint_does(tmp_path: Path) -> None:
+    run = given(tmp_path / "ck")
+    model = adopt_checkpoint(run, WORDS)
+    file = tmp_path / "run" / "model.safetensors"
+    store.write_model(file.parent, model, run, end_token=0)
+    check_saved_model(file, run, model, WORDS)
+    edit_config(tmp_path / "ck", activation_function="relu")  # by somebody, meanwhile
+    with pytest.raises(UserError, match="the weights of ck give other logits than there"):
+        check_saved_model(file, run, model, WORDS)

@@ -7,14 +7,14 @@ import torch
 from torch import Tensor, nn
 
 from ..specs import AnyArchitecture, Architecture, Checkpoint
-from . import external
+from . import checkpoint, external
 from .decoder import Decoder
 
 
 def build_model(architecture: AnyArchitecture, vocabulary: int, window: int, seed: int) -> nn.Module:
     """A model on the CPU whose random weights depend on the seed alone; a checkpoint's are its own."""
     if isinstance(architecture, Checkpoint):
-        return external.read_checkpoint(architecture)
+        return checkpoint.read_checkpoint(architecture)
     if isinstance(architecture, Architecture):
         model = Decoder(architecture, vocabulary, window)
         model.initialise(torch.Generator().manual_seed(seed))

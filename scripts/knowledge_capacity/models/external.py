@@ -1,4 +1,4 @@
-"""Models other than the study's decoder: from a Python function, from transformers, from a checkpoint."""
+"""Models other than the study's decoder: from a Python function, from transformers."""
 
 import hashlib
 import importlib.util
@@ -11,7 +11,7 @@ from typing import Any
 from torch import nn
 
 from ..files import UserError
-from ..specs import Checkpoint, PythonModel, TransformersModel
+from ..specs import PythonModel, TransformersModel
 
 
 def build_external_model(
@@ -61,24 +61,6 @@ def load_function(architecture: PythonModel) -> Callable[..., Any]:
     if not callable(found):
         raise UserError(f"{architecture.function}: {name} has no function {attribute!r}.")
     return found
-
-
-def read_checkpoint(architecture: Checkpoint) -> nn.Module:
-    """The model in a folder that transformers loads, in float32. Raises UserError for any other folder."""
-    import torch
-    from transformers import AutoModelForCausalLM
-    from transformers.utils.logging import disable_progress_bar
-
-    disable_progress_bar()
-    folder = Path(architecture.folder)
-    if not (folder / "config.json").is_file():
-        raise UserError(f"{folder}: no checkpoint of transformers is here (there is no config.json).")
-    try:
-        return AutoModelForCausalLM.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, trust_remote_code=False, dtype=torch.float32
-        )
-    except Exception as error:  # the library raises many kinds
-        raise UserError(f"{folder}: transformers cannot load this checkpoint ({error}).") from error
 
 
 def _build_transformers_model(architecture: TransformersModel, vocabulary: int, window: int) -> nn.Module:

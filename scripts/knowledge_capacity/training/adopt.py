@@ -1,5 +1,8 @@
 """Taking in a model that was trained elsewhere, in place of training one."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import torch
 from tokenizers import Tokenizer
 from torch import nn
@@ -7,27 +10,31 @@ from torch import nn
 from ..data import corpus, tokenizer
 from ..data.stream import Stream
 from ..files import UserError
-from ..models import external
+from ..models import checkpoint, store
 from ..models.build import token_weights
 from ..models.loss import logits
 from ..specs import Checkpoint, Run
 
 MOST = 1_000_000  # biographies
 CHUNK = 1 << 13
+TEXTS = 10  # on which the saved model has to do what the checkpoint does
+SAME = 1e-4  # of the largest logit: more than rounding
 
 
-def adopt_checkpoint(run: Run, tokens: Tokenizer) -> nn.Module:
+def adopt_checkpoint(
+    run: Run, tokens: Tokenizer, say: Callable[[str], None] = lambda line: None
+) -> nn.Module:
     """The model of a run whose architecture is a checkpoint. tokens: the checkpoint's tokenizer.
 
-    Raises UserError where model and tokenizer do not belong together, where the tokenizer cannot tell the
-    dataset's biographies fact by fact, where these are too long for the model, and for weights that are not
-    numbers.
+    say: is told what `read_checkpoint` has to say. Raises UserError where model and tokenizer do not belong
+    together, where the tokenizer cannot tell the dataset's biographies fact by fact, where these are too long for
+    the model, for weights that are not numbers, and as `read_checkpoint` does.
     """
     assert isinstance(run.architecture, Checkpoint)
     folder = run.architecture.folder
     sample = corpus.sample_biographies(run.dataset)
     tokenizer.check_tokenizer(tokens, folder, sample)
-    model = external.read_checkpoint(run.architecture)
+    model = checkpoint.read_checkpoint(run.architecture, say)
     rows = len(next(token_weights(model)))
     if rows < tokens.get_vocab_size():
         raise UserError(
@@ -44,6 +51,24 @@ def adopt_checkpoint(run: Run, tokens: Tokenizer) -> nn.Module:
         reason = f"it fails on biographies of {longest} tokens, which {run.dataset.slug} has ({error})"
         raise UserError(f"{folder}: {reason}. Give a checkpoint with room for them.") from error
     return model
+
+
+@torch.no_grad()
+def check_saved_model(file: Path, run: Run, model: nn.Module, tokens: Tokenizer) -> None:
+    """Raise UserError unless the weights in a file make a model with the logits of the one that was taken in.
+
+    file: the run's model.safetensors, from which it is measured. model: as `adopt_checkpoint` gives it.
+    """
+    window, rows = run.recipe.window, len(next(token_weights(model)))
+    saved = store.load_model(file, run.architecture, rows, window, store.read_weights(file))
+    for pieces in corpus.sample_biographies(run.dataset)[:TEXTS]:
+        text = torch.tensor([tokens.encode("".join(pieces), add_special_tokens=False).ids])
+        expected = logits(model.eval(), text)
+        if not (logits(saved, text) - expected).abs().max() <= SAME * expected.abs().max():
+            reason = f"as saved here, the weights of {run.architecture.family} give other logits than there"
+            raise UserError(
+                f"{file}: {reason}. Save that model as a plain one of transformers, and measure it."
+            )
 
 
 def used_tokens(run: Run, stream: Stream) -> int:

@@ -25,7 +25,7 @@ def run_provenance(run: Run, code: str, results: Path) -> MadeFrom:
     inputs = kept.data_digests(run, results)
     if isinstance(run.architecture, Checkpoint):
         folder = Path(run.architecture.folder)
-        inputs["checkpoint"] = digest_files(folder / "config.json", *sorted(folder.glob("*.safetensors")))
+        inputs["checkpoint"] = digest_files(folder / "config.json", *sorted(folder.glob("*.safetensors*")))
     return {"run": json.loads(to_json(run)), "code": code, "inputs": inputs}
 
 
