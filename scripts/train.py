@@ -132,7 +132,7 @@ def train_together(
     def read_stream(run: Run) -> Stream:
         stream, tokens = read_data(run, arguments.results, work.device)
         if not isinstance(run.architecture, Architecture):
-            check_trainable(run, stream, tokens.get_vocab_size(), work.device)
+            check_trainable(run, stream, tokenizer.embedding_rows(tokens), work.device)
         return stream
 
     members = [
@@ -147,7 +147,7 @@ def train_together(
     try:
         for member, outcome in train_cell(
             members,
-            read_run_tokenizer(runs[0], arguments.results).get_vocab_size(),
+            tokenizer.embedding_rows(read_run_tokenizer(runs[0], arguments.results)),
             arguments.stack or None,
             arguments.save_every,
             work.device,
@@ -200,7 +200,7 @@ def adopt_run(run: Run, made_from: MadeFrom, work: JobContext) -> None:
     used = used_tokens(run, stream)
     done = TrainingResult(adopted, 0, 0, 0.0, used, [], engine="none", precision="fp32", routing_dropped=None)
     store.write_model(output, adopted, run, stream.end_token)
-    check_saved_model(output / "model.safetensors", run, adopted, tokens)
+    check_saved_model(output / "model.safetensors", run, adopted, stream)
     tokenizer.write_tokenizer(output, tokens)
     write_parquet(output / "training.parquet", pa.table({"step": pa.array([], pa.int64())}))
     of = {"device": "none: a checkpoint from elsewhere"}

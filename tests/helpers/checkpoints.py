@@ -11,14 +11,14 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers import AutoModelForCausalLM
 
-SMALL = {
+SMALL: dict[str, Any] = {
     "hidden_size": 16,
     "intermediate_size": 24,
     "num_hidden_layers": 2,
     "num_attention_heads": 2,
     "num_key_value_heads": 2,
 }
-QWEN = {**SMALL, "num_key_value_heads": 1, "head_dim": 8, "tie_word_embeddings": False}
+QWEN: dict[str, Any] = {**SMALL, "num_key_value_heads": 1, "head_dim": 8, "tie_word_embeddings": False}
 
 
 def save_model(folder: Path, config: str, fields: dict[str, Any], vocabulary: int) -> Path:

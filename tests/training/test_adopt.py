@@ -8,7 +8,8 @@ import torch
 from helpers.adopted import adopt_and_measure
 from helpers.checkpoints import QWEN, edit_config, save_model, write_checkpoint
 from helpers.known_models import BIOS, words_of
-from knowledge_capacity.data import corpus, tokenizer
+from knowledge_capacity.data import corpus, people, tokenizer
+from knowledge_capacity.data.stream import Stream, make_source
 from knowledge_capacity.files import UserError
 from knowledge_capacity.models import store
 from knowledge_capacity.specs import Checkpoint, Recipe, Run
@@ -43,7 +44,7 @@ def test_one_without_room_for_biographies_is_refused(tmp_path: Path) -> None:
 
 
 def test_one_with_fewer_rows_than_tokens_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"its model embeds \d+ tokens, its tokenizer has"):
+    with pytest.raises(UserError, match=r"its model embeds \d+ tokens, its tokenizer has ids up to \d+"):
         adopt_checkpoint(given(tmp_path, rows=-1), WORDS)
 
 
@@ -76,7 +77,8 @@ def test_what_is_saved_has_to_compute_what_the_checkpoint_does(tmp_path: Path) -
     model = adopt_checkpoint(run, WORDS)
     file = tmp_path / "run" / "model.safetensors"
     store.write_model(file.parent, model, run, end_token=0)
-    check_saved_model(file, run, model, WORDS)
+    stream = Stream(make_source(BIOS, 0, people.draw_all_people(BIOS, 0)), WORDS)
+    check_saved_model(file, run, model, stream)
     edit_config(tmp_path / "ck", activation_function="relu")  # by somebody, meanwhile
     with pytest.raises(UserError, match="the weights of ck give other logits than there"):
-        check_saved_model(file, run, model, WORDS)
+        check_saved_model(file, run, model, stream)

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Encoding, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from ..files import UserError, atomic_write, remake_remedy, write_json
 from ..specs import BYTE_PAIR, WORD_LEVEL
@@ -34,29 +34,62 @@ def make_tokenizer(kind: str, texts: list[str], corpus: list[str], closed: bool 
     if match := BYTE_PAIR.fullmatch(kind):
         return train_bpe_tokenizer(corpus, int(match[1]))
     found = _load_tokenizer(kind)
-    return trim_tokenizer(found, [*texts, *corpus]) if closed else _add_end_token(found)
+    if closed:
+        made = trim_tokenizer(found, [*texts, *corpus])
+    else:
+        made = found
+        made.add_special_tokens([END_OF_TEXT])  # for one that has none
+    _refuse_shared_ids(made, f"tokenizer {kind}")
+    return made
 
 
 def check_tokenizer(tokenizer: Tokenizer, kind: str, biographies: Iterable[list[str]]) -> None:
     """Raise UserError unless whole biographies have the tokens of their pieces, one after the other.
 
     Pieces end where facts begin and end, so a token across that border would belong to both. A tokenizer also
-    has to know END_OF_TEXT, and every word.
+    has to know END_OF_TEXT and every word, to leave out no letter, and to encode a text beside others as it does
+    alone.
     """
     if END_OF_TEXT not in tokenizer.get_vocab():
         remedy = "Training must have put that between biographies, and the tokenizer must know it."
         raise UserError(f"tokenizer {kind}: it has no token {END_OF_TEXT}. {remedy}")
+    unknown = _unknown_token(tokenizer)
+    told = list(biographies)
+    texts = ["".join(pieces) for pieces in told]
+    try:
+        together = tokenizer.encode_batch(texts, add_special_tokens=False)
+        for pieces, text, whole in zip(told, texts, together, strict=True):
+            apart = [
+                token for piece in pieces for token in tokenizer.encode(piece, add_special_tokens=False).ids
+            ]
+            if whole.ids != apart:
+                raise straddling_token_error(kind, text)
+            if not _is_whole(text, whole, unknown):
+                raise unknown_word_error(
+                    kind, ValueError(f"it does not know all letters of {text[:60]!r}...")
+                )
+    except UserError:
+        raise
+    except Exception as error:  # the library raises plain Exception for a word that it does not know
+        raise unknown_word_error(kind, error) from error
 
-    def ids(text: str) -> list[int]:
-        try:
-            return tokenizer.encode(text, add_special_tokens=False).ids
-        except Exception as error:  # the library raises plain Exception for a word that it does not know
-            raise unknown_word_error(kind, error) from error
 
-    for pieces in biographies:
-        text = "".join(pieces)
-        if ids(text) != [token for piece in pieces for token in ids(piece)]:
-            raise straddling_token_error(kind, text)
+def _unknown_token(tokenizer: Tokenizer) -> int | None:
+    """The token that stands for whatever a tokenizer does not know, if it has one."""
+    model = json.loads(tokenizer.to_str())["model"]
+    if model["type"] == "Unigram":
+        return model["unk_id"]
+    return tokenizer.token_to_id(model["unk_token"]) if model.get("unk_token") else None
+
+
+def _is_whole(text: str, encoded: Encoding, unknown: int | None) -> bool:
+    """Whether every character of a text but spaces is in a token, and that is not the one for the unknown."""
+    place, between = 0, ""
+    for token, (start, stop) in zip(encoded.ids, encoded.offsets, strict=True):
+        if token != unknown:
+            between += text[place:start]
+            place = max(place, stop)
+    return not (between + text[place:]).strip()
 
 
 def straddling_token_error(kind: str, text: str) -> UserError:
@@ -132,12 +165,6 @@ def trim_tokenizer(tokenizer: Tokenizer, texts: list[str]) -> Tokenizer:
     return small
 
 
-def _add_end_token(tokenizer: Tokenizer) -> Tokenizer:
-    """The same tokenizer, whole, and sure to have END_OF_TEXT."""
-    tokenizer.add_special_tokens([END_OF_TEXT])
-    return tokenizer
-
-
 def write_tokenizer(folder: Path, tokenizer: Tokenizer) -> None:
     """Write a tokenizer as a folder that `transformers.AutoTokenizer` loads."""
     names = {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": END_OF_TEXT, "bos_token": END_OF_TEXT}
@@ -147,14 +174,50 @@ def write_tokenizer(folder: Path, tokenizer: Tokenizer) -> None:
 
 
 def read_tokenizer(path: Path, domain: bool = False) -> Tokenizer:
-    """The tokenizer in a tokenizer.json, with one more token where a domain token is asked for."""
+    """The tokenizer in a tokenizer.json, with one more token where a domain token is asked for.
+
+    Each text is encoded by itself, whatever the file says: whole, without padding, and by no chance. Raises
+    UserError for a file that is no tokenizer, and for one of whose tokens two have one id.
+    """
     try:
-        tokenizer = Tokenizer.from_file(str(path))
-        if domain:
-            tokenizer.add_special_tokens([DOMAIN_TOKEN])
-        return tokenizer
+        content = json.loads(path.read_text())
+        tokenizer = _encode_alike(Tokenizer.from_file(str(path)))
     except Exception as error:  # the library raises plain Exception for every kind of bad file
         raise UserError(f"{path}: not a readable tokenizer ({error}). {remake_remedy(path)}") from error
+    for token in content["added_tokens"]:  # the library gives one that does not follow the others another id
+        if (found := tokenizer.token_to_id(token["content"])) != token["id"]:
+            reason = f"it gives {token['content']} the id {token['id']}, and tokenizers reads it as {found}"
+            raise UserError(
+                f"{path}: {reason}. Let added tokens have the ids that follow those of the others."
+            )
+    if domain:
+        tokenizer.add_special_tokens([DOMAIN_TOKEN])
+    _refuse_shared_ids(tokenizer, str(path))
+    return tokenizer
+
+
+def embedding_rows(tokenizer: Tokenizer) -> int:
+    """How many rows an embedding needs: one for each id up to the highest, since ids may have holes."""
+    return 1 + max(tokenizer.get_vocab().values())
+
+
+def _encode_alike(tokenizer: Tokenizer) -> Tokenizer:
+    """The same tokenizer, without what makes the tokens of a text depend on others or on chance."""
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    if isinstance(tokenizer.model, models.BPE):
+        tokenizer.model.dropout = None
+    return tokenizer
+
+
+def _refuse_shared_ids(tokenizer: Tokenizer, name: str) -> None:
+    """Raise UserError where two tokens have one id, as an added one gets that of another where ids have holes."""
+    of_id: dict[int, str] = {}
+    for token, number in sorted(tokenizer.get_vocab().items()):
+        if number in of_id:
+            reason = f"{of_id[number]!r} and {token!r} have the same id, {number}"
+            raise UserError(f"{name}: {reason}. Number its tokens without holes.")
+        of_id[number] = token
 
 
 def _load_tokenizer(name: str) -> Tokenizer:
@@ -170,7 +233,7 @@ def _load_tokenizer(name: str) -> Tokenizer:
             f"tokenizer {name}: the folder has neither tokenizer.json nor vocab.json and merges.txt."
         )
     try:
-        return Tokenizer.from_pretrained(name)
+        return _encode_alike(Tokenizer.from_pretrained(name))
     except Exception as error:  # the library raises plain Exception for everything from a typo to no network
         reason = "there is no such folder, and the hub does not give it"
         raise UserError(

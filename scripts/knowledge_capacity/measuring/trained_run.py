@@ -43,7 +43,7 @@ class TrainedRun:
                 reason = f"has other tokens than {trained_with}, with which this model was trained"
                 raise UserError(f"{file}: {reason}. {remake_remedy(file)}")
         stream, tokens = read_data(run, results)
-        return TrainedRun(run, found, stream, tokens.get_vocab_size(), model)
+        return TrainedRun(run, found, stream, tokenizer.embedding_rows(tokens), model)
 
     def model(self, weights: dict[str, Tensor]) -> nn.Module:
         """The model that weights make. Raises UserError for those of another one."""

@@ -64,7 +64,7 @@ def vocabulary_size(dataset: Dataset) -> int:
     made = tokenizer.make_tokenizer(
         dataset.tokenizer, corpus.vocabulary_texts(dataset), sample, corpus.has_closed_vocabulary(dataset)
     )
-    return made.get_vocab_size()
+    return tokenizer.embedding_rows(made)
 
 
 def requested_seeds(

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
+from ..data import tokenizer
 from ..data.reading import read_data
 from ..data.stream import Stream
 from ..models import store
@@ -17,7 +18,7 @@ def load_model_and_stream(source: CalibrationSource) -> tuple[nn.Module, Stream]
     """The trained model, and the stream that it was trained on."""
     run = source.run
     stream, tokens = read_data(run, source.results)
-    weights, vocabulary = store.read_weights(source.model), tokens.get_vocab_size()
+    weights, vocabulary = store.read_weights(source.model), tokenizer.embedding_rows(tokens)
     return store.load_model(source.model, run.architecture, vocabulary, run.recipe.window, weights), stream
 
 

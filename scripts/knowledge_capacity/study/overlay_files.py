@@ -12,7 +12,7 @@ import torch
 
 from ..config import ConfigError, Sources, suggest_name
 from ..data import corpus, tokenizer
-from ..data.pieces import END_OF_TEXT
+from ..data.pieces import DOMAIN_TOKEN, END_OF_TEXT
 from ..files import UserError
 from ..models.build import build_model, n_parameters
 from ..models.decoder import Decoder
@@ -167,10 +167,12 @@ def text_statistics(dataset: Dataset, recipe: Recipe, architecture: AnyArchitect
     encoded = made.encode_batch(whole, add_special_tokens=False)
     end = made.get_vocab()[END_OF_TEXT]
     domain = int(recipe.has_domain_token and not isinstance(architecture, Checkpoint))
+    if domain:
+        made.add_special_tokens([DOMAIN_TOKEN])
     lengths = [len(one.ids) for one in encoded]
     used = {end, *(token for one in encoded for token in one.ids)}
     return TextStatistics(
-        made.get_vocab_size() + domain, len(used) + domain, min(lengths), max(lengths) + domain
+        tokenizer.embedding_rows(made), len(used) + domain, min(lengths), max(lengths) + domain
     )
 
 

@@ -14,6 +14,7 @@ from ..models import checkpoint, store
 from ..models.build import token_weights
 from ..models.loss import logits
 from ..specs import Checkpoint, Run
+from .splitting import check_splitting
 
 MOST = 1_000_000  # biographies
 CHUNK = 1 << 13
@@ -36,9 +37,9 @@ def adopt_checkpoint(
     tokenizer.check_tokenizer(tokens, folder, sample)
     model = checkpoint.read_checkpoint(run.architecture, say)
     rows = len(next(token_weights(model)))
-    if rows < tokens.get_vocab_size():
+    if rows < (needed := tokenizer.embedding_rows(tokens)):
         raise UserError(
-            f"{folder}: its model embeds {rows} tokens, its tokenizer has {tokens.get_vocab_size()}."
+            f"{folder}: its model embeds {rows} tokens, its tokenizer has ids up to {needed - 1}."
         )
     if not all(bool(torch.isfinite(parameter).all()) for parameter in model.parameters()):
         raise UserError(f"{folder}: its weights hold NaN or infinity. Give another checkpoint.")
@@ -50,19 +51,20 @@ def adopt_checkpoint(
     except (IndexError, RuntimeError) as error:  # fewer positions, as GPT-2 of transformers learns them
         reason = f"it fails on biographies of {longest} tokens, which {run.dataset.slug} has ({error})"
         raise UserError(f"{folder}: {reason}. Give a checkpoint with room for them.") from error
+    check_splitting(Path(folder), model, tokens, ["".join(pieces) for pieces in sample[:TEXTS]], say)
     return model
 
 
 @torch.no_grad()
-def check_saved_model(file: Path, run: Run, model: nn.Module, tokens: Tokenizer) -> None:
+def check_saved_model(file: Path, run: Run, model: nn.Module, stream: Stream) -> None:
     """Raise UserError unless the weights in a file make a model with the logits of the one that was taken in.
 
     file: the run's model.safetensors, from which it is measured. model: as `adopt_checkpoint` gives it.
     """
     window, rows = run.recipe.window, len(next(token_weights(model)))
     saved = store.load_model(file, run.architecture, rows, window, store.read_weights(file))
-    for pieces in corpus.sample_biographies(run.dataset)[:TEXTS]:
-        text = torch.tensor([tokens.encode("".join(pieces), add_special_tokens=False).ids])
+    tokens, lengths = stream.tokens(stream.pieces(0, TEXTS))
+    for text in (one[None].long().cpu() for one in tokens.split(lengths.tolist())):
         expected = logits(model.eval(), text)
         if not (logits(saved, text) - expected).abs().max() <= SAME * expected.abs().max():
             reason = f"as saved here, the weights of {run.architecture.family} give other logits than there"
