@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from ..files import UserError
 from ..models.build import token_weights
 from ..models.experts import Mixture
 from ..models.loss import loss
+from ..models.token_tables import token_tables
 from ..quantization.quiet import suppress_warnings
 from ..specs import Extraction as Spec
 from ..training.schedule import learning_rate
@@ -63,21 +65,30 @@ def prepare_model(model: nn.Module, rank: int, new_words: int, seed: int) -> lis
 
 
 def extend_vocabulary(model: nn.Module, more: int) -> list[nn.Parameter]:
-    """Give embedding and head, tied or not, `more` rows; only these get gradients. Returns the parameters."""
+    """Give embeddings and heads, tied or not, `more` rows; only these get gradients. Returns the parameters.
+
+    A table that has more rows than the first embedding has them for new tokens already, and keeps them as they are.
+    """
+    tables = token_tables(model)
     grown: dict[int, nn.Parameter] = {}
-    for weight in token_weights(model):
-        old = weight.detach()
+    for weight, axis in (table for table in tables if table.rows == tables[0].rows):
+        old = weight.detach().movedim(axis, 0)
         spread = old.std(dim=0, keepdim=True) if old.dim() > 1 else old.std()
         new = old.mean(dim=0, keepdim=True) + spread * torch.randn(more, *old.shape[1:], device=old.device)
-        grown[id(weight)] = nn.Parameter(torch.cat([old, new]))
-    for parameter in grown.values():
-        parameter.register_hook(lambda gradient: _keep_last_rows(gradient, more))
+        grown[id(weight)] = nn.Parameter(torch.cat([old, new]).movedim(0, axis).contiguous())
+        keep_old = partial(_keep_last_rows, rows=more, axis=axis)
+        grown[id(weight)].register_hook(keep_old)
     for module in model.modules():
         for name, weight in list(module.named_parameters(recurse=False)):
             if id(weight) in grown:
                 setattr(module, name, grown[id(weight)])
-                size = "num_embeddings" if isinstance(module, nn.Embedding) else "out_features"
-                setattr(module, size, len(grown[id(weight)]))
+                for size in (
+                    "num_embeddings",
+                    "out_features",
+                    "nf",
+                ):  # of an embedding, a linear layer, a Conv1D
+                    if getattr(module, size, None) == tables[0].rows:
+                        setattr(module, size, tables[0].rows + more)
     return list(grown.values())
 
 
@@ -163,5 +174,8 @@ def _is_linear(module: nn.Module) -> bool:
     return isinstance(module, nn.Linear) or type(module).__name__ == "Conv1D"
 
 
-def _keep_last_rows(gradient: Tensor, rows: int) -> Tensor:
-    return torch.cat([torch.zeros_like(gradient[:-rows]), gradient[-rows:]])
+def _keep_last_rows(gradient: Tensor, rows: int, axis: int) -> Tensor:
+    kept = torch.zeros_like(gradient)
+    last = gradient.shape[axis] - rows
+    kept.narrow(axis, last, rows).copy_(gradient.narrow(axis, last, rows))
+    return kept

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ..models import build
+from ..models.token_tables import token_tables
 from ..specs import Biography, BioS, RandomStrings
 from ..statistics.bootstrap import bootstrap_total
 from . import scoring
@@ -89,14 +90,14 @@ def _total_bits(known: Knowledge) -> float:
 
 def _parameter_counts(model: nn.Module, p: int, used: int) -> Iterator[tuple[str, int]]:
     """P by other ways of counting embedding and head."""
-    by_token = list({id(weight): weight for weight in build.token_weights(model)}.values())
-    if not by_token:
+    tables = token_tables(model)
+    if not tables:
         return
-    row = sum(weight[:1].numel() for weight in by_token)
-    yield "embeddings and head not counted in P", p - used * row
-    yield "all rows of the vocabulary counted in P", p + (len(by_token[0]) - used) * row
-    matrices = [weight for weight in by_token if weight.dim() == 2]
-    one = used * matrices[0][:1].numel()
+    yield "embeddings and head not counted in P", p - used * sum(table.row_size for table in tables)
+    unused = sum(table.row_size * (table.rows - used) for table in tables)
+    yield "all rows of the vocabulary counted in P", p + unused
+    matrices = [table for table in tables if table.weight.dim() > 1]
+    one = used * matrices[0].row_size
     if len(matrices) == 1:
         yield "a tied head counted in P once more", p + one
     else:

@@ -1,7 +1,6 @@
 """Making models of every kind of architecture, and counting their parameters."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +8,7 @@ from torch import Tensor, nn
 from ..specs import AnyArchitecture, Architecture, Checkpoint
 from . import checkpoint, external
 from .decoder import Decoder
+from .token_tables import token_tables
 
 
 def build_model(architecture: AnyArchitecture, vocabulary: int, window: int, seed: int) -> nn.Module:
@@ -25,29 +25,14 @@ def build_model(architecture: AnyArchitecture, vocabulary: int, window: int, see
 
 
 def n_parameters(model: nn.Module, used_tokens: int) -> int:
-    """P of the metric (Allen-Zhu & Li 2024): all parameters, embedding and head with the rows of used tokens.
+    """P of the metric (Allen-Zhu & Li 2024): all parameters, tables over the vocabulary with the rows of used tokens.
 
     For GPT-2 this is 12ℓd² + 13ℓd + 2d + V·d. A mixture of experts counts all of its experts.
     """
     total = sum(parameter.numel() for parameter in model.parameters())
-    by_token = {id(weight): weight for weight in token_weights(model)}.values()
-    return total - sum(weight[:1].numel() * (len(weight) - used_tokens) for weight in by_token)
+    return total - sum(table.row_size * (table.rows - used_tokens) for table in token_tables(model))
 
 
 def token_weights(model: nn.Module) -> Iterator[Tensor]:
-    """Parameters with a row for each token of the vocabulary: embedding, head, and the head's bias."""
-    embeddings = [module for module in model.modules() if isinstance(module, nn.Embedding)]
-    if not embeddings:
-        return
-    first = embeddings[0]
-    yield first.weight
-    linear = [module for module in model.modules() if isinstance(module, nn.Linear)]
-    head: Any = linear[-1] if linear else None  # the last one of a module that we do not know
-    if isinstance(model, Decoder):
-        head = model.head
-    elif ask := getattr(model, "get_output_embeddings", None):  # a model of transformers says
-        head = ask()
-    if head is not None and head.out_features == first.num_embeddings:
-        yield head.weight
-        if head.bias is not None:
-            yield head.bias
+    """Parameters with a row for each token of the vocabulary: embedding, head, the head's bias, and what else has."""
+    return (table.weight for table in token_tables(model))
