@@ -22,6 +22,8 @@ from knowledge_capacity.measuring.trained_run import TrainedRun
 from knowledge_capacity.models import build, store
 from knowledge_capacity.specs import FEWEST_ASKED, BioD, Biography, Extraction, Run, parse_cell
 
+UPDATED = "updated"  # in the metadata of both tables: the layers that each extraction updated
+
 
 def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
     with devices.hold_device(arguments) as device:
@@ -38,15 +40,16 @@ def ask_run(run: Run, arguments: argparse.Namespace, log: console.Log, device: s
         kept.touch_files([answers_file, output])
         log.write(f"extract {run.slug}: these answers are there")
         return
-    rows, answers = ask_questions(TrainedRun.read(run, results), specs, arguments, log, device)
-    write_parquet(answers_file, answers, kept.provenance_metadata(made_from))
-    write_parquet(output, measurement_table.build_table(rows), kept.provenance_metadata(made_from))
+    rows, answers, updated = ask_questions(TrainedRun.read(run, results), specs, arguments, log, device)
+    metadata = {**kept.provenance_metadata(made_from), UPDATED: json.dumps(updated)}
+    write_parquet(answers_file, answers, metadata)
+    write_parquet(output, measurement_table.build_table(rows), metadata)
 
 
 def ask_questions(
     subject: TrainedRun, specs: list[Extraction], arguments: argparse.Namespace, log: console.Log, device: str
-) -> tuple[list[dict[str, Any]], pa.Table]:
-    """A row of measurements for each extraction, and all answers."""
+) -> tuple[list[dict[str, Any]], pa.Table, dict[str, list[str]]]:
+    """A row of measurements for each extraction, all answers, and the layers that each updated."""
     run, record, source = subject.run, subject.record, subject.stream.source
     dataset = run.dataset
     if not isinstance(dataset, Biography | BioD):
@@ -65,6 +68,7 @@ def ask_questions(
     if run.recipe.junk and run.recipe.junk.domain_token == "useful":
         opening.append(tokens.get_vocab()[DOMAIN_TOKEN])
     rows, tables = [], [score.ANSWERS.empty_table()]
+    updated: dict[str, list[str]] = {}
     for spec in specs:
         began = time.monotonic()
         model = subject.model(weights)
@@ -76,9 +80,10 @@ def ask_questions(
             score.measurement_row(run, record, n_parameters, spec, held.answers, seconds, arguments.code)
         )
         tables.append(score.answer_table(spec.slug, held, tokens))
+        updated[spec.slug] = held.updated
         right = ", ".join(f"{name} {share:z.0%}" for name, share in rows[-1]["accuracy_by_attribute"])
         say(f"{rows[-1]['bits_learned']:z,.0f} of {rows[-1]['bits_max']:z,.0f} bits. Right: {right}")
-    return rows, pa.concat_tables(tables)
+    return rows, pa.concat_tables(tables), updated
 
 
 def _say_about_run(log: console.Log, name: str, line: str) -> None:

@@ -106,7 +106,12 @@ def test_the_script_measures_each_extraction(tmp_path: Path) -> None:
         assert row["bits_learned_low"] < row["bits_learned"] < row["bits_learned_high"] < most / 2
         assert row["loss_value"] == pytest.approx(sum(loss for _, loss in row["loss_by_attribute"]))
         assert dict(row["accuracy_by_attribute"]).keys() == BIOS.choices.keys()
-    given = pq.read_table(written(tmp_path, "answers.parquet")).to_pylist()
+    answers = pq.read_table(written(tmp_path, "answers.parquet"))
+    updated = json.loads(answers.schema.metadata[b"updated"])
+    assert updated.keys() == {spec.slug for spec in SPECS}
+    assert "layers.0.attention.joint" in updated[SPECS[0].slug]
+    assert "to layers.*.attention.joint" in done.stderr
+    given = answers.to_pylist()
     assert len(given) == 2 * 20 * 6
     for row in rows:
         for name, share in row["accuracy_by_attribute"]:

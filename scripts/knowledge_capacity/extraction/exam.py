@@ -17,11 +17,12 @@ MOST_PEOPLE = 10_000  # taught, and as many asked: more would say the same at gr
 
 
 class Exam(NamedTuple):
-    """Who was asked (positions in people.parquet), what, and what the model answered."""
+    """Who was asked (positions in people.parquet), what, what the model answered, and which layers were taught."""
 
     asked: NDArray[np.int64]
     questions: questions.Questions
     answers: answers.Answers
+    updated: list[str]
 
 
 def split_people(n_people: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -50,6 +51,7 @@ def run_exam(
     everyone = codes[np.concatenate([taught, asked])]
     both = questions.make_questions(dataset, seed, everyone, tokenizer, size, opening)
     lessons, test = both.of(slice(len(taught))), both.of(slice(len(taught), None))
-    trained = tuning.prepare_model(model, spec.rank, len(both.new_words), seed)
+    trained, updated = tuning.prepare_model(model, spec.rank, len(both.new_words), seed)
+    say(f"updates of rank {spec.rank} to {tuning.shorten_names(updated)}")
     tuning.finetune_model(model, trained, lessons, spec, seed, say)
-    return Exam(asked, test, answers.ask_questions(model, test, str(trained[0].device)))
+    return Exam(asked, test, answers.ask_questions(model, test, str(trained[0].device)), updated)

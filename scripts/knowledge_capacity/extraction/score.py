@@ -102,7 +102,7 @@ def measurement_row(
 def answer_table(variant: str, exam: Exam, tokenizer: Tokenizer) -> pa.Table:
     """All answers in words."""
     rows = []
-    asked, questions, answers = exam
+    asked, questions, answers, _ = exam
     for i, person in enumerate(asked.tolist()):
         for k, attribute in enumerate(questions.attributes):
             tokens = questions.tokens[i, k].tolist()

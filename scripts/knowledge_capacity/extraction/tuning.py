@@ -1,8 +1,11 @@
 """Teaching a trained model to answer questions by low-rank updates (LoRA, Hu et al. 2021)."""
 
+import re
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,22 +30,20 @@ KEPT_BACK = 0.1  # of those who are taught, to choose the epoch
 BETAS, EPS, CLIP = (0.9, 0.98), 1e-6, 1.0
 IGNORED = -100
 SAY_EVERY = 10.0  # seconds
+NUMBER = re.compile(r"(?<=\.)\d+(?=\.)")
+ROUTERS = ("gate", "gating", "router", "wg")  # linear layers of these names beside experts choose among them
 
 
-def prepare_model(model: nn.Module, rank: int, new_words: int, seed: int) -> list[nn.Parameter]:
+def prepare_model(
+    model: nn.Module, rank: int, new_words: int, seed: int
+) -> tuple[list[nn.Parameter], list[str]]:
     """Freeze a model, and give it what is taught: low-rank updates, and rows for tokens of new words.
 
-    Every linear layer is updated but the head and routers of experts, whose own matrices stay as they are.
-    Rows of new tokens are drawn as the others are spread. Returns the parameters to be trained. Raises
+    Every linear layer is updated but heads, routed experts and their routers. Rows of new tokens are drawn as the
+    others are spread. Returns the parameters to be trained, and the names of the layers that are updated. Raises
     UserError for a model without linear layers.
     """
-    by_token = {id(weight) for weight in token_weights(model)}
-    left = {id(module.router) for module in model.modules() if isinstance(module, Mixture)}
-    targets = [
-        name
-        for name, module in model.named_modules()
-        if _is_linear(module) and id(module.weight) not in by_token and id(module) not in left
-    ]
+    targets = layers_to_update(model)
     if not targets:
         raise UserError(
             f"extraction: {type(model).__name__} has no linear layers (torch.nn.Linear) for low-rank "
@@ -50,18 +51,63 @@ def prepare_model(model: nn.Module, rank: int, new_words: int, seed: int) -> lis
         )
     with suppress_warnings():
         import peft  # only here: it takes seconds
+        from peft.tuners.lora import Linear
 
+    for parameter in model.parameters():
+        parameter.requires_grad_(False)
     with torch.random.fork_rng(devices=[]), suppress_warnings():
         torch.manual_seed(seed)
-        config = peft.LoraConfig(r=rank, lora_alpha=round(SCALE * rank), target_modules=targets)
-        peft.inject_adapter_in_model(config, model)
+        # one by one: given a list of names, peft takes others that end alike, and experts in place of dense layers
+        config = peft.LoraConfig(r=rank, lora_alpha=round(SCALE * rank))
+        for name in targets:
+            parent, _, last = name.rpartition(".")
+            layer: Any = model.get_submodule(name)
+            turned = not isinstance(layer, nn.Linear)
+            config.fan_in_fan_out = turned
+            update = Linear(
+                layer,
+                "default",
+                config=config,
+                r=rank,
+                lora_alpha=config.lora_alpha,
+                is_target_conv_1d_layer=turned,
+            )
+            setattr(model.get_submodule(parent), last, update)
         grown = extend_vocabulary(model, new_words) if new_words else []
     trained = [*_lora_parameters(model), *grown]
     for parameter in model.parameters():
         parameter.requires_grad_(False)
     for parameter in trained:
         parameter.requires_grad_(True)
-    return trained
+    return trained, targets
+
+
+def layers_to_update(model: nn.Module) -> list[str]:
+    """The names of all linear layers but those over the vocabulary, routed experts, and routers to them."""
+    by_token = {id(weight) for weight in token_weights(model)}
+    with_experts = {
+        name.rpartition(".")[0]
+        for name, _ in [*model.named_modules(), *model.named_parameters()]
+        if _holds_experts(name.rpartition(".")[2])
+    }
+    mixtures = {name for name, module in model.named_modules() if isinstance(module, Mixture)}
+
+    def is_routed(name: str) -> bool:
+        parent, _, last = name.rpartition(".")
+        parts = name.split(".")
+        beside = parent in with_experts | mixtures and last in ROUTERS
+        return beside or "router" in parts or any(_holds_experts(part) for part in parts)
+
+    return [
+        name
+        for name, module in model.named_modules()
+        if _is_linear(module) and id(module.weight) not in by_token and not is_routed(name)
+    ]
+
+
+def _holds_experts(part: str) -> bool:
+    """Whether a part of a name is that of routed experts; shared ones are read by every token."""
+    return part.endswith("experts") and "shared" not in part
 
 
 def extend_vocabulary(model: nn.Module, more: int) -> list[nn.Parameter]:
@@ -127,7 +173,7 @@ def finetune_model(
             optimizer.zero_grad()
             (result.nats / len(rows)).backward()
             if step == 0:
-                _refuse_unused_updates(model)
+                _tell_unused_updates(model, say)
             clip_grad_norm_(trained, CLIP)
             optimizer.step()
             nats, step = nats + float(result.nats.detach()), step + 1
@@ -148,13 +194,23 @@ def finetune_model(
             parameter.copy_(value)
 
 
-def _refuse_unused_updates(model: nn.Module) -> None:
-    """Raise UserError where no update got a gradient."""
-    if all(parameter.grad is None for parameter in _lora_parameters(model)):
+def _tell_unused_updates(model: nn.Module, say: Callable[[str], None]) -> None:
+    """Say which updates got no gradient. Raises UserError where none got any."""
+    updates = {name: p for name, p in model.named_parameters() if ".lora_B." in name}
+    unused = [name.partition(".lora_B.")[0] for name, p in updates.items() if p.grad is None]
+    if len(unused) == len(updates):
         raise UserError(
             f"extraction: {type(model).__name__} reads its matrices past the forward of its linear layers, "
             "so that low-rank updates have no effect. Call the layers, or leave extractions out."
         )
+    if unused:
+        say(f"no update of these has an effect, since the model does not call them: {shorten_names(unused)}")
+
+
+def shorten_names(names: Sequence[str]) -> str:
+    """Names of layers, with * in place of numbers, and how often each of them stands there."""
+    counts = Counter(NUMBER.sub("*", name) for name in names)
+    return ", ".join(f"{name} ({n})" if n > 1 else name for name, n in counts.items())
 
 
 def _make_batch(tokens: Tensor, parts: Tensor) -> tuple[Tensor, Tensor]:
