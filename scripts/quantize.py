@@ -5,6 +5,7 @@ Variants that were made from the very weights, quantizers and code are left as t
 
 import argparse
 import json
+from functools import partial
 from pathlib import Path
 
 from knowledge_capacity import console, devices, kept, layout
@@ -41,9 +42,15 @@ def quantize(
     except store.Diverged as diverged:  # it has no variants either, and the study goes on without them
         log.say(f"quantize: {diverged}")
         weights, outside, asked = {}, set(), []
-    stored = variants.write_variants(output, weights, outside, asked, source, log.write, made_from)
+    stored = variants.write_variants(
+        output, weights, outside, asked, source, log.write, made_from, partial(_say_about_run, log, run)
+    )
     for name, bits in stored.items():
         log.write(f"{run.slug}: {name}: {bits:.2f} bits per weight")
+
+
+def _say_about_run(log: console.Log, run: Run, line: str) -> None:
+    log.say(f"quantize {run.slug}: {line}")
 
 
 if __name__ == "__main__":

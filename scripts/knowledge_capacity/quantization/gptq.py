@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -58,9 +59,13 @@ class Site:
 
 
 def quantize_model(
-    source: variants.CalibrationSource, names: list[str], quantizer: Quantizer, say: Callable[[str], None]
+    source: variants.CalibrationSource,
+    names: list[str],
+    quantizer: Quantizer,
+    say: Callable[[str], None],
+    warn: Callable[[str], None],
 ) -> dict[str, Tensor]:
-    """The matrices of these names as they read back.
+    """The matrices of these names as they read back. warn: is told which of them are rounded to nearest instead.
 
     Raises UserError where the model holds them in other ways than as linear layers or the study's experts.
     """
@@ -69,7 +74,7 @@ def quantize_model(
     by_gptq = set(names) - store.saved_weights(model)[1]  # the others are embeddings and head
     found = find_sites(model, by_gptq)
     batches = gptq_data.calibration_batches(stream, quantizer.calibration_people, window, say)
-    quantize_sites(model.to(source.device), found, batches, quantizer)
+    quantize_sites(model.to(source.device), found, batches, quantizer, warn)
     weights = store.saved_weights(model.cpu())[0]
     nearest = replace(quantizer, method="rtn")
     return {
@@ -101,10 +106,17 @@ def find_sites(model: nn.Module, names: set[str]) -> list[Site]:
 
 
 @torch.no_grad()
-def quantize_sites(model: nn.Module, found: list[Site], batches: list[Tensor], quantizer: Quantizer) -> None:
+def quantize_sites(
+    model: nn.Module,
+    found: list[Site],
+    batches: list[Tensor],
+    quantizer: Quantizer,
+    warn: Callable[[str], None] = lambda line: None,
+) -> None:
     """Quantise the sites' weights in place, those of one layer at a time.
 
-    batches: tokens (batch, window) each. Raises UserError for a module that the model never calls on them.
+    batches: tokens (batch, window) each. warn: is told which matrices are rounded to nearest instead. Raises
+    UserError for a module that the model never calls on them.
     """
     device = next(model.parameters()).device
     for _, layer in groupby(found, key=lambda site: _layer_name(site.name)):
@@ -119,16 +131,21 @@ def quantize_sites(model: nn.Module, found: list[Site], batches: list[Tensor], q
                     "Raise calibration_people, let the model call its modules, or use rtn or hqq."
                 )
             weight = site.weight if site.weight.dim() == 3 else site.weight[None]
-            site.weight.copy_(quantize_stack(weight, site.hessian, quantizer).view_as(site.weight))
+            told = partial(_warn_about_site, warn, site.name)
+            site.weight.copy_(quantize_stack(weight, site.hessian, quantizer, told).view_as(site.weight))
             site.hessian = None
 
 
-def quantize_stack(weight: Tensor, hessian: Tensor, quantizer: Quantizer) -> Tensor:
+def quantize_stack(
+    weight: Tensor, hessian: Tensor, quantizer: Quantizer, warn: Callable[[str], None] = lambda line: None
+) -> Tensor:
     """Matrices (experts, out, in) as they read back. hessian: Σ x·xᵀ of their inputs, (experts, in, in).
 
     An input that is always zero, as all of an expert that no token reaches, leaves its weights to be rounded
-    to nearest; the library would make them zero.
+    to nearest; the library would make them zero. So does a Hessian that cannot be inverted. warn: is told of
+    matrices of which all are rounded to nearest.
     """
+    unreached = (hessian == 0).all(dim=2).all(dim=1)
     diagonal = hessian.diagonal(dim1=1, dim2=2)
     mean = diagonal.mean(dim=1, keepdim=True).expand_as(diagonal)
     hessian = hessian + torch.diag_embed(torch.where(diagonal > 0, 0.0, mean.where(mean > 0, 1.0)))
@@ -137,10 +154,23 @@ def quantize_stack(weight: Tensor, hessian: Tensor, quantizer: Quantizer) -> Ten
         quantizer, "group", group_size=quantizer.group_size or weight.shape[2]
     )
     library: Any = quantize_weight  # its signature says less than it returns
-    found, _, _ = library(
+    found, _, not_inverted = library(
         weight.detach().float().clone(), hessian, scale, zero, None, arguments, percdamp=DAMPENING
     )
+    if unreached.any():
+        warn(f"{_n_of(unreached)} met no calibration token that is not zero")
+    if (lost := not_inverted.to(unreached.device) & ~unreached).any():
+        warn(f"the Hessian of {_n_of(lost)} cannot be inverted")
     return found
+
+
+def _n_of(which: Tensor) -> str:
+    """How many of the matrices in a stack."""
+    return f"{int(which.sum())} of its {len(which)} experts" if len(which) > 1 else "it"
+
+
+def _warn_about_site(warn: Callable[[str], None], name: str, line: str) -> None:
+    warn(f"{name} is rounded to nearest, at least in part: {line}")
 
 
 def _scales_and_zeros(weight: Tensor, quantizer: Quantizer) -> tuple[Tensor, Tensor]:

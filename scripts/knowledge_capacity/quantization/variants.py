@@ -88,11 +88,12 @@ def quantize(
     quantizer: Quantizer,
     source: CalibrationSource | None = None,
     say: Callable[[str], None] = print,
+    warn: Callable[[str], None] = print,
 ) -> tuple[dict[str, Tensor], float]:
     """The quantised matrices as they read back, and the mean stored bits per weight of the whole model.
 
-    source: for gptq. say: is told what a user should know. Raises UserError for a model that the method
-    cannot quantise.
+    source: for gptq. say: is told what a user may want to know. warn: is told what was done in place of what was
+    asked for. Raises UserError for a model that the method cannot quantise.
     """
     names = quantizable_names(weights, outside, quantizer.matrices)
     if not names:
@@ -101,9 +102,19 @@ def quantize(
             "quantizers, or set matrices: all."
         )
     module = method_module(quantizer.method)
+    for name in names:
+        try:
+            coarse = grid.check_scales(weights[name], quantizer)
+        except UserError as error:
+            raise UserError(f"{quantizer.slug}: {name}: {error}") from error
+        if coarse:
+            warn(f"{quantizer.slug}: {name}: {coarse}")
     if quantizer.sees_data:
         assert source
-        matrices = module.quantize_model(source, names, quantizer, say)
+        matrices = module.quantize_model(
+            source, names, quantizer, say, lambda line: warn(f"{quantizer.slug}: {line}")
+        )
+        refuse_other_numbers(matrices, quantizer)
         stored = sum(grid.stored_bits(weights[name], quantizer) for name in names)
     else:
         found = {name: module.quantize_matrix(weights[name], quantizer) for name in names}
@@ -114,6 +125,16 @@ def quantize(
     return matrices, stored / total
 
 
+def refuse_other_numbers(matrices: dict[str, Tensor], quantizer: Quantizer) -> None:
+    """Raise UserError where a method with data has made of a matrix what is no number."""
+    for name, matrix in matrices.items():
+        if not matrix.isfinite().all():
+            reason = "what is stored would hold NaN or infinity, since its weights or inputs are too large"
+            raise UserError(
+                f"{quantizer.slug}: {name}: {reason}. Train with a lower lr, or leave this variant out."
+            )
+
+
 def write_variants(
     path: Path,
     weights: dict[str, Tensor],
@@ -122,18 +143,22 @@ def write_variants(
     source: CalibrationSource | None = None,
     say: Callable[[str], None] = print,
     made_from: MadeFrom | None = None,
+    warn: Callable[[str], None] = print,
 ) -> dict[str, float]:
     """Write the variants that `quantizers` make of `weights`; returns the stored bits per weight of each.
 
-    source, say: as for `quantize`. made_from: what `is_current` is to find.
+    source, say, warn: as for `quantize`; the file keeps what `warn` is told. made_from: what `is_current` is to find.
     """
     tensors: dict[str, Tensor] = {}
     stored: dict[str, float] = {}
+    instead: list[str] = []
     for quantizer in quantizers:
-        matrices, stored[quantizer.slug] = quantize(weights, outside, quantizer, source, say)
+        matrices, stored[quantizer.slug] = quantize(weights, outside, quantizer, source, say, instead.append)
         tensors |= {f"{quantizer.slug}/{name}": tensor for name, tensor in matrices.items()}
     specs = {quantizer.slug: to_json(quantizer) for quantizer in quantizers}
-    header = {"bits_per_weight": stored, "specs": specs, KEY: made_from}
+    for line in instead:
+        warn(line)
+    header = {"bits_per_weight": stored, "specs": specs, "instead": instead, KEY: made_from}
     tensorfile.write_tensors(path, tensors, {HEADER: json.dumps(header)})
     return stored
 
