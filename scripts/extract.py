@@ -72,7 +72,7 @@ def ask_questions(
     for spec in specs:
         began = time.monotonic()
         model = subject.model(weights)
-        n_parameters = build.n_parameters(model, record["used_tokens"])
+        n_parameters = build.n_parameters(model, record["used_tokens"], run.recipe.window)
         say = partial(_say_about_run, log, f"extract {run.slug}: {spec.slug}")
         held = exam.run_exam(model.to(device), dataset, run.seed, source.codes, tokens, opening, spec, say)
         seconds = time.monotonic() - began

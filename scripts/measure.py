@@ -65,7 +65,7 @@ def measure_variants(
     for name, stored in measured.items():
         began = time.monotonic()
         model = subject.model(weights | stored.matrices)
-        n_parameters = build.n_parameters(model, record["used_tokens"])
+        n_parameters = build.n_parameters(model, record["used_tokens"], run.recipe.window)
         scores = scoring.score_model(model.to(device), subject.stream, device, n_people)
         seconds = time.monotonic() - began
         variant = result_row.Variant(

@@ -44,7 +44,7 @@ def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
     if isinstance(yours, PythonModel):
         log.say(f"bits: running {yours.function}, since you named it")
     model = build_model(yours, texts.vocabulary, recipe.window, seed=0)
-    size = n_parameters(model, texts.used)
+    size = n_parameters(model, texts.used, recipe.window)
     lengths = (recipe.window, texts.shortest, texts.longest)
     without = trial.check_model(model, arguments.model, texts.vocabulary, lengths, trained)
     if without:

@@ -128,6 +128,31 @@ def test_models_of_transformers(config: str, fields: dict[str, Any], row: int) -
     assert longer == (2 * 4 * 60 if config == "Gemma3nTextConfig" else 0)
 
 
+@pytest.mark.parametrize(
+    ("config", "fields", "rows", "width"),
+    [
+        ("GPT2Config", {"n_embd": 16, "n_layer": 1, "n_head": 2, "n_positions": 500}, 500, 16),
+        # the first two rows are those of no position
+        ("OPTConfig", {**SMALL, "ffn_dim": 24, "word_embed_proj_dim": 16, "max_position_embeddings": 500}, 502, 16),
+        ("LlamaConfig", {**SMALL, "max_position_embeddings": 500}, 0, 16),
+    ],
+)  # fmt: skip
+def test_positions_that_no_window_has_do_not_count(
+    config: str, fields: dict[str, Any], rows: int, width: int
+) -> None:
+    model = build_model(TransformersModel(config, fields), VOCABULARY, 16, seed=0)
+    every = n_parameters(model, VOCABULARY)
+    for window in (16, 64, 500, 900):
+        assert every - n_parameters(model, VOCABULARY, window) == max(0, rows - min(window, 500)) * width
+
+
+@POSITION_ROWS
+def test_positions_of_a_model_of_ones_own(rows: int) -> None:
+    model = Tables(rows)
+    assert n_parameters(model, 20) - n_parameters(model, 20, 10) == (rows - 10) * WIDTH
+    assert n_parameters(model, 20) == n_parameters(model, 20, rows)
+
+
 def test_the_decoder_says_what_its_tables_are() -> None:
     for tied, tables in ((True, 1), (False, 2)):
         model = build_model(Architecture(1, 1, 8, tied=tied), VOCABULARY, 16, seed=0)

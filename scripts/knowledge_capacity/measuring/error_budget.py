@@ -46,7 +46,7 @@ def measure_conventions(
     """
     run, stream = subject.run, subject.stream
     dataset, scale = run.dataset, run.dataset.n_people / n_people
-    p = build.n_parameters(model, subject.record["used_tokens"])
+    p = build.n_parameters(model, subject.record["used_tokens"], run.recipe.window)
     scores = scoring.score_model(model, stream, device, n_people)
     ours = compute_knowledge(dataset, scores)
     bits = scale * float(ours.per_person.sum())

@@ -55,4 +55,4 @@ class TrainedRun:
         fresh = build.build_model(
             self.run.architecture, self.vocabulary, self.run.recipe.window, self.run.seed
         )
-        return build.n_parameters(fresh, self.record["used_tokens"])
+        return build.n_parameters(fresh, self.record["used_tokens"], self.run.recipe.window)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from ..specs import AnyArchitecture, Architecture, Checkpoint
 from . import checkpoint, external
 from .decoder import Decoder
-from .token_tables import token_tables
+from .token_tables import find_tables, token_tables
 
 
 def build_model(architecture: AnyArchitecture, vocabulary: int, window: int, seed: int) -> nn.Module:
@@ -24,13 +24,16 @@ def build_model(architecture: AnyArchitecture, vocabulary: int, window: int, see
         return external.build_external_model(architecture, vocabulary, window)
 
 
-def n_parameters(model: nn.Module, used_tokens: int) -> int:
+def n_parameters(model: nn.Module, used_tokens: int, window: int | None = None) -> int:
     """P of the metric (Allen-Zhu & Li 2024): all parameters, tables over the vocabulary with the rows of used tokens.
 
-    For GPT-2 this is 12ℓd² + 13ℓd + 2d + V·d. A mixture of experts counts all of its experts.
+    window: that of training; embeddings of later positions do not count. For GPT-2 this is
+    12ℓd² + 13ℓd + 2d + V·d. A mixture of experts counts all of its experts.
     """
+    tables, positions = find_tables(model)
     total = sum(parameter.numel() for parameter in model.parameters())
-    return total - sum(table.row_size * (table.rows - used_tokens) for table in token_tables(model))
+    total -= sum(table.row_size * (table.rows - used_tokens) for table in tables)
+    return total - (0 if window is None else sum(table.unreached(window) for table in positions))
 
 
 def token_weights(model: nn.Module) -> Iterator[Tensor]:

@@ -1,6 +1,7 @@
 """Which parameters of a model have a row for each token of the vocabulary, wherever they sit.
 
-A text reaches the rows of its own tokens alone, so P leaves out the others. The study's decoder says which its tables
+A text reaches the rows of its own tokens alone, so P leaves out the others; and of a table of positions, the rows of
+those that a window has. The study's decoder says which its tables
 are. Any other model is tried: it reads some tokens, and is asked for the logits of others. The gradient of a table has
 rows of these tokens and no others, be it an embedding of each layer, one of several heads, or a bias.
 """
@@ -37,30 +38,62 @@ class TokenTable(NamedTuple):
         return self.weight.numel() // self.rows
 
 
+class PositionTable(NamedTuple):
+    """A parameter with a row for each position, the first `offset` for none."""
+
+    weight: Tensor
+    offset: int
+
+    def unreached(self, window: int) -> int:
+        """How many numbers stand in rows of positions that no text of a window has."""
+        rows = len(self.weight)
+        return self.weight[:1].numel() * (rows - min(window, rows - self.offset))
+
+
+class Tried(NamedTuple):
+    """What a trial says of a parameter: along which axis it has rows of tokens, at which row positions begin, and
+    whether any gradient reaches it.
+    """
+
+    axis: int | None
+    offset: int | None
+    reached: bool
+
+
 def token_tables(model: nn.Module) -> list[TokenTable]:
     """The tables over the vocabulary, each once, that which embeds tokens first; none for a model without."""
+    return find_tables(model)[0]
+
+
+def find_tables(model: nn.Module) -> tuple[list[TokenTable], list[PositionTable]]:
+    """The tables over the vocabulary, as `token_tables` gives them, and embeddings of positions."""
     if isinstance(model, Decoder):
         found = (
             [model.embedding.weight] if model.head is None else [model.embedding.weight, model.head.weight]
         )
-        return [TokenTable(weight, 0) for weight in found]
+        return [TokenTable(weight, 0) for weight in found], []
     by_shape = list(_tables_by_shape(model))
     try:
         with _undisturbed(model):
-            by_trial = _tables_by_trial(model)
+            tried = _try_tables(model)
     except Exception:  # the user's code may raise anything; `trial.check_model` says what
-        by_trial = {}
-    if not by_trial:
-        return by_shape
-    names = {id(parameter): name for name, parameter in model.named_parameters()}
+        tried = {}
+    if not tried:
+        return by_shape, []
     parameters = dict(model.named_parameters())
-    idle = {name for name, (_, reached) in by_trial.items() if not reached}
-    tables = {name: TokenTable(parameters[name], axis) for name, (axis, _) in by_trial.items() if axis >= 0}
+    tables = {
+        name: TokenTable(parameters[name], one.axis) for name, one in tried.items() if one.axis is not None
+    }
+    names = {id(parameter): name for name, parameter in parameters.items()}
     for table in by_shape:  # such as a head of which no logit comes out
         name = names[id(table.weight)]
-        if name in idle:
+        if name in tried and not tried[name].reached:
             tables[name] = table
-    return sorted(tables.values(), key=lambda table: table.weight is not _first_embedding(model, tables))
+    positions = [
+        PositionTable(parameters[name], one.offset) for name, one in tried.items() if one.offset is not None
+    ]
+    first = _first_embedding(model, tables)
+    return sorted(tables.values(), key=lambda table: table.weight is not first), positions
 
 
 def _tables_by_shape(model: nn.Module) -> Iterator[TokenTable]:
@@ -81,11 +114,12 @@ def _tables_by_shape(model: nn.Module) -> Iterator[TokenTable]:
             yield TokenTable(head.bias, 0)
 
 
-def _tables_by_trial(model: nn.Module) -> dict[str, tuple[int, bool]]:
-    """For each parameter as large as the vocabulary on some axis: the axis of tokens, or -1, and whether any
-    gradient reaches it. Empty where a vocabulary is too small for this.
+def _try_tables(model: nn.Module) -> dict[str, Tried]:
+    """For each embedding, and each parameter as large as the vocabulary on some axis, what a trial says. Empty where a
+    vocabulary is too small for this.
     """
     parameters = dict(model.named_parameters())
+    embeddings = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
     device = next(iter(parameters.values())).device
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
@@ -97,9 +131,10 @@ def _tables_by_trial(model: nn.Module) -> dict[str, tuple[int, bool]]:
     if vocabulary < FIRST + 2 * each:
         return {}
     for parameter in parameters.values():
-        parameter.requires_grad_(max(parameter.shape, default=0) >= vocabulary)
+        parameter.requires_grad_(max(parameter.shape, default=0) >= vocabulary or id(parameter) in embeddings)
     wanted = {name: parameter for name, parameter in parameters.items() if parameter.requires_grad}
     axes = {name: {i for i, n in enumerate(wanted[name].shape) if n >= vocabulary} for name in wanted}
+    starts: dict[str, set[int | None]] = {name: set() for name in wanted}
     reached = dict.fromkeys(wanted, False)
     place = torch.arange(2 * LENGTH, device=device).view(2, LENGTH)
     tried = FIRST + torch.randperm(vocabulary - FIRST, generator=generator)[: 2 * each]
@@ -116,9 +151,24 @@ def _tables_by_trial(model: nn.Module) -> dict[str, tuple[int, bool]]:
             reached[name] |= bool(gradient.any())
             some = set(tokens.tolist())
             axes[name] = {axis for axis in axes[name] if set(_rows_with(gradient, axis)) <= some}
+            starts[name].add(_first_of_positions(gradient) if id(wanted[name]) in embeddings else None)
     if not any(reached.values()):
         return {}
-    return {name: (min(axes[name]) if axes[name] and reached[name] else -1, reached[name]) for name in wanted}
+    return {
+        name: Tried(
+            min(axes[name]) if axes[name] and reached[name] else None,
+            starts[name].pop() if len(starts[name]) == 1 else None,  # the same whatever the tokens
+            reached[name],
+        )
+        for name in wanted
+    }
+
+
+def _first_of_positions(gradient: Tensor) -> int | None:
+    """The row of the first position in the gradient of an embedding; None where its rows are not those of a text's."""
+    rows = _rows_with(gradient, 0)
+    is_a_text = len(gradient) > LENGTH and rows == list(range(rows[0], rows[0] + LENGTH)) if rows else False
+    return rows[0] if is_a_text else None
 
 
 def _rows_with(gradient: Tensor, axis: int) -> list[int]:

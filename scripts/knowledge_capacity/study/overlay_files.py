@@ -181,7 +181,7 @@ def count_parameters(architecture: AnyArchitecture, texts: TextStatistics, windo
     if isinstance(architecture, Architecture):
         with torch.device("meta"):
             return n_parameters(Decoder(architecture, texts.vocabulary, window), texts.used)
-    return n_parameters(build_model(architecture, texts.vocabulary, window, seed=0), texts.used)
+    return n_parameters(build_model(architecture, texts.vocabulary, window, seed=0), texts.used, window)
 
 
 def nearest_gpt2(wanted: int, texts: TextStatistics) -> Architecture:
