@@ -1,38 +1,37 @@
 """The client of bioR: against a server that fails in every way, and a real one with a model of our own."""
 
-import json
 import os
 import re
 import socket
 import subprocess
 import sys
-import threading
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from helpers.chat_server import Reply, Server, reply
 from helpers.run_workflow import TIMEOUT
 from knowledge_capacity import console
 from knowledge_capacity.data import llm, people, prose, rewrites, rewriting, tokenizer
 from knowledge_capacity.data.counter import Purpose, random_words
 from knowledge_capacity.data.endpoint import Endpoint, read_endpoint
+from knowledge_capacity.data.local_model import make_local_requester
+from knowledge_capacity.data.server import make_http_requester
 from knowledge_capacity.files import UserError
 from knowledge_capacity.specs import BioR
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_long_pauses")]
 
 DATASET = BioR(n_people=3, rewrites=4, model="a-model", tokenizer="bpe-400")
 CODES = people.draw_all_people(DATASET, 0)
 FACTS = list(people.decode_facts(DATASET, CODES))
-Reply = tuple[int, dict[str, str], bytes]
 
 
 def good(prompt: str, turn: int) -> str:
@@ -42,94 +41,9 @@ def good(prompt: str, turn: int) -> str:
     return prose.write_biography(facts, random).text
 
 
-def reply(text: str | None, finish: str = "stop", status: int = 200, **headers: str) -> Reply:
-    message = {"role": "assistant", "content": text}
-    body = {
-        "id": "1",
-        "object": "chat.completion",
-        "created": 0,
-        "model": "a-model",
-        "choices": [{"index": 0, "message": message, "finish_reason": finish}],
-        "usage": {"prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150},
-    }
-    return status, headers, json.dumps(body).encode()
-
-
-class Server:
-    """A chat server whose answers a test decides: `behave` maps (prompt, number of the request) to them."""
-
-    def __init__(self, behave: Callable[[str, int], Reply | None]) -> None:
-        self.prompts: list[str] = []
-        self.times: list[float] = []
-        self.now = self.most = 0
-        self.keys: set[str | None] = set()
-        lock = threading.Lock()
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                with lock:
-                    outer.now += 1
-                    outer.most = max(outer.most, outer.now)
-                    number = len(outer.prompts)
-                    body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                    prompt = body["messages"][0]["content"]
-                    outer.prompts.append(prompt)
-                    outer.times.append(time.monotonic())
-                    outer.keys.add(self.headers["Authorization"])
-                answer = behave(prompt, number)
-                with lock:
-                    outer.now -= 1
-                if answer is None:  # hang up
-                    self.close_connection = True
-                    self.connection.shutdown(socket.SHUT_RDWR)
-                    return
-                status, headers, content = answer
-                self.send_response(status)
-                for name, value in {"Content-Type": "application/json", **headers}.items():
-                    self.send_header(name.replace("_", "-"), value)
-                if "Content-Length" not in headers:
-                    self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            def log_message(self, *arguments: Any) -> None:
-                pass
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self._http.serve_forever, daemon=True).start()
-        self.settings = Endpoint(
-            url=f"http://127.0.0.1:{self._http.server_port}/v1", concurrency=3, retries=3
-        )
-
-    def close(self) -> None:
-        self._http.shutdown()
-        self._http.server_close()
-
-
-@pytest.fixture
-def serve() -> Iterator[Callable[..., Server]]:
-    servers = []
-
-    def start(behave: Callable[[str, int], Reply | None]) -> Server:
-        servers.append(Server(behave))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.close()
-
-
-@pytest.fixture(autouse=True)
-def _no_long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The pauses between retries are the library's, and too long for a test."""
-    monkeypatch.setattr("openai._base_client.INITIAL_RETRY_DELAY", 0.01)
-    monkeypatch.setattr("openai._base_client.MAX_RETRY_DELAY", 0.02)
-
-
 def write(server: Server, journal: Path, settings: Endpoint | None = None) -> tuple[Any, Counter[str]]:
     settings = settings or server.settings
-    ask = llm.make_http_requester(settings, "a-model", 1.0)
+    ask = make_http_requester(settings, "a-model", 1.0)
     return llm.request_rewrites(FACTS, 0, DATASET.rewrites, 0, ask, settings.attempts, journal)
 
 
@@ -242,7 +156,7 @@ def test_a_server_that_is_down_is_said_at_once(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    ask = llm.make_http_requester(Endpoint(url=f"http://127.0.0.1:{port}/v1", retries=1), "a-model", 1.0)
+    ask = make_http_requester(Endpoint(url=f"http://127.0.0.1:{port}/v1", retries=1), "a-model", 1.0)
     with pytest.raises(
         UserError, match=rf"http://127.0.0.1:{port}/v1: the server is not there .*Start it, or"
     ):
@@ -419,7 +333,7 @@ FOUR = [(0, 0), (0, 1), (1, 0), (1, 1)]
 
 def test_a_model_in_a_folder_is_run_here(model: Path, tmp_path: Path) -> None:
     settings = Endpoint(url="", concurrency=4, attempts=2)
-    ask = llm.make_local_requester(settings, str(model), 0.0, 0)
+    ask = make_local_requester(settings, str(model), 0.0, 0)
     told, rejected = llm.request_rewrites(FACTS[:2], 0, 2, 0, ask, 2, tmp_path / "journal")
     assert [[rewrite.text for rewrite in texts] for texts in told] == [
         [good(FACTS[i]["name"], 10 * i + j) for j in range(2)] for i in range(2)
@@ -449,7 +363,7 @@ def test_a_real_server_of_a_real_model(model: Path, tmp_path: Path) -> None:
                 assert server.poll() is None, (tmp_path / "server.log").read_text()
                 time.sleep(0.5)
         settings = Endpoint(url=f"http://127.0.0.1:{port}/v1", concurrency=2, attempts=2)
-        ask = llm.make_http_requester(settings, str(model), 0.0)
+        ask = make_http_requester(settings, str(model), 0.0)
         told, rejected = llm.request_rewrites(FACTS[:2], 0, 2, 0, ask, 2, tmp_path / "journal")
     finally:
         server.terminate()

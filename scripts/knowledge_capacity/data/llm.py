@@ -1,22 +1,17 @@
-"""Asking a language model for biographies: over HTTP in OpenAI's protocol, or one that is run here."""
+"""What a language model is asked for, which of its answers are taken, and the journal that keeps them all."""
 
 import json
-import os
 import random
-import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any
-
-import openai
+from typing import IO
 
 from ..files import UserError
-from .endpoint import Endpoint
 from .locate import locate_facts
+from .plain_text import NoBiography, refuse_talk, take_off_wrapping
+from .replies import Answer, restore_answer
 from .rewrites import Rewrite
 
 IN_VAIN = 100  # rejections in a row after which nobody should go on paying
@@ -28,6 +23,12 @@ LABELS = {
     "major": "Field of study",
     "employer": "Employer",
     "work_city": "City of work",
+}
+REMEDIES = {
+    "cut off": "Raise max_tokens in envs/endpoint.yaml; a model that reasons first needs thousands.",
+    "unfinished reasoning": "Raise max_tokens in envs/endpoint.yaml, or turn the model's reasoning off.",
+    "reasoning alone": "Have the server return the answer beside the reasoning, or turn the reasoning off.",
+    "malformed answer": "Look into the server's log.",
 }
 INSTRUCTIONS = (
     "Write a creative biography of the following person in one paragraph of plain prose. Begin with the full "
@@ -47,16 +48,6 @@ class Request:
     prompt: str
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What came back: text (None where it was no answer), whether it was cut off, tokens read and written."""
-
-    text: str | None
-    cut_off: bool = False
-    tokens_in: int = 0
-    tokens_out: int = 0
-
-
 Ask = Callable[[list[Request]], Iterator[tuple[Request, Answer]]]
 
 
@@ -70,12 +61,23 @@ def make_prompt(facts: dict[str, str], seed: int, person: int, rewrite: int, att
 
 def judge_answer(answer: Answer, facts: dict[str, str], others: set[str]) -> Rewrite | str:
     """The rewrite in an answer, or why it is rejected. others: the texts about the person so far."""
-    if answer.text is None:
-        return "malformed answer"
+    if answer.problem:
+        return answer.problem
     if answer.cut_off:
         return "cut off"
-    found = locate_facts(answer.text, facts)
+    try:
+        found = locate_facts(take_off_wrapping(answer.text or ""), facts)
+        if isinstance(found, Rewrite):
+            refuse_talk(_leave_out_facts(found))
+    except NoBiography as reason:
+        return str(reason)
     return "duplicate" if isinstance(found, Rewrite) and found.text in others else found
+
+
+def _leave_out_facts(rewrite: Rewrite) -> str:
+    """What stands beside the facts."""
+    places = [0, *(place for span in rewrite.spans for place in (span.start, span.stop)), len(rewrite.text)]
+    return " _ ".join(rewrite.text[start:stop] for start, stop in zip(places[::2], places[1::2], strict=True))
 
 
 def request_rewrites(
@@ -99,6 +101,7 @@ def request_rewrites(
     tried: Counter[tuple[int, int]] = Counter()  # since this job began
     in_vain = 0  # rejections in a row
     rejected: Counter[str] = Counter()
+    example: dict[str, str] = {}  # the last answer that was rejected for a reason
 
     def take(person: int, rewrite: int, answer: Answer) -> None:
         nonlocal in_vain
@@ -111,20 +114,23 @@ def request_rewrites(
             in_vain = 0
         else:
             rejected[verdict] += 1
+            example[verdict] = answer.detail or " ".join((answer.text or "").split())
             in_vain += 1
         report(sum(map(len, told)), rejected.total())
 
     def stop_if(hopeless: bool, what: str) -> None:
         if hopeless:
             reasons = ", ".join(f"{reason} {n} times" for reason, n in rejected.most_common())
+            most = rejected.most_common(1)[0][0]
+            remedy = REMEDIES.get(most, "Take a model that follows instructions better.")
             raise UserError(
-                f"{journal}: {what} (rejected so far: {reasons}). Take a model that follows instructions "
-                "better; if answers are cut off, raise max_tokens in envs/endpoint.yaml. What was accepted "
-                "is kept."
+                f"{journal}: {what} (rejected so far: {reasons}). The last one with {most} begins: "
+                f"{example[most][:100]!a}. {remedy} What was accepted is kept."
             )
 
     for person, rewrite, answer in read_journal(journal):
-        take(person, rewrite, answer)
+        if 0 <= person - first < len(facts) and 0 <= rewrite < rewrites:
+            take(person, rewrite, answer)
     in_vain = 0
     with open(journal, "a", encoding="utf-8") as file:
         while missing := [
@@ -144,128 +150,6 @@ def request_rewrites(
     return [[texts[j] for j in range(rewrites)] for texts in told], rejected
 
 
-def make_http_requester(settings: Endpoint, model: str, temperature: float) -> Ask:
-    """Ask the server of the settings. Raises UserError where it is not to be had, even after retries."""
-    client = openai.OpenAI(
-        base_url=settings.url,
-        api_key=os.environ.get(settings.api_key_variable) or "none",
-        timeout=settings.timeout_seconds,
-        max_retries=settings.retries,
-    )
-    turn, next_start = threading.Lock(), 0.0
-    pause = 60 / settings.requests_per_minute if settings.requests_per_minute else 0.0
-
-    def one(request: Request) -> Answer:
-        nonlocal next_start
-        with turn:
-            start = max(time.monotonic(), next_start)
-            next_start = start + pause
-        time.sleep(max(0.0, start - time.monotonic()))
-        try:
-            answer = client.chat.completions.create(
-                model=model,
-                messages=[{"role": "user", "content": request.prompt}],
-                max_tokens=settings.max_tokens,
-                temperature=temperature,
-            )
-            choice, usage = answer.choices[0], answer.usage
-            used = (usage.prompt_tokens, usage.completion_tokens) if usage else (0, 0)
-            return Answer(choice.message.content, choice.finish_reason == "length", *used)
-        except openai.APIStatusError as error:
-            raise _refusal_error(settings, model, error) from error
-        except openai.APIConnectionError as error:
-            reason = (
-                "does not answer in time" if isinstance(error, openai.APITimeoutError) else "is not there"
-            )
-            raise UserError(
-                f"{settings.url}: the server {reason} (asked {settings.retries + 1} times). Start it, or "
-                "correct url in envs/endpoint.yaml; what was accepted is kept."
-            ) from error
-        except (openai.APIResponseValidationError, ValueError, TypeError, AttributeError, IndexError):
-            return Answer(None)  # whatever came, it was no answer in this protocol
-
-    def ask(requests: list[Request]) -> Iterator[tuple[Request, Answer]]:
-        pool = ThreadPoolExecutor(settings.concurrency)
-        try:
-            waiting: dict[Future[Answer], Request] = {pool.submit(one, r): r for r in requests}
-            failure: BaseException | None = None
-            for done in as_completed(waiting):
-                if done.cancelled():
-                    continue
-                if error := done.exception():
-                    failure = failure or error
-                    for future in waiting:  # what is under way is still waited for: it may be paid for
-                        future.cancel()
-                else:
-                    yield waiting[done], done.result()
-            if failure:
-                raise failure
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-    return ask
-
-
-def make_local_requester(settings: Endpoint, folder: str, temperature: float, seed: int) -> Ask:
-    """Run the model in a folder with transformers, `concurrency` texts at a time."""
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    tokens = AutoTokenizer.from_pretrained(folder, local_files_only=True, padding_side="left")
-    model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, use_safetensors=True)
-    model = model.eval().to("cuda" if torch.cuda.is_available() else "cpu")
-    tokens.pad_token = tokens.pad_token or tokens.eos_token
-    told = model.generation_config.eos_token_id
-    ends = {tokens.eos_token_id, *(told if isinstance(told, list) else [told])} - {None}
-
-    def ask(requests: list[Request]) -> Iterator[tuple[Request, Answer]]:
-        for start in range(0, len(requests), settings.concurrency):
-            batch = requests[start : start + settings.concurrency]
-            texts: Any = [request.prompt for request in batch]
-            if tokens.chat_template:  # which has its own special tokens
-                turns = [[{"role": "user", "content": text}] for text in texts]
-                texts = tokens.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-            inputs = tokens(
-                texts,
-                return_tensors="pt",
-                padding=True,
-                return_token_type_ids=False,
-                add_special_tokens=not tokens.chat_template,
-            )
-            torch.manual_seed(hash((seed, batch[0].person, batch[0].rewrite, batch[0].attempt)) % 2**31)
-            sampling = (
-                {"do_sample": True, "temperature": temperature} if temperature else {"do_sample": False}
-            )
-            with torch.no_grad():
-                written = model.generate(
-                    **inputs.to(model.device), max_new_tokens=settings.max_tokens, **sampling
-                )[:, inputs["input_ids"].shape[1] :]
-            for request, row in zip(batch, written, strict=True):
-                cut_off = not ends & set(row.tolist())
-                n_in, n_out = (
-                    len(tokens(request.prompt)["input_ids"]),
-                    int((row != tokens.pad_token_id).sum()),
-                )
-                text = str(tokens.decode(row, skip_special_tokens=True))
-                yield request, Answer(text, cut_off, n_in, n_out)
-
-    return ask
-
-
-def _refusal_error(settings: Endpoint, model: str, error: openai.APIStatusError) -> UserError:
-    """What a status that retries do not cure means."""
-    remedy = {
-        401: f"Put a valid key into the environment variable {settings.api_key_variable}.",
-        403: f"The key in {settings.api_key_variable} may not use this model; take another.",
-        404: f"Is {model} what the server calls its model? Correct model in the dataset, or url.",
-        429: "Lower concurrency or requests_per_minute in envs/endpoint.yaml, or see to your quota.",
-    }.get(error.status_code, "Look into the server's log.")
-    return UserError(
-        f"{settings.url}: the server refuses, with status {error.status_code} ({error.message[:200]}). "
-        f"{remedy} What was accepted is kept."
-    )
-
-
 def append_to_journal(file: IO[str], request: Request, answer: Answer) -> None:
     """Put an answer into the journal."""
     entry = {"person": request.person, "rewrite": request.rewrite, "answer": asdict(answer)}
@@ -274,12 +158,21 @@ def append_to_journal(file: IO[str], request: Request, answer: Answer) -> None:
 
 
 def read_journal(journal: Path) -> Iterator[tuple[int, int, Answer]]:
-    """What a journal holds: (person, rewrite, answer); a line that was not finished is cut off."""
+    """What a journal holds: (person, rewrite, answer). A line that was not finished is cut off.
+
+    A line that is none, as of another version or a disk that failed, is passed over: its text is asked for again.
+    """
     journal.parent.mkdir(parents=True, exist_ok=True)
     content = journal.read_bytes() if journal.exists() else b""
     whole = content[: content.rfind(b"\n") + 1]
     if whole != content:
         with open(journal, "rb+") as file:
             file.truncate(len(whole))
-    for line in map(json.loads, whole.splitlines()):
-        yield line["person"], line["rewrite"], Answer(**line["answer"])
+    for line in whole.splitlines():
+        try:
+            entry = json.loads(line)
+            person, rewrite = int(entry["person"]), int(entry["rewrite"])
+            answer = restore_answer(entry["answer"])
+        except (ValueError, TypeError, KeyError, RecursionError):
+            continue
+        yield person, rewrite, answer

@@ -11,20 +11,16 @@ GENDERED = {
     "he": ("he", "his", "him", "himself"),
     "she": ("she", "her", "hers", "herself"),
 }
-PREFACE = re.compile(r"^(?:sure|certainly|of course|here(?:'s| is))\b[^\n]*:\s*", re.IGNORECASE)
 
 
 def locate_facts(text: str, facts: dict[str, str]) -> Rewrite | str:
     """The text with the span of the first mention of every fact, or the reason why it is rejected.
 
-    facts: the facts of a person, keys as in FACTS. Every fact has to stand there in its own words, the full
-    name before all others, and no word of the other gender. A mention inside that of a longer fact (a city in
-    the name of a university) is none. Where somebody works in the city of their birth, it has to be told
-    twice: the mention next to the employer's is that of the city of work.
+    text: plain prose. facts: the facts of a person, keys as in FACTS. Every fact has to stand there in its own
+    words, the full name before all others, and no word of the other gender. A mention inside that of a longer
+    fact (a city in the name of a university) is none. Where somebody works in the city of their birth, it has
+    to be told twice: the mention next to the employer's is that of the city of work.
     """
-    text = " ".join(PREFACE.sub("", text.strip()).strip().strip('"“”').split())
-    if not text:
-        return "empty"
     taken: list[Span] = []
 
     def mentions(value: str) -> list[tuple[int, int]]:

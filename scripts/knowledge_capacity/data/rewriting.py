@@ -12,9 +12,10 @@ import torch
 from .. import console
 from ..files import UserError, lock_folder
 from ..specs import BioG, BioR
-from . import llm, people, prose, rewrites
+from . import llm, local_model, people, prose, rewrites, server
 from .counter import Purpose, random_words
 from .endpoint import Endpoint
+from .replies import Answer
 from .rewrites import PEOPLE_PER_SHARD, Rewrite, n_shards
 
 SAY_EVERY = 10.0  # seconds between lines on the terminal
@@ -70,9 +71,9 @@ def make_model_writer(dataset: BioR, seed: int, settings: Endpoint, done: int, l
     done: how many people have theirs already. Raises UserError where the estimate exceeds the spending limit.
     """
     if Path(dataset.model).is_dir():
-        ask = llm.make_local_requester(settings, dataset.model, dataset.temperature, seed)
+        ask = local_model.make_local_requester(settings, dataset.model, dataset.temperature, seed)
     else:
-        ask = llm.make_http_requester(settings, dataset.model, dataset.temperature)
+        ask = server.make_http_requester(settings, dataset.model, dataset.temperature, log.say)
     texts = (dataset.n_people - done) * dataset.rewrites
     ask = _limit_spending(ask, settings)
     finished, began, said = 0, time.monotonic(), time.monotonic()
@@ -132,8 +133,9 @@ def _report_estimate(
         pause = 60 / settings.requests_per_minute if settings.requests_per_minute else 0.0
         each = max((time.monotonic() - began) / settings.concurrency, pause)
         duration = console.format_duration(texts * each)
-    tokens_in = fmean(one.tokens_in for one in known) or len(llm.make_prompt(facts, seed, person, 0, 0)) / 4
-    tokens_out = fmean(one.tokens_out for one in known) or settings.max_tokens
+    prompt = llm.make_prompt(facts, seed, person, 0, 0)
+    used = [_tokens_used(settings, prompt, answer) for answer in known]
+    tokens_in, tokens_out = (fmean(counts) for counts in zip(*used, strict=True))
     dollars = texts * _cost_in_dollars(settings, tokens_in, tokens_out)
     reading = console.format_amount(texts * tokens_in)
     log.say(
@@ -152,11 +154,11 @@ def _limit_spending(ask: llm.Ask, settings: Endpoint) -> llm.Ask:
     """The same, until the spending limit is reached. Raises UserError then."""
     spent = 0.0
 
-    def metered(requests: list[llm.Request]) -> Iterator[tuple[llm.Request, llm.Answer]]:
+    def metered(requests: list[llm.Request]) -> Iterator[tuple[llm.Request, Answer]]:
         nonlocal spent
         for request, answer in ask(requests):
             yield request, answer
-            spent += _cost_in_dollars(settings, answer.tokens_in, answer.tokens_out)
+            spent += _cost_in_dollars(settings, *_tokens_used(settings, request.prompt, answer))
             if settings.spending_limit and spent > settings.spending_limit:
                 raise UserError(
                     f"envs/endpoint.yaml: spending_limit = {settings.spending_limit:g}: this job has "
@@ -164,6 +166,11 @@ def _limit_spending(ask: llm.Ask, settings: Endpoint) -> llm.Ask:
                 )
 
     return metered
+
+
+def _tokens_used(settings: Endpoint, prompt: str, answer: Answer) -> tuple[float, float]:
+    """Tokens read and written; of a server that does not count them, what they may be at most or so."""
+    return answer.tokens_in or len(prompt) / 4, answer.tokens_out or settings.max_tokens
 
 
 def _cost_in_dollars(settings: Endpoint, tokens_in: float, tokens_out: float) -> float:

@@ -1,0 +1,54 @@
+"""A language model in a folder, run here with transformers."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from .endpoint import Endpoint
+from .llm import Ask, Request
+from .replies import Answer
+
+
+def make_local_requester(settings: Endpoint, folder: str, temperature: float, seed: int) -> Ask:
+    """Run the model in a folder with transformers, `concurrency` texts at a time."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokens = AutoTokenizer.from_pretrained(folder, local_files_only=True, padding_side="left")
+    model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, use_safetensors=True)
+    model = model.eval().to("cuda" if torch.cuda.is_available() else "cpu")
+    tokens.pad_token = tokens.pad_token or tokens.eos_token
+    told = model.generation_config.eos_token_id
+    ends = {tokens.eos_token_id, *(told if isinstance(told, list) else [told])} - {None}
+
+    def ask(requests: list[Request]) -> Iterator[tuple[Request, Answer]]:
+        for start in range(0, len(requests), settings.concurrency):
+            batch = requests[start : start + settings.concurrency]
+            texts: Any = [request.prompt for request in batch]
+            if tokens.chat_template:  # which has its own special tokens
+                turns = [[{"role": "user", "content": text}] for text in texts]
+                texts = tokens.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+            inputs = tokens(
+                texts,
+                return_tensors="pt",
+                padding=True,
+                return_token_type_ids=False,
+                add_special_tokens=not tokens.chat_template,
+            )
+            torch.manual_seed(hash((seed, batch[0].person, batch[0].rewrite, batch[0].attempt)) % 2**31)
+            sampling = (
+                {"do_sample": True, "temperature": temperature} if temperature else {"do_sample": False}
+            )
+            with torch.no_grad():
+                written = model.generate(
+                    **inputs.to(model.device), max_new_tokens=settings.max_tokens, **sampling
+                )[:, inputs["input_ids"].shape[1] :]
+            for request, row in zip(batch, written, strict=True):
+                cut_off = not ends & set(row.tolist())
+                n_in, n_out = (
+                    len(tokens(request.prompt)["input_ids"]),
+                    int((row != tokens.pad_token_id).sum()),
+                )
+                text = str(tokens.decode(row, skip_special_tokens=True))
+                yield request, Answer(text, cut_off, n_in, n_out)
+
+    return ask
