@@ -24,7 +24,10 @@ def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
         write = rewriting.make_grammar_writer(dataset, seed)
     else:
         # texts do not depend on the tokenizer, and must not be paid for again for another one
-        identity = f"{to_json(replace(dataset, tokenizer=WORD_LEVEL))} seed {seed}"
+        spec = json.loads(to_json(replace(dataset, tokenizer=WORD_LEVEL)))
+        if not dataset.guided:  # nor where another field came later
+            del spec["guided"]
+        identity = f"{json.dumps(spec, sort_keys=True)} seed {seed}"
         settings = endpoint.read_endpoint(arguments.endpoint)
         done = rewrites.n_people_written(folder, dataset.n_people, identity)
         write = rewriting.make_model_writer(dataset, seed, settings, done, log)

@@ -288,7 +288,9 @@ def test_settings_are_checked(tmp_path: Path) -> None:
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a language model that knows by heart what to answer to the first four prompts."""
     folder = tmp_path_factory.mktemp("served") / "tiny"
-    pairs = [(llm.make_prompt(FACTS[i], 0, i, j, 0), good(FACTS[i]["name"], 10 * i + j)) for i, j in FOUR]
+    pairs = [
+        (llm.make_request(FACTS[i], 0, i, j, 0).prompt, good(FACTS[i]["name"], 10 * i + j)) for i, j in FOUR
+    ]
     made = tokenizer.train_bpe_tokenizer(["\n".join(pair) for pair in pairs], 900)
     made.add_special_tokens(["<|pad|>"])
     tokens = PreTrainedTokenizerFast(

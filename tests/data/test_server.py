@@ -210,7 +210,7 @@ def test_a_temperature_that_is_the_default_anyway_is_left_out(serve: Serve, tmp_
     assert [body.get("temperature") for body in server.bodies] == [1.0, None, None]
     ask = server_module.make_http_requester(server.settings, "a-model", 0.5)  # which would be other texts
     with pytest.raises(UserError, match="Only the default"):
-        list(ask([llm.Request(0, 0, 0, "A prompt")]))
+        list(ask([llm.make_request(FACTS, 0, 0, 0, 0)]))
 
 
 @pytest.fixture
@@ -306,7 +306,7 @@ def test_the_proxy_is_named(serve: Serve, tmp_path: Path, monkeypatch: pytest.Mo
     for url, why in (("http://a-model.test/v1", "Sign in"), ("http://a-model.test/v2", "Sign in")):
         ask = server_module.make_http_requester(replace(settings, url=url), "a-model", 1.0)
         with pytest.raises(UserError, match=rf"{why}.*{said}") as caught:
-            list(ask([llm.Request(0, 0, 0, "A prompt")]))
+            list(ask([llm.make_request(FACTS, 0, 0, 0, 0)]))
         assert "secret" not in str(caught.value)
     monkeypatch.setenv("HTTP_PROXY", "socks9://127.0.0.1:1")
     with pytest.raises(UserError, match=r"through the proxy 127\.0\.0\.1:1"):

@@ -36,7 +36,7 @@ IN_SPEC_ALONE: dict[type, set[str]] = {
     BioS: BIOGRAPHY | {"templates"},
     BioSSimple: BIOGRAPHY | {"templates"},
     BioG: BIOGRAPHY | {"rewrites"},
-    BioR: BIOGRAPHY | {"rewrites", "model", "temperature"},
+    BioR: BIOGRAPHY | {"rewrites", "model", "temperature", "guided"},
     BioD: BIOGRAPHY | {"attributes", "chunks", "diversity", "length", "symbols"},
     RandomStrings: {"length", "symbols"},
     Architecture: {"mlp", "mlp_width", "activation", "tied", "experts", "kind"},

@@ -16,6 +16,9 @@ LABELS = {  # where the name of a term or field is not enough
     "values": "which string each chunk is",
     "sets": "which strings each attribute can take",
 }
+GUIDED = """
+<p>A language model was led from fact to fact. The words between the facts are its own, but for phrases that led to a
+value where it did not get there; every value was put in as it stands.</p>"""
 COLOURS = {  # red, green, blue; the city of work follows from the employer and has its colour
     "name": (0, 114, 178),
     "birth_date": (230, 159, 0),
@@ -81,7 +84,7 @@ def render_page(card: dict[str, Any]) -> str:
 <h2>Bits</h2>
 {_render_table(["what", f"in closed form, per {one}", f"bits per {one}", "bits in all"], bits, (2, 3))}
 <h2>{texts.capitalize()}</h2>
-<p class="legend">{legend}</p>
+<p class="legend">{legend}</p>{GUIDED if card["spec"].get("guided") else ""}
 <ol>
 {biographies}</ol>
 <h2>Pools</h2>

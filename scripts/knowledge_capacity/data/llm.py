@@ -40,23 +40,32 @@ INSTRUCTIONS = (
 
 @dataclass(frozen=True)
 class Request:
-    """One text to be asked for: the rewrite of a person (position in the dataset), and for which time."""
+    """One text to be asked for: the rewrite of a person (position in the dataset), and for which time.
+
+    facts: of the person. order: in which the prompt has them, the name left out.
+    """
 
     person: int
     rewrite: int
     attempt: int
-    prompt: str
+    facts: dict[str, str]
+    order: tuple[str, ...]
+
+    @property
+    def prompt(self) -> str:
+        """What is asked for."""
+        lines = [f"{LABELS[fact]}: {self.facts[fact]}" for fact in ("name", *self.order)]
+        return "\n".join([INSTRUCTIONS.format(pronoun=self.facts["pronoun"]), "", *lines])
 
 
 Ask = Callable[[list[Request]], Iterator[tuple[Request, Answer]]]
 
 
-def make_prompt(facts: dict[str, str], seed: int, person: int, rewrite: int, attempt: int) -> str:
-    """What is asked for one text: the facts stand in an order drawn for it."""
+def make_request(facts: dict[str, str], seed: int, person: int, rewrite: int, attempt: int) -> Request:
+    """The request for one text: the facts stand in an order drawn for it."""
     told = [fact for fact in LABELS if fact != "name"]
     random.Random(f"{seed} {person} {rewrite} {attempt}").shuffle(told)  # noqa: S311 (no secret)
-    lines = [f"{LABELS[fact]}: {facts[fact]}" for fact in ("name", *told)]
-    return "\n".join([INSTRUCTIONS.format(pronoun=facts["pronoun"]), "", *lines])
+    return Request(person, rewrite, attempt, facts, tuple(told))
 
 
 def judge_answer(answer: Answer, facts: dict[str, str], others: set[str]) -> Rewrite | str:
@@ -69,6 +78,8 @@ def judge_answer(answer: Answer, facts: dict[str, str], others: set[str]) -> Rew
         found = locate_facts(take_off_wrapping(answer.text or ""), facts)
         if isinstance(found, Rewrite):
             refuse_talk(_leave_out_facts(found))
+            if answer.spans and found.text == answer.text:  # who wrote it knows better
+                found = Rewrite(answer.text, answer.spans)
     except NoBiography as reason:
         return str(reason)
     return "duplicate" if isinstance(found, Rewrite) and found.text in others else found
@@ -138,10 +149,7 @@ def request_rewrites(
         ]:
             spent = next((where for where in missing if tried[where] >= attempts), None)
             stop_if(bool(spent), f"{attempts} answers about person {spent and spent[0]} were no use")
-            requests = [
-                Request(i, j, asked[i, j], make_prompt(facts[i - first], seed, i, j, asked[i, j]))
-                for i, j in missing
-            ]
+            requests = [make_request(facts[i - first], seed, i, j, asked[i, j]) for i, j in missing]
             for request, answer in ask(requests):
                 append_to_journal(file, request, answer)
                 tried[request.person, request.rewrite] += 1

@@ -3,19 +3,25 @@
 from collections.abc import Iterator
 from typing import Any
 
+import torch
+
 from .endpoint import Endpoint
 from .llm import Ask, Request
 from .replies import Answer
 
 
-def make_local_requester(settings: Endpoint, folder: str, temperature: float, seed: int) -> Ask:
-    """Run the model in a folder with transformers, `concurrency` texts at a time."""
-    import torch
+def load_model(folder: str) -> tuple[Any, Any]:
+    """The tokenizer and the model in a folder, ready to write."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     tokens = AutoTokenizer.from_pretrained(folder, local_files_only=True, padding_side="left")
     model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, use_safetensors=True)
-    model = model.eval().to("cuda" if torch.cuda.is_available() else "cpu")
+    return tokens, model.eval().to("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def make_local_requester(settings: Endpoint, folder: str, temperature: float, seed: int) -> Ask:
+    """Run the model in a folder with transformers, `concurrency` texts at a time."""
+    tokens, model = load_model(folder)
     tokens.pad_token = tokens.pad_token or tokens.eos_token
     told = model.generation_config.eos_token_id
     ends = {tokens.eos_token_id, *(told if isinstance(told, list) else [told])} - {None}

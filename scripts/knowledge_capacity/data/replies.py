@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from .rewrites import Span
+
 COMPLETE = {"stop", "eos", "eos_token", "end_turn", "end_of_turn", "stop_sequence", "complete", "completed"}
 TOO_LONG = {
     "length",
@@ -22,7 +24,8 @@ SHOWN = 200  # characters of what came, in a message
 class Answer:
     """What came back: text (None where there is none), tokens read and written (0: unknown), and what is wrong.
 
-    problem: why it cannot be used, whatever its text is; detail: the beginning of what came instead.
+    problem: why it cannot be used, whatever its text is; detail: the beginning of what came instead. spans: where
+    the facts are, of a text that was put together around them.
     """
 
     text: str | None
@@ -31,6 +34,7 @@ class Answer:
     tokens_out: int = 0
     problem: str = ""
     detail: str = ""
+    spans: tuple[Span, ...] = ()
 
 
 class ReplyError(Exception):
@@ -112,7 +116,8 @@ def restore_answer(kept: Any) -> Answer:
     said, detail = (one if isinstance(one, str) else "" for one in told)
     cut_off = kept.get("cut_off") is True
     problem = said or ("" if cut_off else problem)
-    return Answer(text, cut_off, tokens_in, tokens_out, problem, detail)
+    spans = tuple(Span(str(fact), int(start), int(stop)) for fact, start, stop in kept.get("spans") or ())
+    return Answer(text, cut_off, tokens_in, tokens_out, problem, detail, spans)
 
 
 def _read_choice(choice: dict[str, Any], usage: Any) -> Answer:

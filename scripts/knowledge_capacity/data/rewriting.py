@@ -12,7 +12,7 @@ import torch
 from .. import console
 from ..files import UserError, lock_folder
 from ..specs import BioG, BioR
-from . import llm, local_model, people, prose, rewrites, server
+from . import guided, llm, local_model, people, prose, rewrites, server
 from .counter import Purpose, random_words
 from .endpoint import Endpoint
 from .replies import Answer
@@ -70,7 +70,13 @@ def make_model_writer(dataset: BioR, seed: int, settings: Endpoint, done: int, l
 
     done: how many people have theirs already. Raises UserError where the estimate exceeds the spending limit.
     """
-    if Path(dataset.model).is_dir():
+    if dataset.guided:
+        if not Path(dataset.model).is_dir():
+            raise UserError(
+                f"{dataset.slug}: guided is for a model in a folder, and {dataset.model} is none. Give the folder."
+            )
+        ask = guided.make_guided_requester(settings, dataset.model, dataset.temperature, seed)
+    elif Path(dataset.model).is_dir():
         ask = local_model.make_local_requester(settings, dataset.model, dataset.temperature, seed)
     else:
         ask = server.make_http_requester(settings, dataset.model, dataset.temperature, log.say)
@@ -122,10 +128,10 @@ def _report_estimate(
 ) -> None:
     """Say what all texts will take, if each takes as much as those in the journal, or as a first one."""
     known = [answer for _, _, answer in llm.read_journal(journal)]
+    request = llm.make_request(facts, seed, person, 0, 0)
     duration = "time unknown yet"
     if not known:
         began = time.monotonic()
-        request = llm.Request(person, 0, 0, llm.make_prompt(facts, seed, person, 0, 0))
         ((_, answer),) = ask([request])
         with open(journal, "a", encoding="utf-8") as file:
             llm.append_to_journal(file, request, answer)
@@ -133,8 +139,7 @@ def _report_estimate(
         pause = 60 / settings.requests_per_minute if settings.requests_per_minute else 0.0
         each = max((time.monotonic() - began) / settings.concurrency, pause)
         duration = console.format_duration(texts * each)
-    prompt = llm.make_prompt(facts, seed, person, 0, 0)
-    used = [_tokens_used(settings, prompt, answer) for answer in known]
+    used = [_tokens_used(settings, request.prompt, answer) for answer in known]
     tokens_in, tokens_out = (fmean(counts) for counts in zip(*used, strict=True))
     dollars = texts * _cost_in_dollars(settings, tokens_in, tokens_out)
     reading = console.format_amount(texts * tokens_in)

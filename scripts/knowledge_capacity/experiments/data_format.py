@@ -23,7 +23,8 @@ def select_points(rows: pd.DataFrame) -> pd.DataFrame:
     """GPT-2 on every kind of biography, at the most exposures there are."""
     found = capacity_plot.summarize_seeds(capacity_plot.select_gpt2(rows[rows.variant == FULL_PRECISION]))
     found = found[found.kind.isin(KINDS) & (found.exposures == found.exposures.max())]
-    found = found.assign(panel=found.kind.map(KINDS), order=found.kind.map(list(KINDS).index))
+    how = found.dataset.str.contains("-guided-").map({True: ", guided", False: ""})
+    found = found.assign(panel=found.kind.map(KINDS) + how, order=found.kind.map(list(KINDS).index))
     return found.sort_values(["order", "n_people", "n_parameters"], ignore_index=True)
 
 

@@ -113,17 +113,22 @@ class BioG(Biography):
 
 @dataclass(frozen=True, kw_only=True)
 class BioR(Biography):
-    """bioR(N): as bioG, but the texts are written by a language model, named as its endpoint or folder is."""
+    """bioR(N): as bioG, but the texts are written by a language model, named as its endpoint or folder is.
+
+    guided: whether the model is led from fact to fact, and every value put in, rather than asked for a whole text.
+    """
 
     model: Annotated[str, MinLen(1)]
     kind: Literal["bioR"] = "bioR"
     rewrites: Annotated[int, Ge(1), Le(1000)] = 40
     temperature: Annotated[float, Ge(0), Le(2)] = 1.0
+    guided: bool = False
 
     @cached_property
     def slug(self) -> str:
         name = _biography_slug(self, rewrites="rewrites", temperature="temperature")
-        return f"{name}-by-{last_name_part(self.model)}{short_digest(self.model)}"
+        how = "guided-" if self.guided else ""
+        return f"{name}-{how}by-{last_name_part(self.model)}{short_digest(self.model)}"
 
 
 @dataclass(frozen=True)
