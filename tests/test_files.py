@@ -1,5 +1,6 @@
 """Files are whole under their final names, or as they were before."""
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from knowledge_capacity import devices
 from knowledge_capacity.files import UserError, atomic_write, lock_folder, write_json, write_parquet
 
 
@@ -88,6 +90,39 @@ def test_two_jobs_do_not_work_in_one_folder(tmp_path: Path) -> None:
             lock_folder(tmp_path / "run")
     held.close()
     lock_folder(tmp_path / "run").close()
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL])
+def test_without_locks_work_goes_on_and_says_so_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: int
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    for _ in range(2):
+        lock_folder(tmp_path / "run").close()
+    gpu, lease = devices.take_lease(["0", "1"], tmp_path / "leases")
+    lease.close()
+    assert gpu == "0"
+    said = capsys.readouterr().err.splitlines()
+    assert [line.split(" (")[0] for line in said] == [
+        f"{tmp_path / folder}: this file system has no locks" for folder in ("run", "leases")
+    ]
+
+
+@pytest.mark.parametrize("number", [errno.EAGAIN, errno.EACCES])
+def test_a_lock_that_another_holds_is_one_however_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    lock_folder(tmp_path / "run").close()
+
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with pytest.raises(UserError, match="another job is at work here"):
+        lock_folder(tmp_path / "run")
 
 
 def test_files_can_be_read_by_whoever_may_read_others(tmp_path: Path) -> None:

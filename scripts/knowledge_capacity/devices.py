@@ -5,7 +5,6 @@ GPU. So each job takes a lease: a lock on a file of its GPU, held while its proc
 """
 
 import argparse
-import fcntl
 import os
 import re
 import shutil
@@ -17,6 +16,8 @@ from pathlib import Path
 from typing import IO
 
 import torch
+
+from .files import lock_file
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 TORCHRUN = "TORCHELASTIC_RUN_ID"  # it assigns the GPUs of its processes itself
@@ -98,11 +99,11 @@ def take_lease(gpus: list[str], folder: Path) -> tuple[str, IO[str]]:
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with open(folder / "choosing", "a") as choosing:
-        fcntl.flock(choosing, fcntl.LOCK_EX)
+        lock_file(choosing, wait=True)
         found = {gpu: _count_leases(folder, gpu) for gpu in gpus}
         gpu = min(gpus, key=lambda gpu: found[gpu][0])
         file = open(found[gpu][1], "a")  # noqa: SIM115 (open for as long as the lease is held)
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock_file(file)
     return gpu, file
 
 
@@ -112,10 +113,9 @@ def _count_leases(folder: Path, gpu: str) -> tuple[int, Path]:
     held, number, free = 0, 0, None
     while (path := folder / f"gpu-{name}.{number}").exists():
         with open(path, "a") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if lock_file(file):
                 free = free or path
-            except BlockingIOError:
+            else:
                 held += 1
         number += 1
     return held, free or path

@@ -1,14 +1,17 @@
 """Writing files so that a file under its final name is always whole, and errors meant for people."""
 
+import errno
 import fcntl
 import hashlib
 import json
 import os
 import platform
 import shlex
+import sys
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -29,6 +32,30 @@ def remake_remedy(path: Path) -> str:
     return f"Delete it and make it again: snakemake --cores 1 {shlex.quote(str(path))}"
 
 
+def lock_file(file: IO[str], wait: bool = False) -> bool:
+    """Lock an open file until it is closed, and tell whether that worked: not while another process holds it.
+
+    wait: whether to wait for that one. Where the file system knows no locks, as of some clusters and containers, this
+    is said once, and all goes on as if the lock were held.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EAGAIN, errno.EACCES):
+            return False
+        _say_without_locks(os.path.dirname(file.name), str(error.strerror))
+    return True
+
+
+@cache
+def _say_without_locks(folder: str, reason: str) -> None:
+    print(
+        f"{folder}: this file system has no locks ({reason}). Work goes on without; start no job twice at a time.",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
 def lock_folder(folder: Path) -> IO[str]:
     """A lock on a folder, held until the returned file is closed or the process ends.
 
@@ -36,9 +63,7 @@ def lock_folder(folder: Path) -> IO[str]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     file = open(folder / ".lock", "a+")  # noqa: SIM115 (open for as long as the lock is held)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
+    if not lock_file(file):
         file.seek(0)
         machine, _, process = file.read().rpartition(" ")
         file.close()
@@ -47,7 +72,7 @@ def lock_folder(folder: Path) -> IO[str]:
             if machine
             else "Wait until it ends."
         )
-        raise UserError(f"{folder}: another job is at work here. {remedy}") from error
+        raise UserError(f"{folder}: another job is at work here. {remedy}")
     with suppress(OSError):  # a full disk
         file.truncate(0)
         file.write(f"{platform.node()} {os.getpid()}")
