@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pyarrow.compute as pc
 from knowledge_capacity import console
-from knowledge_capacity.files import write_parquet
-from knowledge_capacity.measurements import collecting, learning_rates, sources
+from knowledge_capacity.measurements import collecting, learning_rates, measurement_table, sources
 
 
 def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
@@ -21,7 +20,7 @@ def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
     table = learning_rates.mark_best_learning_rates(
         table.sort_by([("run", "ascending"), ("variant", "ascending")])
     )
-    write_parquet(arguments.output, table)
+    measurement_table.write_measurements(arguments.output, table)
     for row in table.filter(pc.is_valid(table["diverged"])).to_pylist():
         log.say(f"collect: {row['run']} has no result: {row['diverged']}")
     log.write(f"{table.num_rows} measurements in {arguments.output}")

@@ -43,7 +43,7 @@ def ask_run(run: Run, arguments: argparse.Namespace, log: console.Log, device: s
     rows, answers, updated = ask_questions(TrainedRun.read(run, results), specs, arguments, log, device)
     metadata = {**kept.provenance_metadata(made_from), UPDATED: json.dumps(updated)}
     write_parquet(answers_file, answers, metadata)
-    write_parquet(output, measurement_table.build_table(rows), metadata)
+    measurement_table.write_measurements(output, measurement_table.build_table(rows), metadata)
 
 
 def ask_questions(

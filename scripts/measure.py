@@ -10,7 +10,6 @@ from typing import Any
 
 from knowledge_capacity import console, devices, kept, layout
 from knowledge_capacity.cells import process_each_run
-from knowledge_capacity.files import write_parquet
 from knowledge_capacity.measurements import measurement_table
 from knowledge_capacity.measuring import result_row, scoring
 from knowledge_capacity.measuring.trained_run import TrainedRun
@@ -38,7 +37,9 @@ def measure_run(run: Run, arguments: argparse.Namespace, log: console.Log, devic
         log.write(f"capacity {run.slug}: these measurements are there")
         return
     rows = measure_variants(TrainedRun.read(run, results), files, arguments, log, device)
-    write_parquet(output, measurement_table.build_table(rows), kept.provenance_metadata(made_from))
+    measurement_table.write_measurements(
+        output, measurement_table.build_table(rows), kept.provenance_metadata(made_from)
+    )
 
 
 def measure_variants(

@@ -11,9 +11,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from ..files import UserError, read_parquet, remake_remedy
+from ..files import UserError, read_parquet, remake_remedy, write_parquet
+from .other_writers import store_plainly
 from .spec_columns import list_fields
-from .versions import VERSION, NewerVersion, read_as_current
+from .versions import VERSION, NewerVersion, find_fault, guess_version, read_as_current
 
 DATA_LIMITED = 0.9  # a run with R at or above this share of R_max measures its dataset, not its capacity
 
@@ -90,6 +91,11 @@ def build_table(rows: list[dict[str, Any]]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=SCHEMA)
 
 
+def write_measurements(path: Path, table: pa.Table, metadata: dict[str, str] | None = None) -> None:
+    """Write a table in the schema as plain Parquet, which `read_measurements`, pandas, polars and duckdb read."""
+    write_parquet(path, store_plainly(table), metadata)
+
+
 def read_measurements(path: Path, source: str | None = None) -> pa.Table:
     """A measurements file, in the present schema even if an older version made it.
 
@@ -111,8 +117,10 @@ def read_measurements(path: Path, source: str | None = None) -> pa.Table:
         current = "Make them again with this code, or read them with the code that made them."
     found = read_parquet(path, name, whole)
     version = (found.schema.metadata or {}).get(b"measurements", b"").decode(errors="replace")
+    version = version or guess_version(found, SCHEMA)
     if not version:
-        raise UserError(f"{name}: a Parquet file that was not written as measurements. {whole}")
+        fault = find_fault(found, SCHEMA)
+        raise UserError(f"{name}: a Parquet file that was not written as measurements: {fault}. {whole}")
     try:
         return read_as_current(found, version, SCHEMA)
     except NewerVersion as error:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from . import spec_columns
+from .other_writers import INDEX, take_types
 
 MOST_NAMED = 5  # columns, in an error
 
@@ -37,7 +38,7 @@ class NewerVersion(ValueError):
 
 
 def read_as_current(found: pa.Table, version: str, schema: pa.Schema) -> pa.Table:
-    """A table as one of the present version, whose schema is given; one of that version stays as it is.
+    """A table as one of the present version, whose schema is given, whoever wrote it.
 
     Columns that an older version lacks follow from the specs of its rows, or are null where they may be. Raises
     NewerVersion, and ValueError for any other table that cannot be read.
@@ -58,10 +59,9 @@ def read_as_current(found: pa.Table, version: str, schema: pa.Schema) -> pa.Tabl
         return found
     added = {name for at, change in CHANGES.items() if at > number for name in change.added}
     own = pa.schema([field for field in schema if field.name not in added])
-    if fault := _find_fault(found, own):
+    found = take_types(found, own)
+    if fault := find_fault(found, own):
         raise ValueError(f"not measurements of version {number}, as it says, for {fault}")
-    if number == current:
-        raise ValueError(f"not measurements of version {number}, as it says, for other columns may be null")
     columns = [
         found[field.name] if field.name not in added else _fill_column(found, field, number)
         for field in schema
@@ -82,14 +82,18 @@ def _describe_readable() -> str:
     return f"version {current}" if oldest == current else f"versions {oldest} to {current}"
 
 
-def _find_fault(found: pa.Table, wanted: pa.Schema) -> str | None:
+def guess_version(found: pa.Table, schema: pa.Schema) -> str:
+    """The version of a table that does not say it, as most who read and write one leave out: "" unless it is plain."""
+    names = [name for name in found.schema.names if not INDEX.fullmatch(name)]
+    return VERSION if sorted(names) == sorted(schema.names) else ""
+
+
+def find_fault(found: pa.Table, wanted: pa.Schema) -> str | None:
     """What is wrong with the columns of a table, in words."""
     if lacking := [name for name in wanted.names if name not in found.schema.names]:
         return f"it lacks {_name_some(lacking)}"
     if more := [name for name in found.schema.names if name not in wanted.names]:
         return f"it has {_name_some(more)} besides"
-    if found.schema.names != wanted.names:
-        return "its columns stand twice, or in another order"
     for field in wanted:
         if (kind := found.schema.field(field.name).type) != field.type:
             return f"{field.name} is of type {kind} and not {field.type}"

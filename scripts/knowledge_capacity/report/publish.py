@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from ..experiments import list_experiments
-from ..files import UserError, write_parquet
+from ..files import UserError
 from ..layout import MEASUREMENTS
 from ..measurements import collecting, learning_rates, measurement_table, sources
 from . import scorecard, writing
@@ -26,7 +26,7 @@ def publish_measurements(new: pa.Table, folder: Path, say: Callable[[str], None]
         table.sort_by([("run", "ascending"), ("variant", "ascending")])
     )
     folder.mkdir(parents=True, exist_ok=True)
-    write_parquet(published, table)
+    measurement_table.write_measurements(published, table)
     say(f"publish: {table.num_rows} measurements in {folder}, {new.num_rows} of them in this study")
     wanted = collecting.read_experiment_names(published)
     for experiment in list_experiments():
