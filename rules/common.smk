@@ -29,9 +29,11 @@ from knowledge_capacity.fingerprint import (
 from knowledge_capacity.planning import job_resources
 from knowledge_capacity.specs import Checkpoint, cell_to_json, to_json
 from knowledge_capacity.experiments import PAPER_RESULTS
+from knowledge_capacity.study.command_line import refuse_dropped_overlays
 from knowledge_capacity.study.study import Study, list_experiments
 
 try:
+    refuse_dropped_overlays(sys.argv)
     study = Study(config, workflow.configfiles, list_experiments())
 except ConfigError as error:
     raise unusable(error)
