@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from ..quantization.quiet import suppress_warnings
 from .endpoint import Endpoint
 from .llm import Ask, Request
 from .replies import Answer
@@ -12,10 +13,13 @@ from .replies import Answer
 
 def load_model(folder: str) -> tuple[Any, Any]:
     """The tokenizer and the model in a folder, ready to write."""
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    with suppress_warnings():  # of GPU kernels that are not there, and other libraries' future versions
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+        from transformers.utils import logging
 
-    tokens = AutoTokenizer.from_pretrained(folder, local_files_only=True, padding_side="left")
-    model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, use_safetensors=True)
+        logging.disable_progress_bar()
+        tokens = AutoTokenizer.from_pretrained(folder, local_files_only=True, padding_side="left")
+        model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, use_safetensors=True)
     return tokens, model.eval().to("cuda" if torch.cuda.is_available() else "cpu")
 
 
