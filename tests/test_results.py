@@ -210,7 +210,8 @@ def test_small_architectures() -> None:
     assert "The interval of the model without MLP stays below 1" in TEXT
     assert bare["high"] < 1
     names = ("architectures", "architectures_at_100", "gated_mlp")
-    assert {one["here"] for one in CLAIMS if one["experiment"] in names} == {"open"}
+    decided = [one for one in CLAIMS if one["experiment"] in names and one["here"] != "open"]
+    assert all(one["claim"] == bare["claim"] for one in decided)
 
 
 def test_precision(rows: pd.DataFrame) -> None:

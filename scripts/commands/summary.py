@@ -26,7 +26,8 @@ def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
         _print_wrapped("Nothing yet: the intervals are too wide.")
     for claim in [claim for claim in claims if claim["verdict"] == "undecided"][:1]:
         name = claim["claim"].rpartition(". ")[2]
-        _print_wrapped(f"Not told yet, as {count('undecided')} claims in all: {name}. {claim['step']}")
+        others = f", as {count('undecided') - 1} more" if count("undecided") > 1 else ""
+        _print_wrapped(f"Not told yet{others}: {name}. {claim['step']}")
     if rest := count("not measured"):
         print(f"{rest} further claims: make study STUDY=small")
 

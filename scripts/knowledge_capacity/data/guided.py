@@ -72,8 +72,8 @@ class Guide:
         self._ids = cache(self.ids)
         known = {i for i in range(min(size, len(tokens))) if i not in tokens.all_special_ids}
         anchor = tokens.encode("is", add_special_tokens=False)
-        plain = tokens.decode(anchor)
         decode = partial(tokens.decode, clean_up_tokenization_spaces=False)
+        plain = decode(anchor)
         texts = {i: decode([*anchor, i]).removeprefix(plain) for i in known}
         self.words = {text[1:]: i for i, text in texts.items() if WORD.fullmatch(text)}
         self.parts = {text: i for i, text in texts.items() if PART.fullmatch(text)}

@@ -118,13 +118,13 @@ def large_to_small_ratio(rows: pd.DataFrame) -> Reading:
     rows = claims.select_rows(
         capacity_plot.select_gpt2(rows), kind="bioS", design="gpt2", exposures=1000, variant=FULL_PRECISION
     )
-    free = rows[(rows.layers >= 2) & ~rows.data_limited.astype(bool)]
     pairs = []
-    for _, alike in free.groupby(["dataset", "recipe", "layers"]):
+    for _, alike in rows[rows.layers >= 2].groupby(["dataset", "recipe", "layers"]):
         models = [group for _, group in alike.groupby("architecture")]
+        models = [group for group in models if not claims.model_reading(group).more]
         models = [group for group in models if group.seed.nunique() >= claims.LEAST_SEEDS] or models
         models.sort(key=lambda model: float(model.n_parameters.mean()))
-        pairs.append((models[-1], models[0]))
+        pairs += [(models[-1], models[0])] if models else []
     spans = [large.n_parameters.mean() / small.n_parameters.mean() for large, small in pairs]
     if not spans or max(spans) < APART:
         raise NotMeasured(f"two models of which one is {APART:g} times as large, neither data-limited")

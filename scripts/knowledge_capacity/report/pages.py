@@ -486,6 +486,7 @@ def render_conventions(results: Results, _: Sequence[str]) -> str:
 def render_probes(results: Results, _: Sequence[str]) -> str:
     """R of the same models on facts and on random strings, and what embeddings take of it."""
     rows = writing.experiment_rows("probes", results.table)
+    rows = rows[~rows.run.isin(results.default_runs)]  # whose strings are others
     lines = []
     for name, models in sorted(rows.groupby("architecture")):
         facts, strings = (models[models.kind == kind] for kind in ("bioS", "random"))
