@@ -18,8 +18,8 @@ from typing import Any
 import _path  # noqa: F401 (first, so that the package is found)
 import torch
 from knowledge_capacity import console, layout
+from knowledge_capacity.costs import cost
 from knowledge_capacity.files import UserError, atomic_write
-from knowledge_capacity.planning import cost
 from knowledge_capacity.planning.cells import read_cells, requested_seeds
 from knowledge_capacity.planning.choose import choose_runs
 from knowledge_capacity.planning.needs import ClaimNeed, find_claim_needs

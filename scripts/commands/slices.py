@@ -21,9 +21,10 @@ import _path  # noqa: F401 (first, so that the package is found)
 import torch
 from knowledge_capacity import console
 from knowledge_capacity.config import suggest_name
+from knowledge_capacity.costs import cost
 from knowledge_capacity.files import UserError
 from knowledge_capacity.measurements import measurement_table
-from knowledge_capacity.planning import cost, job_resources
+from knowledge_capacity.planning import job_resources
 from knowledge_capacity.planning.clock import Clock
 from knowledge_capacity.planning.slices import read_slice
 from knowledge_capacity.planning.timebox import RunEnvironment, fill_time

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from knowledge_capacity.planning import cost
+from knowledge_capacity.costs import cost
 
 pytestmark = pytest.mark.slow
 

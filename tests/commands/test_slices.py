@@ -16,8 +16,8 @@ import pytest
 import yaml
 from helpers import fork_server
 from helpers.run_workflow import ROOT, TIMEOUT, copy_tree, finish
+from knowledge_capacity.costs import cost
 from knowledge_capacity.measurements import measurement_table
-from knowledge_capacity.planning import cost
 from knowledge_capacity.planning.cells import read_cells, requested_seeds
 from knowledge_capacity.report import curves
 from knowledge_capacity.study import overlay_files, running

@@ -9,8 +9,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from helpers.run_workflow import TIMEOUT
+from knowledge_capacity.costs import cost
 from knowledge_capacity.data import corpus, tokenizer
-from knowledge_capacity.planning import cost, job_resources
+from knowledge_capacity.planning import job_resources
 from knowledge_capacity.specs import (
     Architecture,
     BioS,

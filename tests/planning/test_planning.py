@@ -13,9 +13,11 @@ import pytest
 import torch
 from helpers import fork_server
 from helpers.run_workflow import TIMEOUT, copy_tree, planned
+from knowledge_capacity.costs import cost
+from knowledge_capacity.costs.rates import CPU, GPU, DeviceUsage, Rates, TrainingWork, cell_seconds
 from knowledge_capacity.experiments import architectures_at_100, base_law, quantization
 from knowledge_capacity.files import UserError
-from knowledge_capacity.planning import choose, cost
+from knowledge_capacity.planning import choose
 from knowledge_capacity.planning.needs import (
     ClaimNeed,
     PlannedCell,
@@ -23,7 +25,6 @@ from knowledge_capacity.planning.needs import (
     is_answerable,
     simulate_measurements,
 )
-from knowledge_capacity.planning.rates import CPU, GPU, DeviceUsage, Rates, TrainingWork, cell_seconds
 from knowledge_capacity.specs import Architecture, BioS, Quantizer, Recipe, Run
 from knowledge_capacity.study import overlay_files
 

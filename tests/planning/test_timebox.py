@@ -7,12 +7,12 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from helpers.run_workflow import ROOT
+from knowledge_capacity.costs.rates import DeviceUsage, Rates
 from knowledge_capacity.files import write_parquet
 from knowledge_capacity.measurements import measurement_table
 from knowledge_capacity.planning import clock, timebox
 from knowledge_capacity.planning.choose import added_seconds
 from knowledge_capacity.planning.clock import Clock
-from knowledge_capacity.planning.rates import DeviceUsage, Rates
 from knowledge_capacity.planning.slices import (
     Slice,
     SliceState,

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 from knowledge_capacity.quantization import fp8, grid, hqq, nf4, rtn
-from knowledge_capacity.quantization.quiet import suppress_warnings
+from knowledge_capacity.quiet import suppress_warnings
 from knowledge_capacity.specs import Quantizer
 from torch import Tensor
 

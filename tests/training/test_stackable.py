@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 import torch
+from knowledge_capacity.costs import rates
 from knowledge_capacity.data.stream import Stream
 from knowledge_capacity.models.build import build_model
-from knowledge_capacity.planning import job_resources, rates
+from knowledge_capacity.planning import job_resources
 from knowledge_capacity.specs import (
     AnyArchitecture,
     Architecture,

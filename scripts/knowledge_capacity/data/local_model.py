@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from ..quantization.quiet import suppress_warnings
+from ..quiet import suppress_warnings
 from .endpoint import Endpoint
 from .llm import Ask, Request
 from .replies import Answer

@@ -104,7 +104,7 @@ def deep_to_shallow_ratio(rows: pd.DataFrame) -> Reading:
         min(reading.n_people for reading in readings),
         False,
         False,
-        f"{len(logs)} pairs of models",
+        f"{len(logs)} {'pair' if len(logs) == 1 else 'pairs'} of models",
         cells=tuple(model.reset_index() for model in used),
     )
 

@@ -18,7 +18,7 @@ from ..models.build import token_weights
 from ..models.experts import Mixture
 from ..models.loss import loss
 from ..models.token_tables import token_tables
-from ..quantization.quiet import suppress_warnings
+from ..quiet import suppress_warnings
 from ..specs import Extraction as Spec
 from ..training.schedule import learning_rate
 from .answers import ask_questions

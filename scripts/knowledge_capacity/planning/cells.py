@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from ..costs.rates import Rates, training_work
 from ..data import corpus, tokenizer
 from ..files import UserError
 from ..specs import WORD_LEVEL, Checkpoint, Dataset, Run
 from ..study import overlay_files
 from ..study.study import Study
 from .needs import PlannedCell
-from .rates import Rates, training_work
 
 Cells = dict[tuple[Run, ...], PlannedCell]  # by the runs of seed 0
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Literal
 
+from ..costs.rates import CPU, GPU, Rates, cell_seconds, stack_size, training_work
 from ..specs import Architecture, BioD, Checkpoint, RandomStrings, Run
-from .rates import CPU, GPU, Rates, cell_seconds, stack_size, training_work
 
 Device = Literal["cpu", "gpu"]
 

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
+from ..costs.rates import Rates, TrainingWork, cell_seconds
 from ..experiments._contract import load_experiment
 from ..measurements.columns import add_columns
 from ..measurements.measurement_table import DATA_LIMITED, SCHEMA
@@ -20,7 +21,6 @@ from ..specs import Extraction, Quantizer, Run, to_json
 from ..study.study import Study
 from ..verdicts import claims
 from ..verdicts.claims import Claim, NotMeasured
-from .rates import Rates, TrainingWork, cell_seconds
 
 BITS = {1000: 2.0, 100: 1.0}  # per parameter, by exposures; a logarithmic line between and beyond
 OFF = 0.01  # by which seeds are made to differ

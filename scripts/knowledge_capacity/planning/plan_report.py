@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..console import format_duration
+from ..costs.rates import Rates
 from . import choose
 from .cells import study_seconds
 from .needs import ClaimNeed, PlannedCell
-from .rates import Rates
 
 NEVER = (
     "What no choice of this study's models could tell, as long as the paper's law holds: datasets would limit all "

@@ -11,6 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from .. import layout
+from ..costs.rates import Rates
 from ..data.lengths import training_words
 from ..measurements import collecting, measurement_table
 from ..report import curves
@@ -22,7 +23,6 @@ from .cells import Cells, read_cells, requested_seeds
 from .choose import added_seconds, choose_runs
 from .needs import ClaimNeed, PlannedCell, find_claim_needs
 from .overlay import format_overlay
-from .rates import Rates
 
 LEAST_SHARE = 0.01  # of a run that is hardly under way, or nearly done
 

@@ -22,9 +22,9 @@ from ..models import store
 from ..models.decoder import Decoder
 from ..models.experts import Mixture
 from ..models.loss import logits
+from ..quiet import suppress_warnings
 from ..specs import Quantizer
 from . import gptq_data, grid, rtn, variants
-from .quiet import suppress_warnings
 
 os.environ.setdefault("LLM_COMPRESSOR_LOG_DISABLED", "true")
 with suppress_warnings():

@@ -6,9 +6,9 @@ zero point of a group are float16; codes are rounded anew with them.
 
 from torch import Tensor
 
+from ..quiet import suppress_warnings
 from ..specs import Quantizer
 from . import grid
-from .quiet import suppress_warnings
 
 with suppress_warnings():
     from torchao.quantization.quant_primitives import (  # type: ignore[import-untyped]

@@ -12,11 +12,10 @@ import pyarrow as pa
 from ..experiments._contract import load_experiment
 from ..figures import style
 from ..files import atomic_write, write_json
-from ..planning import next_step
-from ..planning.next_step import Step
 from ..verdicts import claims, sentences
 from ..verdicts.claims import Finding, Reading
-from . import writing
+from . import next_step, writing
+from .next_step import Step
 
 COLUMNS = ("claim", "paper", "found", "verdict", "measured", "scale")
 OPEN_COLUMNS = ("claim", "paper", "measured", "why", "step", "cost", "command", "scale")

@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from knowledge_capacity.planning.cost import h100_rates
-from knowledge_capacity.planning.next_step import MOST_SEEDS, next_step
-from knowledge_capacity.planning.rates import TrainingWork
+from knowledge_capacity.costs.cost import h100_rates
+from knowledge_capacity.costs.rates import TrainingWork
+from knowledge_capacity.report.next_step import MOST_SEEDS, next_step
 from knowledge_capacity.statistics.intervals import Interval
 from knowledge_capacity.verdicts.claims import Claim, Finding, Reading
 from knowledge_capacity.verdicts.sentences import Comparison

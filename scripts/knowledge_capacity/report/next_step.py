@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from ..costs.cost import h100_rates, measured_rates
+from ..costs.rates import LAYERS, Rates, TrainingWork
 from ..figures.style import format_significant
 from ..files import UserError
 from ..statistics.intervals import student_quantile
 from ..verdicts.claims import Finding, Reading
-from .cost import h100_rates, measured_rates
-from .rates import LAYERS, Rates, TrainingWork
 
 MOST_SEEDS = 64  # more of them do not pay: a quantity so near a bound is better told by larger models
 

@@ -1,0 +1,1 @@
+"""What training costs on a device: learned from runs that were made, told for runs to come."""
