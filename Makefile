@@ -28,9 +28,9 @@
 # make publish      keep this study's measurements and figures under results/published/, and renew the pages
 # make pages        renew the tables of README.md and docs/ that follow from results/published/
 # make lock         renew the pinned environment from envs/requirements.in
+# In a terminal, a study shows one display, with a bar for each stage; PLAIN=1 prints lines about each job instead.
 # SEEDS=8 gives every experiment of a study so many seeds, ONLY=junk,base_law runs these experiments alone.
 # CORES=4 limits the cores used; by default all are. PROFILE=gpu is for a machine with GPUs (envs/gpu/profile.yaml).
-# In a terminal, a study shows one display, with a bar for each stage; PLAIN=1 prints lines about each job instead.
 
 SHELL := /bin/bash
 PYTHON ?= python3

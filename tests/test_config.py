@@ -58,8 +58,8 @@ experiments:
     grids:
       - {datasets: [people], architectures: [narrow], recipes: [short]}
 """
-SECTIONS = "Known: architectures, datasets, experiments, extractions, only, quantizers, recipes, scored_people, source."
-
+SECTIONS = "Known: architectures, datasets, experiments, extractions, only, quantizers, recipes, "
+SECTIONS += "scored_people, seeds, source."
 # an overlay, and the line that it gives
 OVERLAYS: dict[str, tuple[str, str]] = {
     "value": (
@@ -136,8 +136,8 @@ COMMAND_LINE: dict[str, tuple[str, str]] = {
         "--config: recipes.short.exposures = 'many': this is text, not a whole number. Write a whole number.",
     ),
     "key": (
-        "seeds=3",
-        f"--config: seeds = 3: unknown key. {SECTIONS}",
+        "zzz=3",
+        f"--config: zzz = 3: unknown key. {SECTIONS}",
     ),
     "list": (
         "experiments={base_law: {seeds: [0, 1, 1]}}",

@@ -169,9 +169,12 @@ def test_elsewhere_lines_are_as_without_it(folder: Path, tmp_path_factory: pytes
     for place, process in started.items():
         output, errors = finish(process)
         assert (process.returncode, output) == (1, "")
-        lines = re.sub(r"\[\w{3} \w{3} .*\]|\d[\dT:.-]{9,}", "", errors.replace(str(place), "")).splitlines()
+        errors = errors.replace(str(place), "").replace(
+            "The same command goes on.", ""
+        )  # comes when it likes
+        lines = re.sub(r"\[\w{3} \w{3} .*\]|\d[\dT:.-]{9,}", "", errors).splitlines()
         assert "Error in rule train.broken.small:" in lines
-        said.append([line for line in lines if line != "The same command goes on."])
+        said.append([line for line in lines if line])
     assert said[0] == said[1]
 
 

@@ -8,7 +8,11 @@ import pyarrow.parquet as pq
 import pytest
 from knowledge_capacity.files import UserError
 from knowledge_capacity.measurements import sources, versions
-from knowledge_capacity.measurements.measurement_table import SCHEMA, read_measurements
+from knowledge_capacity.measurements.measurement_table import (
+    SCHEMA,
+    read_measurements,
+    write_measurements,
+)
 from knowledge_capacity.measurements.versions import CHANGES, Change
 
 PUBLISHED = Path(__file__).parents[2] / "results/published/measurements.parquet"
@@ -38,8 +42,14 @@ def add_version(
     monkeypatch.setitem(versions.CHANGES, CURRENT + 1, Change(said, added, same_meaning))
 
 
-def test_a_file_of_the_present_version_stays_as_it_is() -> None:
-    assert read_measurements(PUBLISHED).equals(pq.read_table(PUBLISHED), check_metadata=True)
+def test_a_file_of_the_present_version_stays_as_it_is(tmp_path: Path) -> None:
+    read = read_measurements(PUBLISHED)
+    assert read.schema.equals(SCHEMA, check_metadata=True)
+    plain = pq.read_table(PUBLISHED)
+    for name in ("run", "capacity_ratio", "lr_tried"):
+        assert read[name].to_pylist() == plain[name].to_pylist()
+    write_measurements(tmp_path / "again.parquet", read)
+    assert read_measurements(tmp_path / "again.parquet").equals(read, check_metadata=True)
 
 
 def test_published_measurements_are_of_a_version_that_says_what_it_lacks() -> None:

@@ -140,8 +140,11 @@ def test_a_device_that_no_run_was_measured_on_is_refused() -> None:
         "train_flops",
         "layers",
         "diverged",
+        "engine",
     ]
-    rows = [[f"run{i}", "cpu, 1 threads", 10.0 * i, i, 1e5 * i, 1e11 * i, 2, None] for i in range(1, 6)]
+    whole = [[f"run{i}", "cpu, 1 threads", 10.0 * i, i, 1e5 * i, 1e11 * i, 2, None] for i in range(1, 6)]
+    rows = [[*row, "native"] for row in whole]
+    rows += [[f"slow{i}", "cpu, 1 threads", 90.0 * i, i, 1e5 * i, 1e11 * i, 2, None, "eager"] for i in (1, 2)]
     table = pd.DataFrame(rows, columns=columns)
     assert cost.measured_rates(table, "CPU").seconds(TrainingWork(9, 3e5, 3e11)) == pytest.approx(30.0)
     with pytest.raises(

@@ -133,6 +133,7 @@ def measured_rates(table: pd.DataFrame, device: str | None = None) -> Rates:
         raise UserError(f"--device {device}: no run was measured on such a processor. There are: {names}.")
     name = max(fits, key=lambda one: known[one].run.nunique())
     runs = known[name].drop_duplicates("run")
+    runs = runs[runs.engine == runs.engine.mode().iloc[0]]  # native steps and those of torch have other rates
     runs = runs[(runs.train_seconds >= LEAST_SECONDS) & runs.diverged.isna()]
     layer_steps = runs.train_steps * (1 + runs.layers.fillna(LAYERS))
     works = list(map(TrainingWork, layer_steps, runs.train_tokens, runs.train_flops))

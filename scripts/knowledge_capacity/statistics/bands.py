@@ -120,7 +120,7 @@ def describe_bands(rows: pd.DataFrame, published: pd.DataFrame) -> list[str]:
     lines = [f"{inside} of {len(readings)} cells that are published too lie within their 99 % bands."]
     for one in outside[:MOST_SHOWN]:
         lines.append(
-            f"  {one.name}: R {one.mean:.3f} lies outside of {one.band.low:.3f} to {one.band.high:.3f} "
+            f"  {one.name}: R {one.mean:z.3f} lies outside of {one.band.low:z.3f} to {one.band.high:z.3f} "
             f"({one.seeds} published seeds)"
         )
     if len(outside) > MOST_SHOWN:
