@@ -104,9 +104,11 @@ def test_a_job_told_to_stop_before_its_first_step_ends_at_once(data: Path, tmp_p
 
 def test_a_time_limit_ends_a_job_with_a_checkpoint_shortly_before(data: Path, tmp_path: Path) -> None:
     run = replace(RUN, recipe=replace(RUN.recipe, exposures=100_000))
-    job, began = Job(data, tmp_path, run), time.monotonic()
+    job = Job(data, tmp_path, run)
+    job.start("--help").wait()  # which has the server of forks import what training needs
+    began = time.monotonic()
     assert job.start("--time-limit", "5").wait() == 143
-    assert 4.5 < time.monotonic() - began < 10
+    assert 4 <= time.monotonic() - began < 10
     assert "stopped at step" in job.log.read_text()
     assert 0 < job.progress()["seconds"] < 5
 
