@@ -55,8 +55,8 @@ SNAKEMAKE = snakemake $(RUNNING)
  # with one calm display in a terminal (scripts/snakemake_logger_plugin_study)
 CALM := $(if $(PLAIN),,$(shell test -t 2 && echo yes))
 STUDY_RUN = $(if $(CALM),PYTHONPATH=scripts$${PYTHONPATH:+:$$PYTHONPATH} snakemake --logger study,snakemake) $(RUNNING)
-OVERLAY = $(if $(STUDY),--configfile studies/$(STUDY).yaml) $(if $(SEEDS)$(ONLY),--config $(if $(SEEDS),seeds=$(SEEDS)) \
-	$(if $(ONLY),'only=[$(ONLY)]'))
+OVERLAY = $(strip $(if $(STUDY),--configfile studies/$(STUDY).yaml) \
+	$(if $(SEEDS)$(ONLY),--config $(if $(SEEDS),seeds=$(SEEDS)) $(if $(ONLY),'only=[$(ONLY)]')))
 CHECK = @python scripts/commands/check.py config.yaml $(if $(STUDY),studies/$(STUDY).yaml)
 
  # Snakemake passes over a profile that is not there, and ends in a traceback without its study.

@@ -184,7 +184,9 @@ def read_tokenizer(path: Path, domain: bool = False) -> Tokenizer:
         tokenizer = _encode_alike(Tokenizer.from_file(str(path)))
     except Exception as error:  # the library raises plain Exception for every kind of bad file
         raise UserError(f"{path}: not a readable tokenizer ({error}). {remake_remedy(path)}") from error
-    for token in content["added_tokens"]:  # the library gives one that does not follow the others another id
+    for token in (
+        content.get("added_tokens") or ()
+    ):  # the library gives one that does not follow the others another id
         if (found := tokenizer.token_to_id(token["content"])) != token["id"]:
             reason = f"it gives {token['content']} the id {token['id']}, and tokenizers reads it as {found}"
             raise UserError(
