@@ -4,6 +4,7 @@ import errno
 import fcntl
 import hashlib
 import json
+import math
 import os
 import platform
 import shlex
@@ -112,6 +113,11 @@ def write_json(path: Path, content: Any) -> None:
     """Write JSON for people: indented, keys in the order given."""
     with atomic_write(path) as aside:
         aside.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def finite_or_none(value: Any) -> Any:
+    """A value for JSON, which knows no infinity: None in its place."""
+    return None if isinstance(value, float) and math.isinf(value) else value
 
 
 def add_checksum(content: Mapping[str, Any]) -> dict[str, Any]:

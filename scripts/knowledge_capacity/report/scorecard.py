@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from ..experiments._contract import load_experiment
 from ..figures import style
-from ..files import atomic_write, write_json
+from ..files import atomic_write, finite_or_none, write_json
 from ..verdicts import claims, sentences
 from ..verdicts.claims import Finding, Reading
 from . import next_step, writing
@@ -150,12 +150,12 @@ def entries_to_json(found: Sequence[Entry]) -> list[dict[str, Any]]:
                 "n_people": int(reading.n_people),
                 "models": reading.models,
             }
-        bounds = [_finite_or_none(claim.low), _finite_or_none(claim.high)]
+        bounds = [finite_or_none(claim.low), finite_or_none(claim.high)]
         if entry.step:
             numbers |= {"step_hours": entry.step.hours, "step_gpu_hours": entry.step.gpu_hours}
         of = {"experiment": entry.experiment, "result": entry.number, "bounds": bounds}
         lines.append(
-            {**entry.texts(), **of, **{k: _finite_or_none(v) for k, v in numbers.items()}, **entry.files}
+            {**entry.texts(), **of, **{k: finite_or_none(v) for k, v in numbers.items()}, **entry.files}
         )
     return lines
 
@@ -233,11 +233,6 @@ def describe_verdicts(found: Sequence[Entry]) -> str:
     return f"{measured} claims measured, {where}: {', '.join(counts)}."
 
 
-def list_findings(found: Sequence[Entry]) -> list[str]:
-    """The sentences that were decided, in the order of the scorecard."""
-    return [texts["found"] for entry in found if (texts := entry.texts())["found"]]
-
-
 def describe_rest(found: Sequence[Entry]) -> str:
     """How many claims were not measured, and what would measure them; nothing where all were."""
     rest = sum(entry.finding.verdict == "not measured" for entry in found)
@@ -275,11 +270,6 @@ def _format_cost(step: Step) -> str:
 def _format_hours(hours: float) -> str:
     minutes = 60 * hours
     return f"{60 * minutes:.0f} s" if minutes < 1 else f"{minutes:.0f} min" if hours < 1 else f"{hours:.2g} h"
-
-
-def _finite_or_none(value: Any) -> Any:
-    """JSON knows no infinity."""
-    return None if isinstance(value, float) and value in (float("inf"), float("-inf")) else value
 
 
 PAGE = """<!doctype html>

@@ -15,7 +15,6 @@ from ..experiments._contract import load_experiment
 from ..figures import style
 from ..files import UserError, atomic_write
 from ..measurements import learning_rates
-from ..measurements.columns import add_columns
 from ..statistics.spread import add_spreads
 
 # metadata that would otherwise hold the date, so that equal measurements give equal files
@@ -59,7 +58,7 @@ def write_text_figure(experiment: str, said: str, output: Path, endings: Sequenc
 
 def experiment_rows(experiment: str, measurements: pa.Table) -> pd.DataFrame:
     """What an experiment shows, with the columns of `add_columns` and what all measurements say of their spread."""
-    rows = add_columns(select_experiment_measurements(experiment, measurements).to_pandas())
+    rows = select_experiment_measurements(experiment, measurements).to_pandas()
     return add_spreads(rows, measurements.to_pandas())
 
 

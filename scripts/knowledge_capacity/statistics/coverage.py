@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ..files import finite_or_none
 from ..specs import FULL_PRECISION
 from .capacities import build_observations
 from .capacity_fit import fit_capacity, learned_bits
@@ -123,7 +124,7 @@ def simulate_coverage(setting: Setting, studies: int, fits: int, seed: int = 0) 
             **vars(setting),
             "intervals": len(outcomes),
             "held": float(np.mean([one.held for one in outcomes])),
-            "half_width": _finite_or_none(float(np.median([one.half_width for one in outcomes]))),
+            "half_width": finite_or_none(float(np.median([one.half_width for one in outcomes]))),
             "wrong": float(max(np.mean([o.below for o in outcomes]), np.mean([o.above for o in outcomes]))),
         }
         for (quantity, method), outcomes in found.items()
@@ -218,8 +219,3 @@ def _split_cells(rows: pd.DataFrame) -> list[pd.DataFrame]:
 def _compare_truth(interval: Interval, truth: float) -> Outcome:
     low, high = max(interval.low, LEAST), interval.high
     return Outcome(low <= truth <= high, math.log(high / low) / 2, high < truth, low > truth)
-
-
-def _finite_or_none(value: float) -> float | None:
-    """JSON knows no infinity."""
-    return value if math.isfinite(value) else None
