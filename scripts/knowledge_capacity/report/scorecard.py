@@ -12,6 +12,7 @@ import pyarrow as pa
 from ..experiments._contract import load_experiment
 from ..figures import style
 from ..files import atomic_write, finite_or_none, write_json
+from ..statistics.spread import learn_spreads
 from ..verdicts import claims, sentences
 from ..verdicts.claims import Finding, Reading
 from . import next_step, writing
@@ -101,11 +102,13 @@ def scorecard_entries(measurements: pa.Table, experiments: Sequence[str], figure
     figures: the folder of figures.
     """
     found = []
-    processor = next_step.processor_rates(measurements.to_pandas()) if len(measurements) else None
+    known = measurements.to_pandas()
+    processor = next_step.processor_rates(known) if len(known) else None
+    spreads = learn_spreads(known)
     for experiment in experiments:
         module = load_experiment(experiment)
         judged = module.claims
-        rows = writing.experiment_rows(experiment, measurements) if judged else None
+        rows = writing.experiment_rows(experiment, measurements, spreads) if judged else None
         files = {}
         if rows is not None and len(rows):
             files = {"figure": f"{figures}/{experiment}.png", "numbers": f"{figures}/{experiment}.md"}

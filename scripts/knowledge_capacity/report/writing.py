@@ -15,7 +15,7 @@ from ..experiments._contract import load_experiment
 from ..figures import style
 from ..files import UserError, atomic_write
 from ..measurements import learning_rates
-from ..statistics.spread import add_spreads
+from ..statistics.spread import join_spreads, learn_spreads
 
 # metadata that would otherwise hold the date, so that equal measurements give equal files
 UNDATED = {"png": {"Software": None}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
@@ -56,10 +56,15 @@ def write_text_figure(experiment: str, said: str, output: Path, endings: Sequenc
     _write_files(experiment, figure, said, pd.DataFrame(), output, endings)
 
 
-def experiment_rows(experiment: str, measurements: pa.Table) -> pd.DataFrame:
-    """What an experiment shows, with the columns of `add_columns` and what all measurements say of their spread."""
+def experiment_rows(
+    experiment: str, measurements: pa.Table, spreads: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """What an experiment shows, with the columns of `add_columns` and what all measurements say of their spread.
+
+    spreads: of `learn_spreads` of these measurements, where they are known already.
+    """
     rows = select_experiment_measurements(experiment, measurements).to_pandas()
-    return add_spreads(rows, measurements.to_pandas())
+    return join_spreads(rows, learn_spreads(measurements.to_pandas()) if spreads is None else spreads)
 
 
 def select_experiment_measurements(experiment: str, measurements: pa.Table) -> pa.Table:

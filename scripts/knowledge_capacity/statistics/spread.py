@@ -41,17 +41,29 @@ def add_spreads(rows: pd.DataFrame, others: pd.DataFrame | None = None) -> pd.Da
     as trained, for variants; 0 with a freedom of 0 where R was not positive. spread_freedom, change_freedom: how many
     degrees of freedom each is worth.
     """
-    rows = add_columns(rows)
-    known = rows if others is None else add_columns(others)
+    return join_spreads(rows, learn_spreads(rows if others is None else others))
+
+
+def learn_spreads(measurements: pd.DataFrame) -> pd.DataFrame:
+    """What `add_spreads` adds, a line for each cell and variant: for many selections of the same measurements."""
+    known = add_columns(measurements)
     usable = known[known.diverged.isna()]
     if usable.empty:
-        return rows.assign(**dict.fromkeys(COLUMNS, 0.0))
+        return pd.DataFrame(columns=COLUMNS)
     cells = _summarize_cells(usable)
     changes = _summarize_changes(usable, cells)
     found = cells[["kind", "scale"]].join(_priors_by_kind(cells), on="kind")
     found = found.join(_priors_by_kind(changes).add_prefix("change_"), on="kind")
     found = found.assign(spread_variance=found.variance * found.scale**2, spread_freedom=found.freedom)
-    return rows.drop(columns=COLUMNS, errors="ignore").join(found[COLUMNS].fillna(0.0), on=VARIANT)
+    return found[COLUMNS].fillna(0.0)
+
+
+def join_spreads(rows: pd.DataFrame, spreads: pd.DataFrame) -> pd.DataFrame:
+    """Measurements with the columns of `add_spreads`. spreads: of `learn_spreads`."""
+    rows = add_columns(rows)
+    if spreads.empty:
+        return rows.assign(**dict.fromkeys(COLUMNS, 0.0))
+    return rows.drop(columns=COLUMNS, errors="ignore").join(spreads, on=VARIANT)
 
 
 def spread_prior(rows: pd.DataFrame) -> Prior:
