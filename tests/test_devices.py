@@ -52,6 +52,7 @@ def taken(holder: Holder) -> str:
     return holder.stdout.readline().strip()
 
 
+@pytest.mark.slow
 def test_jobs_that_start_together_spread_evenly_and_the_killed_ones_make_room(tmp_path: Path) -> None:
     gpus = ["GPU-aa", "GPU-bb"]
     with holders(12, gpus, tmp_path) as started:

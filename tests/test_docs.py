@@ -91,6 +91,7 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert not heading or heading in headings(file), target
 
 
+@pytest.mark.slow
 def test_the_texts_of_training_are_those_that_the_page_makes() -> None:
     (code,) = (block for block in blocks("your-own-model.md", "python") if block.startswith("import sys"))
     code += "print(len(texts), texts[0])"
@@ -160,6 +161,7 @@ def test_what_can_be_added_is_sound(snippet: str, tmp_path: Path, monkeypatch: p
     assert overlay_files.make_study(*overlay_files.read_configuration([tmp_path / "mine.yaml"])).runs
 
 
+@pytest.mark.slow
 def test_an_experiment_is_one_file_and_one_block(tmp_path: Path) -> None:
     folder = copy_tree(tmp_path / "project")
     (module,), block = blocks("adding.md", "python"), blocks("adding.md", "yaml")[-1]

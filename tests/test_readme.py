@@ -114,6 +114,7 @@ def test_what_the_first_study_says_in_words_is_so(default: pd.DataFrame) -> None
     assert (people.used_tokens * people.width / people.n_parameters).between(0.32, 0.5).all()
 
 
+@pytest.mark.slow
 def test_the_comparisons_of_the_first_study_are_decided(default: pd.DataFrame, tmp_path: Path) -> None:
     table = measurement_table.read_measurements(PUBLISHED / "measurements.parquet")
     file = tmp_path / "measurements.parquet"

@@ -33,6 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", commands())
 def test_a_command_plans_something(folder: Path, command: str) -> None:
     words = shlex.split(command.partition("|")[0])[1:]  # what reads the plan has tests of its own

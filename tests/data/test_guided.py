@@ -108,6 +108,7 @@ def test_nothing_tells_a_fact_before_its_time(model: str, tmp_path: Path) -> Non
                     assert set(line) & set(kinds.split()) or before.endswith(phrases)
 
 
+@pytest.mark.slow
 def test_texts_are_seeded_and_gone_on_with(model: str, tmp_path: Path) -> None:
     first = write(tmp_path / "a", model)
     assert write(tmp_path / "b", model) == first

@@ -93,6 +93,7 @@ def written(folder: Path, name: str) -> Path:
     return found
 
 
+@pytest.mark.slow
 def test_the_script_measures_each_extraction(tmp_path: Path) -> None:
     done = extract(tmp_path, BIOS)
     assert done.returncode == 0, done.stderr
@@ -123,6 +124,7 @@ def test_the_script_measures_each_extraction(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob(".*part"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["bioD", "bioG", "checkpoint"])
 def test_other_datasets_and_models_are_asked_as_well(kind: str, tmp_path: Path) -> None:
     """Values that are strings, texts that are stored, and a model from elsewhere with a tokenizer of its own."""

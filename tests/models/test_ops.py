@@ -250,6 +250,7 @@ def test_two_processes_may_build_at_once(tmp_path: Path) -> None:
     assert len(list((tmp_path / "cache").iterdir())) == 1
 
 
+@pytest.mark.slow
 @needs_kernels
 def test_flags_of_the_environment_build_a_library_of_their_own(tmp_path: Path) -> None:
     plain = run(tmp_path)

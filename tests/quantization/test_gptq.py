@@ -181,6 +181,7 @@ def test_calibration_is_the_first_biographies_of_training(data: Path) -> None:
     assert said == ["calibration on all 40 people, since there are no 1000"]
 
 
+@pytest.mark.slow
 def test_the_script_gives_the_same_file_twice_and_in_any_order(data: Path) -> None:
     source = saved(data, Architecture(layers=2, heads=1, width=8))
     weights, outside = store.quantizable_weights(source.model)

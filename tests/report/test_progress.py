@@ -136,6 +136,7 @@ def test_people_that_could_not_be_drawn_are_told(study: Study, tmp_path: Path) -
     assert progress.read_state(study, tmp_path).failures == []
 
 
+@pytest.mark.slow
 def test_the_page_is_made_again_until_all_is_measured(study: Study, results: Path, tmp_path: Path) -> None:
     page = tmp_path / "explorer.html"
     command = [sys.executable, str(SCRIPTS / "explorer.py"), "--results", str(results), "--output", str(page)]

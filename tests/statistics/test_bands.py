@@ -85,6 +85,7 @@ def test_runs_that_diverged_count_on_neither_side() -> None:
     assert {one.seeds for one in bands.judge_cells(rerun(rows), gone)} <= {1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", NOISES)
 def test_a_sound_machine_is_suspected_in_one_study_of_twenty_at_most(noise: str) -> None:
     """As many of so few as 5 % may come to. A machine on which models store 40 % less is found."""

@@ -10,6 +10,7 @@ import yaml
 from helpers.run_workflow import ROOT, copy_tree, jobs_in, planned, snakemake
 
 LIBRARY = "scripts/knowledge_capacity"
+STUDIES = [path.stem for path in sorted((ROOT / "studies").glob("*.yaml"))]
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +19,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy_tree(tmp_path_factory.mktemp("planned") / "clone")
 
 
-@pytest.mark.parametrize("study", [None, *sorted(path.stem for path in (ROOT / "studies").glob("*.yaml"))])
+@pytest.mark.parametrize("study", [None, *(pytest.param(name, marks=pytest.mark.slow) for name in STUDIES)])
 def test_every_study_plans(folder: Path, study: str | None) -> None:
     arguments = ("--configfile", f"studies/{study}.yaml") if study else ()
     output = snakemake(folder, "--dry-run", "--printshellcmds", "--cores", "1", *arguments)

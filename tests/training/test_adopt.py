@@ -48,6 +48,7 @@ def test_one_with_fewer_rows_than_tokens_is_refused(tmp_path: Path) -> None:
         adopt_checkpoint(given(tmp_path, rows=-1), WORDS)
 
 
+@pytest.mark.slow
 def test_its_number_is_that_of_the_model_however_it_was_saved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -30,6 +30,7 @@ def finish(job: Job, *options: str, status: int = 0) -> list[str]:
     return [line.split()[2].rstrip(":") for line in job.log.read_text().splitlines() if "done in" in line]
 
 
+@pytest.mark.slow
 def test_a_seed_more_trains_that_seed_and_leaves_the_others(data: Path, tmp_path: Path) -> None:
     assert finish(Job(data, tmp_path, *SEEDS[:2])) == [run.slug for run in SEEDS[:2]]
     job = Job(data, tmp_path, *SEEDS)
@@ -154,6 +155,7 @@ def test_runs_in_one_step_leave_what_each_leaves_alone_and_train_nothing_again(
     assert finish(stacked) == []
 
 
+@pytest.mark.slow
 def test_a_stack_told_to_stop_goes_on_alone(data: Path, tmp_path: Path) -> None:
     job, undisturbed = Job(data, tmp_path / "stopped", *SEEDS[:2]), Job(data, tmp_path / "whole", *SEEDS[:2])
     checkpoints = [job.folder_of(run) / "checkpoint.safetensors" for run in SEEDS[:2]]

@@ -59,6 +59,7 @@ def test_a_finished_job_leaves_its_outputs_and_nothing_else(undisturbed: Job) ->
     assert log[-1]["loss"] < log[0]["loss"]
 
 
+@pytest.mark.slow
 def test_twenty_kills_at_random_moments_leave_no_trace(data: Path, tmp_path: Path, undisturbed: Job) -> None:
     """With a checkpoint after every few steps, so that many kills come while one is written."""
     job, chance = Job(data, tmp_path), random.Random(0)  # noqa: S311 (no secret)

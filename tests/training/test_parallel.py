@@ -37,6 +37,7 @@ def test_two_processes_train_the_run_of_one(data: Path, tmp_path: Path, alone: J
     assert said.count("done in") == 1, "both processes speak"
 
 
+@pytest.mark.slow
 def test_two_processes_stop_together_and_go_on(data: Path, tmp_path: Path, alone: Job) -> None:
     job = Job(data, tmp_path, UNEVEN, processes=2)
     interrupted = job.interrupt(signal.SIGTERM)
@@ -47,6 +48,7 @@ def test_two_processes_stop_together_and_go_on(data: Path, tmp_path: Path, alone
     assert_like(job, alone)
 
 
+@pytest.mark.slow
 def test_two_processes_tell_that_their_time_is_over(data: Path, tmp_path: Path) -> None:
     job = Job(data, tmp_path, replace(UNEVEN, recipe=replace(UNEVEN.recipe, exposures=2000)), processes=2)
     limited = [*job.command, "--time-limit", "5"]

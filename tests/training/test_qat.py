@@ -242,6 +242,7 @@ def test_a_stopped_run_ends_with_the_bits_of_an_undisturbed_one(
         assert torch.equal(value, resumed[name]), name
 
 
+@pytest.mark.slow
 def test_two_processes_train_the_run_of_one(data: Path, tmp_path: Path) -> None:
     run = replace(train_jobs.RUN, recipe=replace(train_jobs.RUN.recipe, exposures=8, qat=Quantizer(4)))
     alone, together = Job(data, tmp_path / "alone", run), Job(data, tmp_path / "together", run, processes=2)

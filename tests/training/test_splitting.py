@@ -40,6 +40,7 @@ def folder_of(path: Path, model: Any, tokens: Tokenizer, tokenizer_config: bool)
     return AutoTokenizer.from_pretrained(path)
 
 
+@pytest.mark.slow
 def test_a_model_trained_by_autotokenizer_is_refused_and_one_by_the_file_is_not(tmp_path: Path) -> None:
     tokens = tokenizer.make_tokenizer("bpe-500", corpus.vocabulary_texts(BIOS), TEXTS)
     torch.manual_seed(0)
