@@ -68,8 +68,9 @@ OVERLAYS: dict[str, tuple[str, str]] = {
     ),
     "unknown key": (
         "recipes: {short: {rl: 2}}",
-        "overlay.yaml: recipes.short.rl = 2: unknown key. Known: batch_size, exposures, junk, lr,"
-        " optimizer, other_lrs, precision, qat, steps, warmup_steps, weight_decay, window.",
+        "overlay.yaml: recipes.short.rl = 2: unknown key. Known: average, batch_size, beta1, beta2,"
+        " eps, exposures, final_lr, head_start, init_std, junk, lr, optimizer, other_lrs, precision, qat, steps,"
+        " text_mask, warmup_steps, weight_decay, window.",
     ),
     "list": (
         "experiments: {base_law: {variants: [fp32, int9]}}",
@@ -634,6 +635,37 @@ def test_junk_that_a_dataset_cannot_have_is_named() -> None:
             ", strings]", "]"
         )
     )
+
+
+def test_a_head_start_that_a_dataset_cannot_have_is_named() -> None:
+    def lines(recipe: str) -> list[str]:
+        with pytest.raises(ConfigError) as error:
+            read(BASE.replace("weight_decay: 0.01}", f"weight_decay: 0.01, {recipe}}}"))
+        return [line.split(": ", 2)[2] for line in str(error.value).splitlines()[:2]]
+
+    assert lines("head_start: {people: 40, exposures: 1}") == [
+        "the head start of recipe short has 40 people, and dataset people 40. Let it have fewer people than the "
+        "dataset.",
+        "recipe short has a head start, which only bioS has. Use a dataset of that kind.",
+    ]
+    assert lines("head_start: {people: 20, exposures: 9999}")[0] == (
+        "the head start of recipe short has 199980 biographies, and the recipe 2000 in all. Lower its exposures, or "
+        "its people."
+    )
+
+
+def test_fields_that_only_the_own_decoder_knows_are_refused_for_others() -> None:
+    text = BASE.replace("weight_decay: 0.01}", "weight_decay: 0.01, text_mask: true, init_std: width}")
+    read(text)
+    other = "{kind: transformers, config: GPT2Config, fields: {n_embd: 16, n_layer: 1, n_head: 1}}"
+    with pytest.raises(
+        ConfigError, match="recipe short has init_std, of which their knows nothing, since it comes"
+    ):
+        read(
+            text,
+            f"architectures: {{their: {other}}}\nexperiments: {{base_law: {{grids: [{{datasets: [people], "
+            "architectures: [their], recipes: [short]}]}}",
+        )
 
 
 def test_qat_is_asked_for_the_quantizers_that_its_recipes_train_with() -> None:

@@ -282,7 +282,7 @@ def test_the_weight_decay_of_a_recipe_changed_trains_its_runs(
 
 
 def test_training_code_edited_trains_everything(edited: Callable[[str, str, str], Path]) -> None:
-    folder = edited(f"{LIBRARY}/training/schedule.py", "FLOOR = 0.1", "FLOOR = 0.2")
+    folder = edited(f"{LIBRARY}/training/schedule.py", "floor: float = 0.1", "floor: float = 0.2")
     jobs = planned(folder, *SMOKE)
     assert jobs["train"] == CELLS
     assert "people" not in jobs

@@ -33,9 +33,9 @@ class CanonAttention(Attention):
         super().__init__(architecture)
         self.a, self.b = Canon(architecture.width), Canon(self.joint.out_features)
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None = None) -> Tensor:
         joint = self.b(self.joint(self.a(x)) + self.joint.bias)
-        return self.out(ops.attention(joint, cos, sin, self.heads, self.groups))
+        return self.out(ops.attention(joint, cos, sin, self.heads, self.groups, mask=mask))
 
 
 class CanonMLP(MLP):

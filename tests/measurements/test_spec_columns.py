@@ -20,6 +20,7 @@ from knowledge_capacity.specs import (
     BioSSimple,
     Dataset,
     Experts,
+    HeadStart,
     Junk,
     Pools,
     PythonModel,
@@ -40,7 +41,7 @@ IN_SPEC_ALONE: dict[type, set[str]] = {
     BioD: BIOGRAPHY | {"attributes", "chunks", "diversity", "length", "symbols"},
     RandomStrings: {"length", "symbols"},
     Architecture: {"mlp", "mlp_width", "activation", "tied", "experts", "kind"},
-    Recipe: {"steps"},
+    Recipe: {"steps"} | {field.name for field in fields(Recipe) if field.metadata.get("later")},
     Junk: set(),
 }
 COLUMNS = {  # of fields by other names; a recipe's junk has columns of its own
@@ -58,6 +59,7 @@ OTHERS: dict[type, Any] = {
     float: 0.25,
     str: "bpe-600",
     Junk: Junk(people=7),
+    HeadStart: HeadStart(people=5, exposures=2),
     Quantizer: Quantizer(bits=4),
     Experts: Experts(),
     Pools: Pools(cities=7),

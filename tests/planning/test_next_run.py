@@ -165,7 +165,7 @@ def test_the_command_makes_the_runs_it_chooses_and_reads_those_that_are_there(tm
 
     # what the training code made before it was edited is not there
     edited = folder / "scripts/knowledge_capacity/training/schedule.py"
-    edited.write_text(edited.read_text().replace("FLOOR = 0.1", "FLOOR = 0.2"))
+    edited.write_text(edited.read_text().replace("floor: float = 0.1", "floor: float = 0.2"))
     said, progress = search(folder, *SMALL, "--architectures", names[0], "--seeds", "1")
     assert "there is one size alone to choose from" in progress
     assert "are there already" not in progress

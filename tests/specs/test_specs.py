@@ -18,6 +18,7 @@ from knowledge_capacity.specs import (
     Checkpoint,
     Dataset,
     Experts,
+    HeadStart,
     Junk,
     Pools,
     PythonModel,
@@ -56,6 +57,8 @@ OTHERS = {  # other values of fields that take names, or that are mostly null
     "optimizer": "muon",
     "precision": "fp16",
     "steps": 1000,
+    "average": 0.1,
+    "head_start": HeadStart(people=5, exposures=2),
 }
 
 names = st.builds(Pools, *(st.integers(1, 400) for _ in range(3)))

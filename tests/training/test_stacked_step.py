@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 VOCABULARY, ROWS, WINDOW, STEPS = 13, 4, 8, 6
+BETAS, EPS = (0.8, 0.95), 1e-4
 RATE = 2**-7
 RECIPE = Recipe(exposures=1, lr=RATE, weight_decay=0.1, batch_size=ROWS, window=WINDOW)
 ARCHITECTURES = {
@@ -123,8 +124,8 @@ def test_updates_are_those_of_torch_whatever_the_rates_and_steps() -> None:
                 {"params": [p for p in model.parameters() if p.dim() == 2], "weight_decay": 0.1},
                 {"params": [p for p in model.parameters() if p.dim() == 1], "weight_decay": 0.0},
             ],
-            betas=optim.BETAS,
-            eps=optim.EPS,
+            betas=BETAS,
+            eps=EPS,
         )
         for model in models
     ]
@@ -141,7 +142,7 @@ def test_updates_are_those_of_torch_whatever_the_rates_and_steps() -> None:
                     model.get_parameter(name).grad = gradients[name].clone()
             kind.leaf.grad[rates == 0] = torch.nan
         with torch.no_grad():
-            adamw(replicas.kinds, replicas.steps, rates)
+            adamw(replicas.kinds, replicas.steps, rates, BETAS, EPS)
         for rate, optimizer in zip(rates.tolist(), theirs, strict=True):
             for group in optimizer.param_groups:
                 group["lr"] = rate

@@ -25,7 +25,6 @@ from ..models import store
 from ..models.build import build_model, n_parameters
 from ..specs import Architecture, BioS, Dataset, Pools, Recipe, Run
 from ..training.loop import train
-from ..training.optimizers import BETAS, EPS
 from ..training.schedule import learning_rate
 from .stream import peak_memory_bytes
 
@@ -204,7 +203,8 @@ def _train_with_trainer(
             {"params": [p for p in model.parameters() if p.dim() > 1], "weight_decay": recipe.weight_decay},
             {"params": [p for p in model.parameters() if p.dim() <= 1], "weight_decay": 0.0},
         ]
-        optimizer = torch.optim.AdamW(groups, lr=1.0, betas=BETAS, eps=EPS, fused=True)
+        betas = recipe.beta1, recipe.beta2
+        optimizer = torch.optim.AdamW(groups, lr=1.0, betas=betas, eps=recipe.eps, fused=True)
 
         def rate(step: int) -> float:
             if lrs:

@@ -65,15 +65,16 @@ class BioSSource:
         n_dates = len(texts["birth_month"]) * self.n_days
         self.dates = torch.tensor([n_dates if a == "birth_date" else 1 for a in ATTRIBUTES])
 
-    def training(self, number: Tensor, junk_people: int = 0) -> Tensor:
+    def training(self, number: Tensor, junk_people: int = 0, first_people: int | None = None) -> Tensor:
         """Phrases (n, 16) of biographies of the training stream, by number.
 
         With junk_people, those of the junk stream: so many other people, whose positions follow those
-        of the dataset's own, and who are drawn when they are needed.
+        of the dataset's own, and who are drawn when they are needed. first_people: of exposures of so many of the
+        dataset's own alone, those of the first positions.
         """
-        n_people = self.dataset.n_people
+        n_people = first_people or self.dataset.n_people
         if junk_people:
-            person = n_people + person_index(self.seed, Purpose.JUNK_ORDER, junk_people, number)
+            person = self.dataset.n_people + person_index(self.seed, Purpose.JUNK_ORDER, junk_people, number)
             codes = people.draw_people(self.dataset, self.seed, person)
             random = random_words(self.seed, Purpose.JUNK_WORDING, number)
         else:

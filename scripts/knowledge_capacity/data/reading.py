@@ -21,7 +21,7 @@ def read_data(run: Run, results: Path, device: str = "cpu") -> tuple[Stream, Tok
     if run.dataset.kind not in STORED:
         codes = codes.to(device)
     source = make_source(run.dataset, run.seed, codes, layout.texts_path(run, results))
-    return Stream(source, tokens, run.recipe.junk), tokens
+    return Stream(source, tokens, run.recipe.junk, run.recipe.head_start), tokens
 
 
 def read_run_tokenizer(run: Run, results: Path) -> Tokenizer:

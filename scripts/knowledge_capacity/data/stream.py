@@ -14,7 +14,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from ..specs import BioD, BioS, BioSSimple, Dataset, Junk, RandomStrings
+from ..specs import BioD, BioS, BioSSimple, Dataset, HeadStart, Junk, RandomStrings
 from .bios import BioSSource
 from .pieces import DOMAIN, EMPTY, END_OF_TEXT, Segments
 from .stored import StoredSource
@@ -63,11 +63,19 @@ def make_source(dataset: Dataset, seed: int, people: Tensor, texts: Path | None 
 class Stream:
     """All biographies that a source tells, tokenised, and the junk that is mixed in.
 
-    tokenizer: that of the dataset, with the domain token where `junk` asks for it.
+    tokenizer: that of the dataset, with the domain token where `junk` asks for it. head_start: of a recipe; its
+    exposures take the place of as many biographies at the start.
     """
 
-    def __init__(self, source: Source, tokenizer: Tokenizer, junk: Junk | None = None) -> None:
+    def __init__(
+        self,
+        source: Source,
+        tokenizer: Tokenizer,
+        junk: Junk | None = None,
+        head_start: HeadStart | None = None,
+    ) -> None:
         self.source, self.junk, self.dataset, self.seed = source, junk, source.dataset, source.seed
+        self._head_start = head_start
         self.end_token = tokenizer.get_vocab()[END_OF_TEXT]
         with torch.device(source.device):
             tables = source.pieces.tables(tokenizer)
@@ -149,7 +157,15 @@ class Stream:
         return step[:total].cumsum(0, dtype=start.dtype), lengths
 
     def _useful(self, number: Tensor) -> Tensor:
-        return self._in_domain(self.source.training(number), "useful")
+        if not (first := self._head_start):
+            return self._in_domain(self.source.training(number), "useful")
+        assert isinstance(self.source, BioSSource)
+        early = number < first.people * first.exposures  # in ascending order
+        parts = [
+            self.source.training(number[early], first_people=first.people),
+            self.source.training(number[~early]),
+        ]
+        return self._in_domain(torch.cat(parts), "useful")
 
     def _junk(self, number: Tensor) -> Tensor:
         assert self.junk

@@ -17,9 +17,10 @@ class _Model(NamedTuple):
 
 
 class _Training(NamedTuple):
-    """Of a recipe. name: what it has besides exposures. is_plain: AdamW, all exposures, no junk, no low bits."""
+    """Of a recipe. name: what it has besides exposures. changed: its `later_slug`. is_plain: it has nothing besides."""
 
     name: str
+    changed: str
     qat: str | None
     is_plain: bool
 
@@ -29,6 +30,8 @@ def add_columns(rows: pd.DataFrame) -> pd.DataFrame:
 
     design: the family, with what else was changed of model or recipe, but for sizes. data: the kind of facts, with what
     else was changed of pools, templates and so on, but for the number of people: a fit knows the bits of each dataset.
+    training: what is other than in the paper's recipes of AdamW's constants, the schedule's end, initial weights and so
+    on; "" where nothing is.
     qat: the quantizer that a recipe trains with, by name; missing where there is none. recipe_without_lr: its spec as
     JSON. is_gpt2: GPT-2 as it is in the paper, of any size. is_plain_gpt2: the same, trained by AdamW for all
     exposures, without junk.
@@ -41,6 +44,7 @@ def add_columns(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(
         design=[family + one.name for family, one in zip(families, trainings, strict=True)],
         data=[_name_data(spec) for spec in rows.dataset_spec],
+        training=[one.changed for one in trainings],
         qat=pd.Series([one.qat for one in trainings], index=rows.index, dtype="str"),
         recipe_without_lr=[recipe_without_lr(spec) for spec in rows.recipe_spec],
         is_gpt2=[model.is_gpt2 for model in models],
@@ -71,8 +75,9 @@ def _read_training(spec: str) -> _Training:
         parts += [f"token {junk.domain_token}"] if recipe.has_domain_token else []
     parts += ["steps"] if recipe.steps else []
     parts += [f"qat-{recipe.qat.slug}"] if recipe.qat else []
+    parts += [changed] if (changed := recipe.later_slug) else []
     return _Training(
-        "".join(f" {part}" for part in parts), recipe.qat.slug if recipe.qat else None, not parts
+        "".join(f" {part}" for part in parts), changed, recipe.qat.slug if recipe.qat else None, not parts
     )
 
 

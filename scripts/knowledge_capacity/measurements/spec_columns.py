@@ -80,6 +80,7 @@ SPEC_COLUMNS: dict[str, tuple[SpecColumn, ...]] = {
         _take_field("window", COUNT),
         _take_field("warmup_steps", COUNT),
         *JUNK,
+        SpecColumn("training", TEXT, attrgetter("later_slug"), is_stored=False),
         SpecColumn("qat", TEXT, lambda recipe: recipe.qat.slug if recipe.qat else None, True, False),
         _take_field("optimizer", TEXT),
         SpecColumn("precision", TEXT, None),  # of training: fp32, bf16 or fp16; a spec may say auto

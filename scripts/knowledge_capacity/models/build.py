@@ -1,23 +1,39 @@
 """Making models of every kind of architecture, and counting their parameters."""
 
 from collections.abc import Iterator
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from ..specs import AnyArchitecture, Architecture, Checkpoint
+from ..specs import AnyArchitecture, Architecture, Checkpoint, Run
 from . import checkpoint, external
-from .decoder import Decoder
+from .decoder import INIT_STD, Decoder
 from .token_tables import find_tables, token_tables
 
 
-def build_model(architecture: AnyArchitecture, vocabulary: int, window: int, seed: int) -> nn.Module:
-    """A model on the CPU whose random weights depend on the seed alone; a checkpoint's are its own."""
+def build_run_model(run: Run, vocabulary: int) -> nn.Module:
+    """The model of a run as it is before training, on the CPU."""
+    return build_model(run.architecture, vocabulary, run.recipe.window, run.seed, run.recipe.init_std)
+
+
+def build_model(
+    architecture: AnyArchitecture,
+    vocabulary: int,
+    window: int,
+    seed: int,
+    init_std: float | Literal["width"] = INIT_STD,
+) -> nn.Module:
+    """A model on the CPU whose random weights depend on the seed alone; a checkpoint's are its own.
+
+    init_std: the standard deviation of a decoder's matrices; models from elsewhere know their own.
+    """
     if isinstance(architecture, Checkpoint):
         return checkpoint.read_checkpoint(architecture)
     if isinstance(architecture, Architecture):
         model = Decoder(architecture, vocabulary, window)
-        model.initialise(torch.Generator().manual_seed(seed))
+        std = architecture.width**-0.5 if init_std == "width" else init_std
+        model.initialise(torch.Generator().manual_seed(seed), std)
         return model
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -45,9 +45,9 @@ class Attention(nn.Module):
         self.joint = Linear(width, (self.heads + 2 * self.groups) * architecture.head_width, bias=bias)
         self.out = Linear(width, width, bias=bias)
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-        """x (batch, window, width), cos and sin (window, rotary) → as x, without out.bias."""
-        mixed = ops.attention(self.joint(x), cos, sin, self.heads, self.groups, self.joint.bias)
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None = None) -> Tensor:
+        """x (batch, window, width), cos, sin and mask as of `ops.attention` → as x, without out.bias."""
+        mixed = ops.attention(self.joint(x), cos, sin, self.heads, self.groups, self.joint.bias, mask)
         return self.out(mixed)
 
 
@@ -86,14 +86,14 @@ class Layer(nn.Module):
             self.mlp = Mixture(architecture) if architecture.parts.experts else MLP(architecture)
 
     def forward(
-        self, x: Tensor, normed: Tensor, cos: Tensor, sin: Tensor, after: Norm
+        self, x: Tensor, normed: Tensor, cos: Tensor, sin: Tensor, after: Norm, mask: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor | None]:
         """The stream after this layer, its norm, and what `Mixture` says of its routing, if it has one.
 
         x, normed (batch, window, width): the stream before, and its attention_norm. after: the norm that
         follows, the next layer's or the final one.
         """
-        mixed = self.attention(normed, cos, sin)
+        mixed = self.attention(normed, cos, sin, mask)
         if self.mlp is None:
             return *after.add(x, mixed, self.attention.out.bias), None
         x, normed = self.mlp_norm.add(x, mixed, self.attention.out.bias)
@@ -104,7 +104,12 @@ class Layer(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Token ids (batch, window) in, logits (batch, window, vocabulary) out."""
+    """Token ids (batch, window) in, logits (batch, window, vocabulary) out.
+
+    first_token: that each text begins with, where attention is to stay within a text.
+    """
+
+    first_token: int | None = None
 
     def __init__(self, architecture: Architecture, vocabulary: int, window: int) -> None:
         super().__init__()
@@ -133,9 +138,10 @@ class Decoder(nn.Module):
         alone = self.embedding.weight.dim() == 2  # and no stack of replicas
         x = self.embedding(tokens) if alone else ops.embed(tokens, self.embedding.weight)
         routings = []
+        mask = None if self.first_token is None else mask_texts(tokens, self.first_token)
         normed = norms[0](x)
         for layer, after in zip(self.layers, norms[1:], strict=True):
-            x, normed, routing = layer(x, normed, cos, sin, after)
+            x, normed, routing = layer(x, normed, cos, sin, after, mask)
             if routing is not None:
                 routings.append(routing)
         if not routings:
@@ -146,12 +152,12 @@ class Decoder(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         return ops.linear(self.hidden(tokens)[0], self.head_weight)
 
-    def initialise(self, generator: torch.Generator) -> None:
-        """Matrices and embeddings from N(0, 0.02), biases zero, norms one."""
+    def initialise(self, generator: torch.Generator, std: float = INIT_STD) -> None:
+        """Matrices and embeddings from N(0, std²), biases zero, norms one."""
         for name, parameter in self.named_parameters():
             with torch.no_grad():
                 if parameter.dim() > 1 and not name.endswith("bias"):
-                    parameter.normal_(0.0, INIT_STD, generator=generator)
+                    parameter.normal_(0.0, std, generator=generator)
                 else:
                     parameter.fill_(1.0 if name.endswith("norm.weight") else 0.0)
 
@@ -163,3 +169,12 @@ class Decoder(nn.Module):
         angle = torch.cat([angle, angle], dim=-1).to(self.embedding.weight.device)
         self.register_buffer("cos", angle.cos(), persistent=False)
         self.register_buffer("sin", angle.sin(), persistent=False)
+
+
+def mask_texts(tokens: Tensor, first: int) -> Tensor:
+    """Which positions each one may attend to: the earlier ones since the last token `first`, bool (…, window, window).
+
+    tokens: int64 (…, window). What stands before the first such token is a text too, whose start was cut off.
+    """
+    text = (tokens == first).cumsum(dim=-1)
+    return (text[..., :, None] == text[..., None, :]).tril()

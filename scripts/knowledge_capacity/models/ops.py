@@ -103,21 +103,28 @@ def gated_activation(x: Tensor, kind: str) -> Tensor:
 
 
 def attention(
-    joint: Tensor, cos: Tensor, sin: Tensor, heads: int, groups: int, joint_bias: Tensor | None = None
+    joint: Tensor,
+    cos: Tensor,
+    sin: Tensor,
+    heads: int,
+    groups: int,
+    joint_bias: Tensor | None = None,
+    mask: Tensor | None = None,
 ) -> Tensor:
     """Causal attention with rotary positions; query head i reads group i // (heads // groups).
 
     joint (batch, window, (heads + 2·groups)·D): query heads, keys and values of the groups, D dimensions
     each; joint_bias, of its last axis, is added to it. cos, sin (window, R): the first R <= D dimensions of
     queries and keys are rotated, in halves as in GPT-NeoX, each table twice the same half. Scores are scaled
-    by D^-1/2. → (batch, window, heads·D)
+    by D^-1/2. mask: bool (batch, window, window), which positions each one may attend to, in place of all earlier
+    ones. → (batch, window, heads·D)
     """
     if joint.dim() == 4:  # replicas are just more windows
         if joint_bias is not None:
             joint = joint + broadcast_vector(joint_bias, joint).to(joint.dtype)
         mixed = attention(joint.flatten(0, 1), cos, sin, heads, groups)
         return mixed.view(*joint.shape[:-1], -1)
-    if native.is_supported(joint, cos, sin, joint_bias):
+    if mask is None and native.is_supported(joint, cos, sin, joint_bias):
         return native_ops.Attention.apply(joint, joint_bias, cos, sin, heads, groups)
     if joint_bias is not None:
         joint = joint + joint_bias.to(joint.dtype)
@@ -125,7 +132,10 @@ def attention(
     parts = joint.view(batch, window, heads + 2 * groups, -1).transpose(1, 2)
     turned, v = parts.split([heads + groups, groups], dim=1)
     q, k = _apply_rotary(turned, cos, sin).split([heads, groups], dim=1)
-    mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=groups != heads)
+    seen = None if mask is None else mask[:, None]
+    mixed = F.scaled_dot_product_attention(
+        q, k, v, attn_mask=seen, is_causal=mask is None, enable_gqa=groups != heads
+    )
     return mixed.transpose(1, 2).reshape(batch, window, -1)
 
 

@@ -34,7 +34,7 @@ from .datasets import (
     RandomStrings,
     slug_without_size,
 )
-from .recipes import FEWEST_ASKED, METHODS, Extraction, Junk, Quantizer, Recipe
+from .recipes import FEWEST_ASKED, METHODS, Extraction, HeadStart, Junk, Quantizer, Recipe
 from .runs import Run, cell_to_json, parse_cell, parse_dataset, parse_recipe, parse_run
 
 __all__ = [
@@ -60,6 +60,7 @@ __all__ = [
     "Dataset",
     "Experts",
     "Extraction",
+    "HeadStart",
     "Junk",
     "Pools",
     "Positive",

@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 import re
-from dataclasses import asdict, fields
+from dataclasses import fields, is_dataclass
 from typing import Annotated, Any
 
 from annotated_types import Ge, Gt, Lt
@@ -18,9 +18,25 @@ Count = Annotated[int, Ge(1)]
 Positive = Annotated[float, Gt(0), Lt(math.inf)]
 
 
+LATER = {"later": True}  # of a field that files lack which were written before there was one
+
+
+def list_values(spec: Any) -> dict[str, Any]:
+    """The fields of a spec, and of specs in it, as plain values, without LATER ones at their defaults.
+
+    So the JSON of a spec stays what it was when fields were added.
+    """
+    found = {}
+    for one in fields(spec):
+        value = getattr(spec, one.name)
+        if not (one.metadata.get("later") and value == one.default):
+            found[one.name] = list_values(value) if is_dataclass(value) else value
+    return found
+
+
 def to_json(spec: Any) -> str:
     """The spec as one line of JSON, keys sorted, so that equal specs give equal text."""
-    return json.dumps(asdict(spec), sort_keys=True)
+    return json.dumps(list_values(spec), sort_keys=True)
 
 
 def format_thousands(count: int) -> str:
@@ -40,9 +56,11 @@ def format_nondefaults(spec: Any, **names: str) -> str:
 
 
 def format_number(number: float | str) -> str:
-    """All digits of a number and no more: 192, 0.02, 0; a word as it is."""
+    """All digits of a number and no more: 192, 0.02, 0; a word as it is; of what is true, nothing."""
     if isinstance(number, str):
         return number
+    if number is True:
+        return ""
     return str(int(number)) if number == int(number) else repr(number)
 
 

@@ -1,13 +1,13 @@
 """Recipes: how models are trained, and how their weights are stored."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, Lt
 
-from .base import STRICT, Count, Positive, format_nondefaults, format_thousands
+from .base import LATER, STRICT, Count, Positive, format_nondefaults, format_thousands
 
 
 @dataclass(frozen=True)
@@ -117,12 +117,29 @@ class Extraction:
 
 
 @dataclass(frozen=True)
+class HeadStart:
+    """Exposures of the first people alone, with which training begins; its biographies count among the recipe's."""
+
+    __pydantic_config__ = STRICT
+
+    people: Count
+    exposures: Count
+
+    @property
+    def slug(self) -> str:
+        return f"-start{format_thousands(self.people)}x{self.exposures}"
+
+
+@dataclass(frozen=True)
 class Recipe:
     """How a model is trained: exposures, optimiser, schedule, batch, and what junk is mixed in.
 
     steps: train for so many updates, as the paper prints them, in place of exact exposures (which then just
     name the recipe). precision: of matrix products in training; auto is fp32 on a CPU and bf16 on a GPU.
-    qat: train the weights as this quantizer (rtn) stores them.
+    qat: train the weights as this quantizer (rtn) stores them. beta1, beta2, eps: of AdamW; the paper does not state
+    them, and these are those of its sibling papers. final_lr: the rate at the end, as a part of lr. init_std: the
+    standard deviation of initial matrices; "width" is width^-1/2. average: the share of training, at its end, of which
+    the weights are averaged. text_mask: whether a token attends to its own biography alone.
     """
 
     __pydantic_config__ = STRICT
@@ -138,6 +155,14 @@ class Recipe:
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     steps: Count | None = None
     qat: Quantizer | None = None
+    beta1: Annotated[float, Ge(0), Lt(1)] = field(default=0.9, metadata=LATER)
+    beta2: Annotated[float, Ge(0), Lt(1)] = field(default=0.98, metadata=LATER)
+    eps: Positive = field(default=1e-6, metadata=LATER)
+    final_lr: Annotated[float, Ge(0), Le(1)] = field(default=0.1, metadata=LATER)
+    init_std: Positive | Literal["width"] = field(default=0.02, metadata=LATER)
+    average: Annotated[float, Ge(0), Le(0.5)] = field(default=0.0, metadata=LATER)
+    text_mask: bool = field(default=False, metadata=LATER)
+    head_start: HeadStart | None = field(default=None, metadata=LATER)
 
     @property
     def has_domain_token(self) -> bool:
@@ -166,4 +191,20 @@ class Recipe:
             steps="steps",
         )
         name += f"-qat-{self.qat.slug}" if self.qat else ""
+        name += f"-{self.later_slug}" if self.later_slug else ""
         return name + (self.junk.slug if self.junk else "")
+
+    @property
+    def later_slug(self) -> str:
+        """What differs from the paper's recipe in how weights begin, are updated, are averaged, and see other texts."""
+        name = format_nondefaults(
+            self,
+            beta1="b1-",
+            beta2="b2-",
+            eps="eps",
+            final_lr="end",
+            init_std="init",
+            average="average",
+            text_mask="masked",
+        )
+        return (name + (self.head_start.slug if self.head_start else "")).removeprefix("-")

@@ -2,15 +2,16 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any
 
 from annotated_types import Ge, Lt
 
 from .architectures import AnyArchitecture, parse_architecture
+from .base import list_values
 from .datasets import KINDS, Dataset, Pools
-from .recipes import Junk, Quantizer, Recipe
+from .recipes import HeadStart, Junk, Quantizer, Recipe
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def parse_dataset(values: dict[str, Any]) -> Dataset:
 
 def parse_recipe(values: dict[str, Any]) -> Recipe:
     """The recipe spec that `to_json` wrote."""
-    parts = {"junk": Junk, "qat": Quantizer}
+    parts = {"junk": Junk, "qat": Quantizer, "head_start": HeadStart}
     return Recipe(
         **{**values, **{name: part(**values[name]) for name, part in parts.items() if values.get(name)}}
     )
@@ -62,7 +63,7 @@ def parse_run(text: str) -> Run:
 
 def cell_to_json(runs: Sequence[Run]) -> str:
     """Runs of one cell as one line of JSON: what they share, and the learning rate and the seed of each."""
-    first = asdict(runs[0])
+    first = list_values(runs[0])
     shared = {key: value for key, value in first["recipe"].items() if key != "lr"}
     each = [[run.recipe.lr, run.seed] for run in runs]
     return json.dumps(

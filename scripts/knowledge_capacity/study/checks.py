@@ -25,6 +25,7 @@ from ..specs import (
     PythonModel,
     Quantizer,
     RandomStrings,
+    Recipe,
     paper,
 )
 from .schema import Config, Experiment, Grid, standard_architecture
@@ -280,6 +281,8 @@ def _combination_problems(key: Key, grid: Grid, config: Config) -> Iterator[Prob
         if each[0].qat and isinstance(architecture, Checkpoint):
             reason = f"recipe {r} trains with quantised weights, and checkpoint {a} is only measured"
             yield Problem((*key, "recipes", j), reason, "Use a recipe without qat.")
+        yield from _own_decoder_problems((*key, "recipes", j), r, each[0], a, architecture)
+        yield from _head_start_problems((*key, "recipes", j), r, each[0], d, dataset)
         junk, where, wants = each[0].junk, (*key, "datasets", i), f"recipe {r} mixes in junk"
         if not junk:
             continue
@@ -293,6 +296,40 @@ def _combination_problems(key: Key, grid: Grid, config: Config) -> Iterator[Prob
                 f"it has only {dataset.pools.names} different names"
             )
             yield Problem(where, reason, "Enlarge the dataset's pools of names, or lower junk.people.")
+
+
+def _own_decoder_problems(
+    key: Key, name: str, recipe: Recipe, model: str, architecture: AnyArchitecture
+) -> Iterator[Problem]:
+    """Fields that act inside the decoder of this project, with a model from elsewhere."""
+    if isinstance(architecture, Architecture):
+        return
+    for field in ("init_std", "text_mask"):
+        if getattr(recipe, field) != getattr(Recipe, field):
+            reason = (
+                f"recipe {name} has {field}, of which {model} knows nothing, since it comes from elsewhere"
+            )
+            yield Problem(key, reason, f"Use a recipe without {field}, or an architecture of a family.")
+
+
+def _head_start_problems(key: Key, name: str, recipe: Recipe, of: str, dataset: Dataset) -> Iterator[Problem]:
+    """A head start that no dataset can have, or that is not over when training is."""
+    if not (first := recipe.head_start):
+        return
+    if not isinstance(dataset, BioS):
+        yield Problem(
+            key, f"recipe {name} has a head start, which only bioS has", "Use a dataset of that kind."
+        )
+        return
+    if first.people >= dataset.n_people:
+        reason = (
+            f"the head start of recipe {name} has {first.people} people, and dataset {of} {dataset.n_people}"
+        )
+        yield Problem(key, reason, "Let it have fewer people than the dataset.")
+    if recipe.steps or first.people * first.exposures >= recipe.exposures * dataset.n_people:
+        reason = f"the head start of recipe {name} has {first.people * first.exposures} biographies"
+        has = "a number of steps" if recipe.steps else f"{recipe.exposures * dataset.n_people} in all"
+        yield Problem(key, f"{reason}, and the recipe {has}", "Lower its exposures, or its people.")
 
 
 def _repeat_problems(key: Key, values: list[Any], first: int = 0) -> Iterator[Problem]:

@@ -33,7 +33,7 @@ class Progress:
 
     seen (vocabulary,): tokens that were a target. sums (3,): over the steps since the last point of the log,
     the loss, and of a mixture of experts the dropped choices and the load. n_sums: how many steps these are.
-    dropped: the dropped choices, summed over the steps up to the last point of the log.
+    dropped: the dropped choices, summed over the steps up to the last point of the log. average: see `averaging`.
     """
 
     seen: Tensor
@@ -45,6 +45,7 @@ class Progress:
     dropped: float = 0.0
     cursor: Cursor = field(default_factory=Cursor)
     log: list[dict[str, float]] = field(default_factory=list)
+    average: dict[str, Tensor] = field(default_factory=dict)
 
 
 PLAIN = ("n_sums", "step", "tokens", "seconds", "dropped", "log")
@@ -70,6 +71,7 @@ def save_checkpoint(
                 numbers.setdefault(name, {})[key] = value
     for name, buffer in kept_buffers(model):
         tensors[f"buffer/{name}"] = buffer
+    tensors |= {f"average/{name}": total for name, total in progress.average.items()}
     tensors["random"] = torch.get_rng_state()
     if progress.seen.is_cuda:
         tensors["random_cuda"] = torch.cuda.get_rng_state()
@@ -128,6 +130,11 @@ def load_checkpoint(
     return Progress(
         seen=tensors["seen"].bool(),
         sums=tensors["sums"],
+        average={
+            name.removeprefix("average/"): total
+            for name, total in tensors.items()
+            if name.startswith("average/")
+        },
         cursor=Cursor(StreamPosition(**cursor["useful"]), StreamPosition(**cursor["junk"]), cursor["window"]),
         **{name: header[name] for name in PLAIN},
     )

@@ -76,7 +76,14 @@ class Course:
 
     def rate(self, step: int) -> float:
         """The learning rate of update number `step`, from 0."""
-        return learning_rate(step, self.steps, self.run.recipe.lr, self.run.recipe.warmup_steps)
+        recipe = self.run.recipe
+        return learning_rate(step, self.steps, recipe.lr, recipe.warmup_steps, recipe.final_lr)
+
+    def averages(self) -> bool:
+        """Whether the weights as they are now belong to the average that the recipe asks for."""
+        return (
+            self.progress.step >= (1 - self.run.recipe.average) * self.steps and self.run.recipe.average > 0
+        )
 
     def count(self, steps: int, tokens: int) -> None:
         """Note that so many updates were made, on so many targets."""

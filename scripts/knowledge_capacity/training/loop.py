@@ -9,10 +9,12 @@ import torch
 from ..data.stream import Stream
 from ..data.windows import IGNORED
 from ..files import UserError
-from ..models.build import build_model
+from ..models.build import build_run_model
+from ..models.decoder import Decoder
 from ..models.experts import Mixture
 from ..specs import Run
 from . import checkpoint, qat
+from .averaging import add_to_average, load_average
 from .course import Course, TrainingDiverged, TrainingResult, TrainingStopped
 from .native_step import NativeStep, has_native_step
 from .parallel import ALONE, Team
@@ -55,7 +57,10 @@ def train(
             f"{run.slug}: batch_size {recipe.batch_size} is less than one window for each of {team.size} "
             "processes. Use fewer processes."
         )
-    model = build_model(run.architecture, vocabulary, recipe.window, run.seed).to(device).train()
+    model = build_run_model(run, vocabulary).to(device).train()
+    if recipe.text_mask:
+        assert isinstance(model, Decoder)
+        model.first_token = stream.end_token
     precision = chosen_precision(recipe.precision, device)
     step: Step | NativeStep
     if has_native_step(model, recipe, precision, team.size):
@@ -98,6 +103,8 @@ def train(
         progress.seconds = time.monotonic() - began
 
         if progress.step % course.log_every == 0:
+            if course.averages():
+                add_to_average(progress.average, model)
             team.mean(step.sums)
             point = course.add_point(step.sums.tolist())
             step.sums.zero_()
@@ -116,6 +123,8 @@ def train(
             team.wait()  # none ends before the progress of all is on disk
             raise TrainingStopped(f"{run.slug}: stopped {course.where()}; progress is saved.")
     team.mean(step.sums)
+    if progress.average:
+        load_average(progress.average, model)
     if recipe.qat:
         qat.apply_quantization(model, recipe.qat)
     done = course.trained(model, step.engine, precision)

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from ..models.decoder import Decoder
 from ..models.native_decoder import NativeDecoder, is_supported_decoder
 from ..specs import Recipe
-from . import optimizers as optim
 from .step import Precision
 
 # of the steps that are made without a look at anything else, at most
@@ -22,7 +21,7 @@ def has_native_step(
     model: nn.Module, recipe: Recipe, precision: Precision, n_processes: int
 ) -> TypeGuard[Decoder]:
     """Whether NativeStep trains this model by this recipe; else `step.Step` does."""
-    plain = recipe.optimizer == "adamw" and not recipe.qat
+    plain = recipe.optimizer == "adamw" and not recipe.qat and not recipe.text_mask
     return plain and precision == "fp32" and n_processes == 1 and is_supported_decoder(model)
 
 
@@ -54,15 +53,15 @@ class NativeStep:
         """Train on batches, int64 (steps, batch, window) each, with a learning rate for each step."""
         if self._decoder is None:
             self._decoder = self._open()
-        began = time.perf_counter()
+        recipe, began = self._recipe, time.perf_counter()
         losses = self._decoder.train(
             inputs,
             targets,
             rates,
             count=int(self._count[0]),
-            betas=optim.BETAS,
-            epsilon=optim.EPS,
-            weight_decay=self._recipe.weight_decay,
+            betas=(recipe.beta1, recipe.beta2),
+            epsilon=recipe.eps,
+            weight_decay=recipe.weight_decay,
         )
         seconds = (time.perf_counter() - began) / len(rates)
         self.ahead = max(1, min(int(CALL_SECONDS / seconds), CALL_TOKENS // targets[0].numel()))

@@ -10,9 +10,6 @@ from torch.optim import Optimizer
 from ..models.build import token_weights
 from ..specs import Recipe
 
-BETAS = (0.9, 0.98)  # not stated in the paper; these and eps are those of its sibling papers
-EPS = 1e-6
-
 
 class LeanAdamW(torch.optim.AdamW):
     """Fused AdamW on a processor with the same results, for models whose steps take a millisecond or two.
@@ -122,8 +119,8 @@ def make_optimizers(model: nn.Module, recipe: Recipe, capturable: bool = False) 
         adamw(
             [group for group in groups if group["params"]],
             lr=rate,
-            betas=BETAS,
-            eps=EPS,
+            betas=(recipe.beta1, recipe.beta2),
+            eps=recipe.eps,
             fused=True,
             capturable=capturable,
         )

@@ -7,7 +7,7 @@ it were alone, to rounding. Runs may stand at different steps; where one ends, t
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 from ..data.stream import Stream
 from ..data.windows import IGNORED
 from ..files import UserError
-from ..models.build import build_model
+from ..models.build import build_run_model
 from ..models.experts import Mixture
 from ..specs import Recipe, Run
 from . import checkpoint
@@ -100,7 +100,10 @@ def train_stack(
 def stack_shape(run: Run) -> tuple[object, ...]:
     """What the runs of a stack have in common, beside their vocabulary."""
     r = run.recipe
-    return run.architecture, r.batch_size, r.window, r.weight_decay, r.optimizer, r.precision, r.qat
+    same = replace(
+        r, exposures=1, steps=None, lr=1.0, warmup_steps=0, junk=None, final_lr=0.0, head_start=None
+    )
+    return run.architecture, same
 
 
 def steps_ahead(size: int, recipe: Recipe) -> int:
@@ -240,11 +243,7 @@ class _Stack:
         return model, optimizers
 
     def _build(self, run: Run) -> nn.Module:
-        return (
-            build_model(run.architecture, self._vocabulary, run.recipe.window, run.seed)
-            .to(self._device)
-            .train()
-        )
+        return build_run_model(run, self._vocabulary).to(self._device).train()
 
     def _identity(self, member: Member) -> str:
         return f"{member.identity} {self._precision}"

@@ -1,12 +1,13 @@
 """Which runs can be trained in a stack, and how many of them at once."""
 
 import warnings
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
 from ..data.windows import GPU_TIMES, REFILL_TOKENS
-from ..models.build import build_model, token_weights
+from ..models.build import build_run_model, token_weights
 from ..models.decoder import Decoder
 from ..models.loss import loss
 from ..specs import Architecture, Run
@@ -26,7 +27,7 @@ def stack_size(run: Run, vocabulary: int, device: str, asked: int | None = None)
 
     asked: this many in place of those that pay. On a processor, stacks do not pay: activations leave its cache.
     """
-    model = build_model(run.architecture, vocabulary, run.recipe.window, run.seed)
+    model = build_run_model(run, vocabulary)
     width = next(token_weights(model)).shape[1]
     pays = worthwhile_size(run.recipe.batch_size, run.recipe.window, width) if device == "cuda" else 1
     size = asked or pays
@@ -54,14 +55,12 @@ def unstackable_reason(run: Run, vocabulary: int, device: str) -> str | None:
         return f"its optimizer is {run.recipe.optimizer}"
     if chosen_precision(run.recipe.precision, device) == "fp16":
         return "fp16 scales the losses of each run"
-    if run.recipe.qat:
-        return "it has qat"
+    for name in ("qat", "average", "text_mask"):
+        if getattr(run.recipe, name):
+            return f"it has {name}"
     if isinstance(run.architecture, Architecture):
         return None
-    models = [
-        build_model(run.architecture, vocabulary, run.recipe.window, seed).to(device).train()
-        for seed in (0, 1)
-    ]
+    models = [build_run_model(replace(run, seed=seed), vocabulary).to(device).train() for seed in (0, 1)]
     inputs, targets = (part.to(device).view(2, 2, -1) for part in _draw_windows(4, run, vocabulary))
     if kept_buffers(models[0]):
         return "its model keeps more than weights"

@@ -5,15 +5,18 @@ Batches lie ready on the device, many steps ahead, so that a step is one call wh
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from ..specs import Recipe
 from .engine import Engine
-from .optimizers import BETAS, EPS
 from .replicas import ParameterGroup, Replicas
 from .step import DTYPES, Precision, execution_modes
+
+# the loss of all replicas, and their update
+Parts = tuple[Callable[[list[Tensor]], tuple[Tensor, Tensor]], Callable[..., None]]
 
 
 class StackedStep:
@@ -45,9 +48,11 @@ class StackedStep:
         self._rates, self._scales = self._on_device = torch.zeros_like(self._asked, device=device)
         self._sums = torch.zeros(most, replicas.size, 3, device=device)
         self._at = torch.zeros(1, dtype=torch.long, device=device)  # the number of the step
-        self._compiled = self._plain = self._loss, adamw
+        update = partial(adamw, betas=(recipe.beta1, recipe.beta2), eps=recipe.eps)
+        self._compiled: Parts = (self._loss, update)
+        self._plain = self._compiled
         if compiling:
-            self._compiled = torch.compile(self._loss, dynamic=False), torch.compile(adamw, dynamic=False)
+            self._compiled = torch.compile(self._loss, dynamic=False), torch.compile(update, dynamic=False)
         self._engine = Engine(self._run, self._forget_gradients, compiling, capturing, say)
 
     @property
@@ -104,20 +109,22 @@ class StackedStep:
             leaf.grad = None
 
 
-def adamw(kinds: list[ParameterGroup], steps: Tensor, rates: Tensor) -> None:
+def adamw(
+    kinds: list[ParameterGroup], steps: Tensor, rates: Tensor, betas: tuple[float, float], eps: float
+) -> None:
     """Update each replica in place by the gradients of the leaves: AdamW, as torch has it.
 
     steps (replicas,): updates so far, counted on. rates (replicas,): learning rates; 0 leaves a replica as it is.
     """
     going = rates > 0
     steps.add_(going)
-    first, second = (1 - beta ** steps[:, None] for beta in BETAS)
+    first, second = (1 - beta ** steps[:, None] for beta in betas)
     for kind in kinds:
         gradient = kind.leaf.grad
         assert gradient is not None
-        means = torch.lerp(kind.means, gradient, 1 - BETAS[0])
-        squares = torch.lerp(kind.squares, gradient.square(), 1 - BETAS[1])
-        change = means / first / ((squares / second).sqrt() + EPS) + kind.weight_decay * kind.weights
+        means = torch.lerp(kind.means, gradient, 1 - betas[0])
+        squares = torch.lerp(kind.squares, gradient.square(), 1 - betas[1])
+        change = means / first / ((squares / second).sqrt() + eps) + kind.weight_decay * kind.weights
         weights = kind.weights - rates[:, None] * change
         for old, new in ((kind.weights, weights), (kind.means, means), (kind.squares, squares)):
             old.copy_(torch.where(going[:, None], new, old))
