@@ -45,14 +45,15 @@ def row(ratio: float, seed: int, **fields: Any) -> Row:
         if fields.get("junk_share")
         else ""
     )
-    dataset, recipe = f"{kind}-20K", f"exposures{exposures}-lr1e-3{junk}"
+    changed = fields.pop("changed", {})
+    dataset, recipe = f"{kind}-20K", f"exposures{exposures}-lr1e-3{junk}{changed or ''}"
     layers, heads = map(int, size.split("-"))
     architecture = f"{family}-{size}"
     variant = fields.get("variant", "fp32")
     options: dict[str, Any] = {"model": "writer"} if kind == "bioR" else {}
     data = KINDS[kind](20_000, **options)
-    model = Architecture(layers, heads, 64 * heads, family)
-    training = Recipe(exposures, 1e-3, optimizer=fields.get("optimizer", "adamw"))
+    model = Architecture(layers, heads, fields.get("width", 64 * heads), family)
+    training = replace(Recipe(exposures, 1e-3, optimizer=fields.get("optimizer", "adamw")), **changed)
     if junk:
         mixed = {"people": fields["junk_people"], "share": fields["junk_share"]}
         training = replace(training, junk=Junk(**mixed, domain_token=fields.get("domain_token", "none")))
@@ -155,6 +156,7 @@ def of_paper(times: float, size: str = "2-2", seeds: Sequence[float] = SPREAD, *
 
 GPT2, GPT2_100 = several(2.0), several(1.0, exposures=100)
 # experiment, start of the claim, measurements that support it, and some that contradict it
+ONE_HEAD, TORCH_ADAMW = several(1.5, size="4-1"), {"beta2": 0.999, "eps": 1e-8}
 CASES = [
     ("base_law", "GPT-2 stores 2", several(2.05), with_larger(1.5)),
     ("base_law", "GPT-2 stores 2", several(1.9), several(2.9, ratio_max=3.5)),
@@ -309,6 +311,18 @@ CASES = [
         "Random strings",
         GPT2 + several(3.5, kind="random", ratio_max=6),
         GPT2 + several(1.5, kind="random"),
+    ),
+    (
+        "training_choices",
+        "AdamW's constants",
+        ONE_HEAD + several(1.5, size="4-1", changed=TORCH_ADAMW),
+        ONE_HEAD + several(1.0, size="4-1", changed=TORCH_ADAMW),
+    ),
+    (
+        "training_choices",
+        "The number of heads",
+        ONE_HEAD + several(1.5, size="4-4", width=64),
+        ONE_HEAD + several(1.0, size="4-4", width=64),
     ),
 ]
 

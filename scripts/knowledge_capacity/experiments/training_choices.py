@@ -1,0 +1,238 @@
+"""What takes small models further: R by one choice of training changed at a time, over R of the plain recipe.
+
+The paper trains with "default AdamW", which its sibling papers spell out otherwise than torch does; the rest is what
+people try on small models. A choice and the plain recipe share people by seed, and all else.
+"""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ..figures import style
+from ..measurements.columns import add_columns
+from ..specs import FULL_PRECISION
+from ..statistics.compare import ratio_interval
+from ..statistics.intervals import Interval
+from ..statistics.pairing import Pair
+from ..verdicts import claims
+from ..verdicts.claims import TOLERANCE, Claim, NotMeasured, Reading
+from ..verdicts.sentences import Comparison
+
+# of what training changes, as `columns.add_columns` names it; other names stand as they are
+LABELS = {
+    "b2-0.999-eps1e-08": "AdamW as torch has it: β₂ 0.999, ε 1e-8",
+    "b2-0.999": "β₂ 0.999 in place of 0.98",
+    "eps1e-08": "ε 1e-8 in place of 1e-6",
+    "end0": "the rate falls to 0, not to a tenth",
+    "initwidth": "initial weights of width^-½",
+    "average0.1": "weights averaged over the last tenth",
+    "masked": "attention within a biography only",
+}
+MUON, HEADS, START = "Muon in place of AdamW", "{} heads in place of one", "first some of the people alone"
+TORCH_ADAMW = LABELS["b2-0.999-eps1e-08"]
+PLAIN = "plain"
+SETTING = ["kind", "n_people", "exposures"]
+MODEL = ["dataset", "layers", "width", "exposures"]
+KEY = "dots: the mean over sizes and seeds.  bars: its 95 % interval.  small dots: each size.  line: the plain recipe"
+
+
+def select_points(rows: pd.DataFrame) -> pd.DataFrame:
+    """The ratio of each choice to the plain recipe, the best first: ratio, low, high, ratios (of sizes), sizes, seeds.
+
+    None, where no choice was measured beside the plain recipe.
+    """
+    lines = []
+    for (kind, people, exposures), setting in _name_choices(rows).groupby(SETTING):
+        for choice in setting.choice.unique():
+            pairs = pair_choice(setting, choice)
+            if choice == PLAIN or not pairs or not (found := ratio_interval(pairs)):
+                continue
+            lines.append(
+                {
+                    **dict(zip(SETTING, (kind, people, exposures), strict=True)),
+                    "choice": choice,
+                    **found._asdict(),
+                    "ratios": [_mean_ratio(pair) for pair in pairs],
+                    "sizes": [float(pair.a.n_parameters.mean()) for pair in pairs],
+                    "seeds": min(pair.seeds for pair in pairs),
+                }
+            )
+    columns = [*SETTING, "choice", *Interval._fields, "ratios", "sizes", "seeds"]
+    found = pd.DataFrame(lines, columns=columns).rename(columns={"mean": "ratio"})
+    return found.sort_values([*SETTING, "ratio"], ascending=False, ignore_index=True)
+
+
+def pair_choice(rows: pd.DataFrame, choice: str) -> list[Pair]:
+    """A choice beside the plain recipe, of each size both were trained at and learned something, by the same seeds."""
+    pairs = []
+    for _, model in rows.groupby(MODEL):
+        both = [model[model.choice == one].set_index("seed").sort_index() for one in (choice, PLAIN)]
+        seeds = both[0].index.intersection(both[1].index)
+        a, b = (side.loc[seeds].reset_index() for side in both)
+        if len(seeds) and min(a.capacity_ratio.min(), b.capacity_ratio.min()) > 0:
+            pairs.append(Pair({"width": str(a.width.iloc[0])}, a, b))
+    return pairs
+
+
+def draw_figure(points: pd.DataFrame) -> Figure:
+    """A panel for each dataset and number of exposures, with a line for each choice."""
+    style.apply_style()
+    panels = list(points.groupby(SETTING, sort=False))
+    heights = [len(group) + 1 for _, group in panels]
+    figure, axes = plt.subplots(
+        len(panels),
+        1,
+        figsize=(2 * style.COLUMN, 0.6 + 0.25 * sum(heights)),
+        squeeze=False,
+        sharex=True,
+        height_ratios=heights,
+    )
+    for ax, ((kind, n_people, exposures), group) in zip(axes[:, 0], panels, strict=True):
+        _draw_panel(ax, group)
+        ax.set_title(f"{kind}, {style.format_with_suffix(n_people)} people, {exposures} exposures")
+    axes[-1, 0].set_xlabel("bits per parameter over those of the plain recipe")
+    figure.supxlabel(KEY, fontsize=6, color="0.45")
+    return figure
+
+
+def describe_figure(points: pd.DataFrame) -> str:
+    """What the figure shows, in numbers."""
+    told = points[(points.low > 1) | (points.high < 1)]
+    said = "; ".join(
+        f"{row.choice}: {row.ratio:z.2f} ({row.low:z.2f} to {row.high:z.2f})" for row in told.itertuples()
+    )
+    return (
+        f"Bits per parameter by {len(points)} choices of training over those of the plain recipe. "
+        f"Those whose 95 % interval leaves out 1: {said or 'none'}."
+    )
+
+
+def tabulate_points(points: pd.DataFrame) -> pd.DataFrame:
+    """The numbers behind the figure."""
+    ratio = "{:z.2f}".format
+    return pd.DataFrame(
+        {
+            "data": [f"{row.kind} of {row.n_people}" for row in points.itertuples()],
+            "exposures": points.exposures,
+            "choice": points.choice,
+            "R over plain R": points.ratio.map(ratio),
+            "95 % interval": points.low.map(ratio) + " to " + points.high.map(ratio),
+            "of each size": [", ".join(map(ratio, ratios)) for ratios in points.ratios],
+            "parameters": [", ".join(f"{size:z,.0f}" for size in sizes) for sizes in points.sizes],
+            "seeds": points.seeds,
+        }
+    )
+
+
+def choice_to_plain_ratio(rows: pd.DataFrame, choice: str) -> Reading:
+    """R by a choice over plain R, over all sizes, in the setting where it has the most pairs."""
+    settings = [pair_choice(setting, choice) for _, setting in _name_choices(rows).groupby(SETTING)]
+    pairs = max(settings, key=len, default=[])
+    found = ratio_interval(pairs) if pairs else None
+    if not found:
+        raise NotMeasured(f"{choice}, beside the plain recipe")
+    sides = [side for pair in pairs for side in (pair.a, pair.b)]
+    readings = [claims.model_reading(side) for side in sides]
+    return Reading(
+        found,
+        min(pair.seeds for pair in pairs),
+        claims.parameter_range(readings),
+        min(reading.n_people for reading in readings),
+        any(claims.model_reading(pair.a).more for pair in pairs),
+        any(claims.model_reading(pair.b).more for pair in pairs),
+        f"{len(pairs)} {'pair' if len(pairs) == 1 else 'pairs'} of models",
+        cells=tuple(sides),
+    )
+
+
+def torch_adamw_ratio(rows: pd.DataFrame) -> Reading:
+    """R by AdamW with the constants of torch over R with those of the sibling papers."""
+    return choice_to_plain_ratio(rows, TORCH_ADAMW)
+
+
+def many_heads_ratio(rows: pd.DataFrame) -> Reading:
+    """R of as many parameters in the most heads over R in one head."""
+    heads = rows[rows.training == ""].heads.max()
+    return choice_to_plain_ratio(rows, HEADS.format(_spell_count(heads)))
+
+
+def _name_choices(rows: pd.DataFrame) -> pd.DataFrame:
+    """GPT-2 at full precision without junk, with `choice`: what was changed, one thing at a time."""
+    rows = add_columns(rows)
+    rows = rows[(rows.family == "gpt2") & rows.is_gpt2 & (rows.variant == FULL_PRECISION)]
+    rows = rows[(rows.junk_share == 0) & rows.qat.isna() & (rows.capacity_ratio.notna())]
+    named = [_name_choice(row) for row in rows.itertuples()]
+    return rows.assign(choice=named)[[name is not None for name in named]]
+
+
+def _name_choice(row: object) -> str | None:
+    """What one model was trained with in place of the plain recipe; None where that is several things."""
+    changed: list[str] = []
+    training, optimizer, heads = (getattr(row, name) for name in ("training", "optimizer", "heads"))
+    if training.startswith("start"):
+        changed.append(START)
+    elif training:
+        changed.append(LABELS.get(training, training))
+    if optimizer == "muon":
+        changed.append(MUON)
+    if heads > 1:
+        changed.append(HEADS.format(_spell_count(heads)))
+    return None if len(changed) > 1 else changed[0] if changed else PLAIN
+
+
+def _spell_count(number: float) -> str:
+    return {2: "two", 4: "four"}.get(int(number), str(int(number)))
+
+
+def _mean_ratio(pair: Pair) -> float:
+    """Of one size: the geometric mean over seeds."""
+    found = ratio_interval([pair])
+    assert found
+    return found.mean
+
+
+def _draw_panel(ax: Axes, group: pd.DataFrame) -> None:
+    ax.axvline(1, color="0.7", lw=0.7, zorder=0)
+    for y, row in enumerate(group.itertuples()):
+        known = row.low > 1 or row.high < 1
+        colour = "C0" if known else "0.5"
+        ax.errorbar(
+            row.ratio,
+            y,
+            xerr=[[row.ratio - row.low], [row.high - row.ratio]],
+            fmt="o",
+            ms=5,
+            color=colour,
+            capsize=2,
+            lw=1,
+        )
+        ax.plot(row.ratios, [y + 0.25] * len(row.ratios), ".", color=colour, ms=3)
+        said = f"{row.ratio:z.2f}"
+        ax.text(1.02, y, said, transform=ax.get_yaxis_transform(), va="center", fontsize=7)
+    ax.set_yticks(range(len(group)), group.choice)
+    ax.set_ylim(len(group) - 0.4, -0.6)
+    ax.tick_params(axis="y", length=0)
+    ax.spines["left"].set_visible(False)
+
+
+CLAIMS = [
+    Claim(
+        "AdamW's constants, which the paper leaves open, do not matter",
+        '"default AdamW"; its sibling papers have β₂ 0.98 and ε 1e-6, torch 0.999 and 1e-8',
+        "R with torch's constants over R with those of the sibling papers",
+        1 / TOLERANCE,
+        TOLERANCE,
+        torch_adamw_ratio,
+        Comparison("AdamW with torch's constants", "with those of the sibling papers", "stores"),
+    ),
+    Claim(
+        "The number of heads does not matter",
+        "width and depth, heads of 64 dimensions throughout: not a claim of the paper, which keeps it fixed",
+        "R in several heads over R in one, at equal parameters",
+        1 / TOLERANCE,
+        TOLERANCE,
+        many_heads_ratio,
+        Comparison("GPT-2 of several heads", "as wide with one head"),
+    ),
+]
