@@ -5,6 +5,7 @@ Measurements that were made from the very weights, variants, data and code are l
 
 import argparse
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,8 @@ def measure_variants(
             f"capacity {run.slug}: {too_long:z.1%} of the texts are longer than a window of training, "
             f"{run.recipe.window} tokens, so their ends are read at positions that training never had"
         )
-    measured = {FULL_PRECISION: variants.AS_TRAINED}
+    own_bits = record.get("stored_bits", variants.AS_TRAINED.bits_per_weight)  # of a checkpoint's files
+    measured = {FULL_PRECISION: replace(variants.AS_TRAINED, bits_per_weight=own_bits)}
     for file in files:
         measured |= variants.read_variants(file)
     found = []

@@ -27,6 +27,7 @@ from knowledge_capacity.files import lock_folder, write_parquet
 from knowledge_capacity.kept import MadeFrom
 from knowledge_capacity.models import native, store, trial
 from knowledge_capacity.models.build import build_model
+from knowledge_capacity.models.checkpoint import stored_bits
 from knowledge_capacity.specs import Architecture, Checkpoint, Run, parse_cell
 from knowledge_capacity.training import finished, parallel
 from knowledge_capacity.training.adopt import adopt_checkpoint, check_saved_model, used_tokens
@@ -203,7 +204,8 @@ def adopt_run(run: Run, made_from: MadeFrom, work: JobContext) -> None:
     check_saved_model(output / "model.safetensors", run, adopted, stream)
     tokenizer.write_tokenizer(output, tokens)
     write_parquet(output / "training.parquet", pa.table({"step": pa.array([], pa.int64())}))
-    of = {"device": "none: a checkpoint from elsewhere"}
+    assert isinstance(run.architecture, Checkpoint)
+    of = {"device": "none: a checkpoint from elsewhere", "stored_bits": stored_bits(run.architecture)}
     finished.write_record(output, {**made_from, **training_record(done, work.device, 1, None), **of})
     work.log.say(f"train {run.slug}: this checkpoint is not trained, only measured")
 

@@ -12,9 +12,13 @@ import pandas as pd
 from knowledge_capacity import console
 from knowledge_capacity.files import UserError
 from knowledge_capacity.measurements import filters, measurement_table
+from knowledge_capacity.measurements.columns import count_stored_bytes
 from knowledge_capacity.specs import FULL_PRECISION
 from knowledge_capacity.statistics import compare, pairing
 from knowledge_capacity.statistics.spread import add_spreads
+
+BYTE = "byte"
+SIZES = {"parameter": "parameters", BYTE: "bytes"}
 
 
 def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
@@ -33,6 +37,8 @@ def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
     others = {key: value for key, value in where.items() if key != "variant"}
     rows = filters.read_selected_measurements(arguments.measurements, others)
     known = measurement_table.read_measurements(arguments.measurements).to_pandas()
+    if arguments.per == BYTE:
+        rows, known = count_stored_bytes(rows), count_stored_bytes(known)
     print(describe_comparison(add_spreads(rows, known), where, arguments))
 
 
@@ -53,11 +59,11 @@ def describe_comparison(rows: pd.DataFrame, where: filters.Conditions, arguments
         for side in named
     )
     table, verdict = (
-        compare.format_pair_table(match.units),
-        compare.describe_verdict(match.units, a, b, arguments.margin),
+        compare.format_pair_table(match.units, SIZES[arguments.per]),
+        compare.describe_verdict(match.units, a, b, arguments.margin, arguments.per),
     )
     runs = compare.describe_run_counts(match, a, b)
-    return f"R: bits per parameter; a: {a}; b: {b}\n\n{table}\n\n{runs}\n\n{verdict}"
+    return f"R: bits per {arguments.per}; a: {a}; b: {b}\n\n{table}\n\n{runs}\n\n{verdict}"
 
 
 if __name__ == "__main__":
@@ -75,5 +81,11 @@ if __name__ == "__main__":
         default=compare.MARGIN,
         metavar="RATIO",
         help="a ratio worth telling from 1 (default: 1.1)",
+    )
+    parser.add_argument(
+        "--per",
+        choices=list(SIZES),
+        default=next(iter(SIZES)),
+        help="what bits are counted for: each parameter, or each byte that stores the weights",
     )
     console.main(run_job, parser)

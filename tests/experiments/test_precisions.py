@@ -45,11 +45,11 @@ def measured() -> pa.Table:
     return learning_rates.mark_best_learning_rates(measurement_table.build_table(rows))
 
 
-def test_bits_of_knowledge_per_stored_bit(measured: pa.Table) -> None:
+def test_bits_of_knowledge_per_stored_byte(measured: pa.Table) -> None:
     points = stored_bits.select_points(measured.to_pandas()).set_index("variant")
     four = points.loc["int4-rtn"]
-    assert four.per_stored_bit == pytest.approx(four.ratio / 8)
-    assert points.loc["fp32"].per_stored_bit == pytest.approx(points.loc["fp32"].ratio / 32)
+    assert four.per_stored_byte == pytest.approx(four.ratio)
+    assert points.loc["fp32"].per_stored_byte == pytest.approx(points.loc["fp32"].ratio / 4)
     assert four.low < four.ratio < four.high
     assert four.quantized == "attention.out"
     assert points.loc["fp32"].quantized == "nothing"

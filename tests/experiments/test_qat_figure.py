@@ -75,7 +75,7 @@ def test_each_model_is_beside_itself_rounded_after_training(rows: pd.DataFrame) 
     assert set(points.architecture) == {"gpt2-2-1-d16"}
     assert set(points.seeds) == {2}
     assert (points.low < points.ratio).all()
-    assert points.set_index(["way", "bits"]).per_stored_bit["qat", 2] == pytest.approx(0.55 / 2)
+    assert points.set_index(["way", "bits"]).per_stored_byte["qat", 2] == pytest.approx(8 * 0.55 / 2)
     assert len(qat.tabulate_points(points)) == len(points)
 
 

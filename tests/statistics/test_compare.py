@@ -12,7 +12,7 @@ from helpers import fork_server
 from helpers.make_measurements import DATASET, row, table
 from helpers.run_workflow import ROOT, TIMEOUT
 from knowledge_capacity.files import UserError, write_parquet
-from knowledge_capacity.measurements import filters, measurement_table
+from knowledge_capacity.measurements import columns, filters, measurement_table
 from knowledge_capacity.measurements.measurement_table import SCHEMA
 from knowledge_capacity.specs import Architecture, BioS, Junk, Quantizer, Recipe
 from knowledge_capacity.statistics import compare, one_sided, pairing
@@ -80,6 +80,23 @@ def test_sizes_of_families_are_paired_by_seed() -> None:
         assert list(unit.a.capacity_ratio) == [0.5, 0.6]
         assert not unit.apart
     assert len(compare.format_pair_table(units).splitlines()) == 3
+
+
+def test_bits_can_be_counted_for_each_stored_byte() -> None:
+    """Half of the knowledge in an eighth of the bytes is four times as many bits a byte."""
+    rows = table(
+        *(row(r, GPT2(8), seed, variant=v) for v, r in (("fp32", 0.6), ("int4-rtn", 0.3)) for seed in (0, 1))
+    )
+    rows["bits_per_weight"] = rows.variant.map({"fp32": 32.0, "int4-rtn": 4.0})
+    units = pairs(columns.count_stored_bytes(rows), {"variant": "int4-rtn"}, {"variant": "fp32"})
+    (unit,) = units
+    assert list(unit.a.capacity_ratio) == [0.6, 0.6]
+    assert list(unit.b.capacity_ratio) == [0.15, 0.15]
+    found = compare.ratio_interval(units)
+    assert found
+    assert found.mean == pytest.approx(4)
+    assert "stores more bits per byte than b" in compare.describe_verdict(units, "a", "b", per="byte")
+    assert compare.format_pair_table(units, "bytes").split()[0] == "bytes"
 
 
 def test_a_seed_without_partner_and_a_run_that_diverged_are_left_out() -> None:

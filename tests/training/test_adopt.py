@@ -67,6 +67,14 @@ def test_its_number_is_that_of_the_model_however_it_was_saved(
         )
         for key in ("capacity_ratio", "bits_learned", "n_parameters", "loss_value"):
             assert found[key] == expected[key], key
+    halves = {name: tensor.bfloat16().float() for name, tensor in weights.items()}
+    stored = {name: tensor.bfloat16() for name, tensor in weights.items()}
+    full, half = (
+        adopt_and_measure(write_checkpoint(tmp_path / name, plain, those), BIOS, monkeypatch)
+        for name, those in (("full", halves), ("half", stored))
+    )
+    assert full["capacity_ratio"] == half["capacity_ratio"]
+    assert (full["bits_per_weight"], half["bits_per_weight"]) == (32, 16)
     less = {name: tensor for name, tensor in weights.items() if "layers.1." not in name}
     with pytest.raises(AssertionError, match="train"):
         adopt_and_measure(write_checkpoint(tmp_path / "less", plain, less), BIOS, monkeypatch)

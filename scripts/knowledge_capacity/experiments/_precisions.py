@@ -18,8 +18,7 @@ def quantized_points(rows: pd.DataFrame) -> pd.DataFrame:
     """The points of all models and variants, the best model first.
 
     Beside the columns of `capacity_plot.summarize_seeds`: the fields of the quantizer (method fp32 for weights as
-    trained), low and high, the 95 % interval of the mean R over seeds, and per_stored_bit, the bits of
-    knowledge for each bit that stores the model.
+    trained), and low and high, the 95 % interval of the mean R over seeds.
     """
     rows = add_columns(rows)
     spread = (
@@ -29,7 +28,6 @@ def quantized_points(rows: pd.DataFrame) -> pd.DataFrame:
     )
     points = capacity_plot.summarize_seeds(rows).merge(spread, on=capacity_plot.SPEC)
     points = points.merge(variant_table(rows), on="variant")
-    points["per_stored_bit"] = points.ratio / points.bits_per_weight
     best = points.groupby(MODEL).ratio.transform("max")
     return (
         points.assign(best=best)
@@ -42,11 +40,11 @@ def quantized_points(rows: pd.DataFrame) -> pd.DataFrame:
 
 def describe_figure(points: pd.DataFrame) -> str:
     """What the figure shows, in numbers."""
-    most = points.loc[points.per_stored_bit.idxmax()]
+    most = points.loc[points.per_stored_byte.idxmax()]
     return (
         f"{capacity_plot.describe_figure(points, 'Bits of knowledge against stored bits')} "
-        "Most bits of knowledge per stored bit: "
-        f"{most.per_stored_bit:z.3f} ({most.architecture}, {most.variant}, {most.bits_per_weight:z.1f} bits a weight)."
+        "Most bits of knowledge per stored byte: "
+        f"{most.per_stored_byte:z.2f} ({most.architecture}, {most.variant}, {most.bits_per_weight:z.1f} bits a weight)."
     )
 
 
@@ -77,7 +75,6 @@ def short_weight_name(name: str) -> str:
 def tabulate_points(points: pd.DataFrame) -> pd.DataFrame:
     """The numbers behind a figure, in words for a table."""
     table = capacity_plot.tabulate_points(points)
-    table["bits learned per stored bit"] = points.per_stored_bit.map("{:z.3f}".format)
     table["95 % interval of the mean R"] = (
         points.low.map("{:z.2f}".format) + " to " + points.high.map("{:z.2f}".format)
     )

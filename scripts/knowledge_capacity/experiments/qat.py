@@ -35,8 +35,8 @@ KEY = f"{capacity_plot.SPAN}.  dashed: as trained, in fp32.  lower values: see t
 def select_points(rows: pd.DataFrame) -> pd.DataFrame:
     """All models that some recipe trains at few bits, with those that differ in nothing but that.
 
-    way: how the weights came to be stored so: `qat`, a method used after training, or fp32. per_stored_bit:
-    bits learned per parameter over bits stored per weight.
+    way: how the weights came to be stored so: `qat`, a method used after training, or fp32. per_stored_byte:
+    bits learned for each byte that stores them.
     """
     recipes = rows.recipe_spec.map(json.loads)
     specs = rows.variant_spec.map(lambda spec: json.loads(spec) if pd.notna(spec) else {})
@@ -59,7 +59,7 @@ def select_points(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def draw_figure(points: pd.DataFrame) -> Figure:
-    """For each model, what a parameter holds at so many bits a code, and below it what a stored bit holds."""
+    """For each model, what a parameter holds at so many bits a code, and below it what a stored byte holds."""
     style.apply_style()
     models = [group for _, group in points.groupby(MODEL, dropna=False)]
     figure, axes = plt.subplots(
@@ -72,17 +72,17 @@ def draw_figure(points: pd.DataFrame) -> Figure:
     )
     figure.set_layout_engine("constrained", h_pad=0.07)  # inches, between titles and legend
     colours = style.assign_colors([QAT, *sorted(set(points.way) - {QAT, FULL_PRECISION})])
-    for row, shown in zip(axes, ("ratio", "per_stored_bit"), strict=True):
+    for row, shown in zip(axes, ("ratio", "per_stored_byte"), strict=True):
         _set_y_limits(row, points[shown])
     for column, group in enumerate(models):
         one = group.iloc[0]
         name = f"{one.family} {capacity_plot.size_label(one)}" if pd.notna(one.layers) else one.family
         axes[0, column].set_title(f"{name}, {one.dataset.split('-')[0]}, {one.exposures} exposures")
         _draw_panel(axes[0, column], group, "ratio", colours)
-        _draw_panel(axes[1, column], group, "per_stored_bit", colours)
+        _draw_panel(axes[1, column], group, "per_stored_byte", colours)
         axes[1, column].set_xlabel("bits of a code")
     axes[0, 0].set_ylabel("bits of knowledge per parameter")
-    axes[1, 0].set_ylabel("bits of knowledge per stored bit")
+    axes[1, 0].set_ylabel("bits of knowledge per stored byte")
     by_label: dict[str, Any] = {}
     for ax in axes[0]:
         by_label |= {label: handle for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
@@ -121,7 +121,7 @@ def tabulate_points(points: pd.DataFrame) -> pd.DataFrame:
             "R of seeds": points.ratio_lowest.map(ratio) + " to " + points.ratio_highest.map(ratio),
             "95 % interval of the mean R": points.low.map(ratio) + " to " + points.high.map(ratio),
             "R_max": points.ratio_max.map(ratio),
-            "bits of knowledge per stored bit": points.per_stored_bit.map("{:z.3f}".format),
+            "bits of knowledge per stored byte": points.per_stored_byte.map(ratio),
             "seeds": points.seeds.astype(int),
         }
     )
@@ -148,7 +148,7 @@ def _summarize_seeds(rows: pd.DataFrame) -> pd.Series:
             "ratio_lowest": rows.capacity_ratio.min(),
             "ratio_highest": rows.capacity_ratio.max(),
             "ratio_max": rows.capacity_ratio_max.mean(),
-            "per_stored_bit": mean / stored,
+            "per_stored_byte": capacity_plot.BITS * mean / stored,
         }
     )
 
@@ -162,7 +162,7 @@ def _set_y_limits(axes: Iterable[Axes], values: pd.Series) -> None:
 
 def _draw_panel(ax: Axes, group: pd.DataFrame, column: str, colours: style.Colours) -> None:
     """A line for each way of coming to few bits and each kind of grid, against bits of a code."""
-    unit = 1.0 if column == "ratio" else group.bits_per_weight
+    unit = 1.0 if column == "ratio" else group.bits_per_weight / capacity_plot.BITS
     group = group.assign(y=group.ratio / unit)
     group["down"], group["up"] = group.y - group.lowest / unit, group.highest / unit - group.y
     bottom = ax.get_ylim()[0]

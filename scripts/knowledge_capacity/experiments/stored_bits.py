@@ -28,7 +28,7 @@ def select_points(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def draw_figure(points: pd.DataFrame) -> Figure:
-    """For each model, bits per parameter above, and below it bits of knowledge for each stored bit."""
+    """For each model, bits per parameter above, and below it bits of knowledge for each stored byte."""
     style.apply_style()
     models = list(split_best_models(points))
     figure, axes = plt.subplots(
@@ -40,11 +40,11 @@ def draw_figure(points: pd.DataFrame) -> Figure:
     )
     for column, (title, group) in enumerate(models):
         _draw_panel(axes[0, column], group, "ratio")
-        _draw_panel(axes[1, column], group, "per_stored_bit")
+        _draw_panel(axes[1, column], group, "per_stored_byte")
         axes[0, column].set_title(title)
         axes[1, column].set_xlabel("stored bits per weight")
     axes[0, 0].set_ylabel("bits of knowledge per parameter")
-    axes[1, 0].set_ylabel("bits of knowledge per stored bit")
+    axes[1, 0].set_ylabel("bits of knowledge per stored byte")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside right upper", frameon=False)
     figure.supxlabel(KEY, fontsize=6, color="0.45")
@@ -54,7 +54,7 @@ def draw_figure(points: pd.DataFrame) -> Figure:
 def _draw_panel(ax: Axes, group: pd.DataFrame, column: str) -> None:
     """A line for each method and each of its grids."""
     colours = style.assign_colors(METHODS)
-    unit = 1 if column == "ratio" else group.bits_per_weight
+    unit = 1 if column == "ratio" else group.bits_per_weight / capacity_plot.BITS
     down, up = (group.ratio - group.span_low) / unit, (group.span_high - group.ratio) / unit
     group = group.assign(y=group.ratio / unit, down=down, up=up)
     for (method, size, zero_point, matrices), line in group[group.method != FULL_PRECISION].groupby(LINE):

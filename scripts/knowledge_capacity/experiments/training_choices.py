@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from ..figures import style
 from ..measurements.columns import add_columns
+from ..measurements.spec_columns import PLAIN
 from ..specs import FULL_PRECISION
 from ..statistics.compare import ratio_interval
 from ..statistics.intervals import Interval
@@ -31,7 +32,6 @@ LABELS = {
 }
 MUON, HEADS, START = "Muon in place of AdamW", "{} heads in place of one", "first some of the people alone"
 TORCH_ADAMW = LABELS["b2-0.999-eps1e-08"]
-PLAIN = "plain"
 SETTING = ["kind", "n_people", "exposures"]
 MODEL = ["dataset", "layers", "width", "exposures"]
 KEY = "dots: the mean over sizes and seeds.  bars: its 95 % interval.  small dots: each size.  line: the plain recipe"
@@ -153,7 +153,7 @@ def torch_adamw_ratio(rows: pd.DataFrame) -> Reading:
 
 def many_heads_ratio(rows: pd.DataFrame) -> Reading:
     """R of as many parameters in the most heads over R in one head."""
-    heads = rows[rows.training == ""].heads.max()
+    heads = rows[rows.training == PLAIN].heads.max()
     return choice_to_plain_ratio(rows, HEADS.format(_spell_count(heads)))
 
 
@@ -172,7 +172,7 @@ def _name_choice(row: object) -> str | None:
     training, optimizer, heads = (getattr(row, name) for name in ("training", "optimizer", "heads"))
     if training.startswith("start"):
         changed.append(START)
-    elif training:
+    elif training != PLAIN:
         changed.append(LABELS.get(training, training))
     if optimizer == "muon":
         changed.append(MUON)

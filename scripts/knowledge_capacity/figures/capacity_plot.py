@@ -28,6 +28,7 @@ SPEC = [
 
 SPAN = "bars: span of the seeds' 95 % intervals over people"  # of over_seeds: span_low to span_high, in R
 CROSS: style.Colour = (0.25, 0.25, 0.25)
+BITS = 8  # of a byte
 ALIKE = 1.15  # models whose sizes differ by less count as equally large
 
 
@@ -40,6 +41,7 @@ def summarize_seeds(rows: pd.DataFrame) -> pd.DataFrame:
     """One row for all seeds of a spec: means, and the lowest and highest end of the seeds' 95 % intervals.
 
     The number of used tokens, and with it P, can differ a little between seeds; P and the ratios are means.
+    per_stored_byte: bits learned for each byte that the P parameters are stored in.
     """
     return (
         add_columns(rows)
@@ -62,6 +64,7 @@ def summarize_seeds(rows: pd.DataFrame) -> pd.DataFrame:
         .assign(
             span_low=lambda found: found.bits_low / found.n_parameters,
             span_high=lambda found: found.bits_high / found.n_parameters,
+            per_stored_byte=lambda found: BITS * found.ratio / found.bits_per_weight,
         )
         .sort_values(["kind", "exposures", "variant", "n_people", "n_parameters"], ignore_index=True)
     )
@@ -230,6 +233,7 @@ def tabulate_points(points: pd.DataFrame) -> pd.DataFrame:
             "R_max": points.ratio_max.map(ratio),
             "R": points.ratio.map(ratio),
             "R of seeds": points.ratio_lowest.map(ratio) + " to " + points.ratio_highest.map(ratio),
+            "bits learned per stored byte": points.per_stored_byte.map(ratio),
             "data-limited seeds": [
                 f"{k} of {n}" for k, n in zip(points.data_limited, points.seeds, strict=True)
             ],

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from ..specs import Architecture, parse_architecture, parse_dataset, parse_recipe, slug_without_size
+from .spec_columns import PLAIN
 
 
 class _Model(NamedTuple):
@@ -31,7 +32,7 @@ def add_columns(rows: pd.DataFrame) -> pd.DataFrame:
     design: the family, with what else was changed of model or recipe, but for sizes. data: the kind of facts, with what
     else was changed of pools, templates and so on, but for the number of people: a fit knows the bits of each dataset.
     training: what is other than in the paper's recipes of AdamW's constants, the schedule's end, initial weights and so
-    on; "" where nothing is.
+    on, or "plain".
     qat: the quantizer that a recipe trains with, by name; missing where there is none. recipe_without_lr: its spec as
     JSON. is_gpt2: GPT-2 as it is in the paper, of any size. is_plain_gpt2: the same, trained by AdamW for all
     exposures, without junk.
@@ -44,11 +45,21 @@ def add_columns(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(
         design=[family + one.name for family, one in zip(families, trainings, strict=True)],
         data=[_name_data(spec) for spec in rows.dataset_spec],
-        training=[one.changed for one in trainings],
+        training=[one.changed or PLAIN for one in trainings],
         qat=pd.Series([one.qat for one in trainings], index=rows.index, dtype="str"),
         recipe_without_lr=[recipe_without_lr(spec) for spec in rows.recipe_spec],
         is_gpt2=[model.is_gpt2 for model in models],
         is_plain_gpt2=[model.is_gpt2 and one.is_plain for model, one in zip(models, trainings, strict=True)],
+    )
+
+
+def count_stored_bytes(rows: pd.DataFrame) -> pd.DataFrame:
+    """Measurements with bytes in place of parameters: n_parameters are the bytes that store them, and R is per byte."""
+    bytes_each = rows.bits_per_weight / 8
+    return rows.assign(
+        n_parameters=rows.n_parameters * bytes_each,
+        capacity_ratio=rows.capacity_ratio / bytes_each,
+        capacity_ratio_max=rows.capacity_ratio_max / bytes_each,
     )
 
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from ..specs import Architecture, Run, parse_architecture, parse_dataset, parse_recipe, to_json
 
+PLAIN = "plain"  # training that changes nothing of what has a default
 TEXT, COUNT, NUMBER = pa.string(), pa.int64(), pa.float64()
 
 
@@ -80,7 +81,7 @@ SPEC_COLUMNS: dict[str, tuple[SpecColumn, ...]] = {
         _take_field("window", COUNT),
         _take_field("warmup_steps", COUNT),
         *JUNK,
-        SpecColumn("training", TEXT, attrgetter("later_slug"), is_stored=False),
+        SpecColumn("training", TEXT, lambda recipe: recipe.later_slug or PLAIN, is_stored=False),
         SpecColumn("qat", TEXT, lambda recipe: recipe.qat.slug if recipe.qat else None, True, False),
         _take_field("optimizer", TEXT),
         SpecColumn("precision", TEXT, None),  # of training: fp32, bf16 or fp16; a spec may say auto

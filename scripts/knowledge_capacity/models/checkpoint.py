@@ -109,6 +109,13 @@ def _weights_file(folder: Path, config: Any) -> Path:
     raise UserError(f"{folder}: there is no {WEIGHTS} and no {INDEX}. Save the model with save_pretrained.")
 
 
+def stored_bits(architecture: Checkpoint) -> float:
+    """How many bits the files of a checkpoint spend on a weight, on average."""
+    folder = Path(architecture.folder)
+    weights = _read_files(_weights_file(folder, _read_config(folder))).values()
+    return sum(8 * one.nbytes for one in weights) / sum(one.numel() for one in weights)
+
+
 def _all_keys(values: Any) -> Iterator[str]:
     """The keys of a configuration and of those in it that hold something."""
     if isinstance(values, dict):

@@ -24,6 +24,7 @@ COLUMNS = {  # of the table: key, and whether it is a number
     "most": True,
     "ratio": True,
     "ratio_most": True,
+    "per_byte": True,
     "limited": False,
 }
 SCORES = {  # columns of the scorecard

@@ -24,6 +24,7 @@ TITLES = {  # of what a pointer on a dot tells, in this order
     "most": "Bits max",
     "ratio": "R = bits / P",
     "ratio_most": "R_max",
+    "per_byte": "Bits per stored byte",
     "limited": "Data-limited",
     "losses": "Loss",
     "training": "Training",
@@ -47,6 +48,8 @@ def describe_measurement(row: dict[str, Any]) -> dict[str, Any]:
     """
     get = row.get
     limits = get("bits_learned_low"), get("bits_learned_high")
+    ratio, stored = get("capacity_ratio"), get("bits_per_weight")
+    per_byte = None if ratio is None or stored is None else 8 * ratio / stored
     codes = [code for code in (get("train_code"), get("capacity_code")) if code]
     bits, limited = get("bits_learned"), get("data_limited")
     took = UNKNOWN if get("train_seconds") is None else format_duration(row["train_seconds"])
@@ -67,6 +70,7 @@ def describe_measurement(row: dict[str, Any]) -> dict[str, Any]:
         "most": _format_number(get("bits_max"), 1),
         "ratio": _format_number(get("capacity_ratio"), 3),
         "ratio_most": _format_number(get("capacity_ratio_max"), 3),
+        "per_byte": _format_number(per_byte, 3),
         "limited": UNKNOWN if limited is None else ("yes" if limited else "no"),
         "losses": f"loss_name {_format_number(get('loss_name'), 4)}, loss_value {_format_number(get('loss_value'), 4)}",
         "training": f"{_format_number(get('train_tokens'), 0)} tokens in {took}",

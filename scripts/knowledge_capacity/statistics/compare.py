@@ -70,12 +70,15 @@ def describe_run_counts(match: Pairing, a: str, b: str) -> str:
     return "\n".join(lines)
 
 
-def describe_verdict(units: Sequence[Pair], a: str, b: str, margin: float = MARGIN) -> str:
+def describe_verdict(
+    units: Sequence[Pair], a: str, b: str, margin: float = MARGIN, per: str = "parameter"
+) -> str:
     """What the ratio says: a line of numbers, lines of words, and what to do where nothing is shown.
 
     "More" or "fewer" needs an interval without 1, by units that no dataset limits, and a unit among them that tells
     both sides from 0. Units in which one side learned nothing have no ratio, but a bound, and the interval of all
     units reaches as far as that. a, b: what the sides are called. margin: a ratio worth telling from 1.
+    per: what R is bits per.
     """
     learned = [unit for unit in units if not _has_no_ratio(unit)]
     used = [unit for unit in learned if not _is_data_limited(unit.a, unit.b)]
@@ -126,11 +129,11 @@ def describe_verdict(units: Sequence[Pair], a: str, b: str, margin: float = MARG
         lines.append(
             "The ratio differs from pair to pair by more than seeds do: it is their mean, and no law."
         )
-    return "\n".join([*lines, *_describe_decision(used, learned or counted, whole, a, b, margin)])
+    return "\n".join([*lines, *_describe_decision(used, learned or counted, whole, a, b, margin, per)])
 
 
 def _describe_decision(
-    used: Sequence[Pair], learned: Sequence[Pair], found: Interval, a: str, b: str, margin: float
+    used: Sequence[Pair], learned: Sequence[Pair], found: Interval, a: str, b: str, margin: float, per: str
 ) -> list[str]:
     where = "In this setting"
     lines = []
@@ -160,7 +163,7 @@ def _describe_decision(
             ]
         more = "more" if found.low > 1 else "fewer"
         size = f", by less than a factor of {margin:g}" if small else ""
-        return [*lines, f"{where} {a} stores {more} bits per parameter than {b}{size}."]
+        return [*lines, f"{where} {a} stores {more} bits per {per} than {b}{size}."]
     if small:
         return [
             *lines,
@@ -207,12 +210,12 @@ def seeds_needed(units: Sequence[Pair], margin: float) -> int | None:
     return high
 
 
-def format_pair_table(units: Sequence[Pair]) -> str:
-    """A line for each unit: what it is, parameters and R of both sides with intervals, and their ratio."""
-    cells = [["", "parameters", "R of a [95 %]", "R of b [95 %]", "ratio a / b [95 %]", "seeds", ""]]
+def format_pair_table(units: Sequence[Pair], sizes: str = "parameters") -> str:
+    """A line for each unit: what it is, its sizes and R of both sides with intervals, and their ratio."""
+    cells = [["", sizes, "R of a [95 %]", "R of b [95 %]", "ratio a / b [95 %]", "seeds", ""]]
     for name, unit in zip(_name_pairs(units), units, strict=True):
         counts = [f"{side.n_parameters.mean():z,.0f}" for side in (unit.a, unit.b)]
-        sizes = " and ".join(dict.fromkeys(counts))
+        both_sizes = " and ".join(dict.fromkeys(counts))
         found = None if _has_no_ratio(unit) else ratio_interval([unit])
         limited = [side for side, rows in (("a", unit.a), ("b", unit.b)) if _is_data_limited(rows)]
         nothing = [side for side, rows in (("a", unit.a), ("b", unit.b)) if _has_learned_nothing(rows)]
@@ -220,7 +223,7 @@ def format_pair_table(units: Sequence[Pair]) -> str:
         note = "; ".join(f"{what}: {' and '.join(sides)}" for what, sides in notes.items() if sides)
         both = [_format_interval(capacity_ratio(side)) for side in (unit.a, unit.b)]
         shown = _format_ratio(unit, found)
-        cells.append([name, sizes, *both, shown, str(unit.seeds), note])
+        cells.append([name, both_sizes, *both, shown, str(unit.seeds), note])
     return align_columns(cells)
 
 
