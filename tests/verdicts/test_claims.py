@@ -313,6 +313,14 @@ CASES = [
         GPT2 + several(1.5, kind="random"),
     ),
     (
+        "probes",
+        "GPT-2 stores 3.4",
+        several(3.4, kind="random", ratio_max=6)
+        + several(3.3, kind="random", ratio_max=6, n_parameters=4_000_000, size="8-4"),
+        several(2.4, kind="random", ratio_max=6)
+        + several(2.2, kind="random", ratio_max=6, n_parameters=4_000_000, size="8-4"),
+    ),
+    (
         "training_choices",
         "AdamW's constants",
         ONE_HEAD + several(1.5, size="4-1", changed=TORCH_ADAMW),

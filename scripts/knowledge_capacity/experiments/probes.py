@@ -13,11 +13,14 @@ from matplotlib.figure import Figure
 from ..figures import capacity_plot, style
 from ..specs import FULL_PRECISION
 from ..verdicts import claims
-from ..verdicts.claims import Claim, Reading
-from ..verdicts.sentences import Comparison
+from ..verdicts.claims import TOLERANCE, Claim, Reading
+from ..verdicts.sentences import Amount, Comparison
 from . import comparison
 
 LABELS = {"bioS": "facts (bioS)", "random": "random strings"}
+PUBLISHED = (
+    2.29e6 / 667e3
+)  # bits and parameters of the row of Morris et al. that studies/gpu.yaml trains again
 CLAIMED = {"bioS": 2.0, "random": 3.6}
 KEY = (
     f"{capacity_plot.SPAN}.  small dots: seeds.  ticks: all there is to know.\n"
@@ -99,6 +102,12 @@ def strings_to_facts_ratio(rows: pd.DataFrame) -> Reading:
     )
 
 
+def strings_ratio(rows: pd.DataFrame) -> Reading:
+    """The highest R of GPT-2 on random strings at full precision."""
+    rows = capacity_plot.select_gpt2(rows)
+    return claims.find_peak(rows, kind="random", design="gpt2", variant=FULL_PRECISION)[0]
+
+
 CLAIMS = [
     Claim(
         "Random strings are stored better than facts",
@@ -108,5 +117,14 @@ CLAIMS = [
         math.inf,
         strings_to_facts_ratio,
         Comparison("GPT-2", "of people's facts", "stores", "bits per parameter of random strings"),
-    )
+    ),
+    Claim(
+        "GPT-2 stores 3.4 bits per parameter of random strings",
+        "2.29 of 2.88 Mbit in 667K parameters (Morris et al. 2025, arXiv 2505.24832): a row of another paper",
+        "highest R on random strings",
+        PUBLISHED / TOLERANCE,
+        PUBLISHED * TOLERANCE,
+        strings_ratio,
+        Amount("GPT-2 stores {} bits per parameter of random strings."),
+    ),
 ]
