@@ -13,7 +13,7 @@ from knowledge_capacity.files import UserError
 from knowledge_capacity.measuring import result_row, scoring
 from knowledge_capacity.measuring.instrument_checks import DATASETS
 from knowledge_capacity.measuring.metric import bios_bits
-from knowledge_capacity.specs import Architecture, BioS, Dataset, Recipe, Run, to_json
+from knowledge_capacity.specs import Architecture, BioS, Dataset, RandomStrings, Recipe, Run, to_json
 
 RECORD: dict[str, Any] = {
     "steps": 1,
@@ -73,6 +73,18 @@ def test_the_attributes_of_bios_are_the_formula_of_the_paper_in_parts() -> None:
     assert found["loss_value"] == pytest.approx(value.mean())
     as_in_the_paper = bios_bits(dataset, loss["name"], value - loss["employer"] + naive).total
     assert found["bits_learned_naive"] == pytest.approx(as_in_the_paper)
+
+
+def test_facts_are_right_as_often_as_the_model_draws_them() -> None:
+    """Half of the people surely know all values, the other half guess the major with a quarter."""
+    dataset = BioS(n_people=12)
+    scores = np.zeros((2, 12, len(Term)))
+    scores[1, :, Term.EMPLOYER] = np.nan
+    scores[:, :6, Term.MAJOR] = np.log(4)
+    scores[:, :, Term.NAME] = 99.0  # which nobody asks for
+    assert row(dataset, scores)["facts_right"] == pytest.approx(1 - 0.75 / 2 / len(scoring.COUNTED))
+    strings = RandomStrings(n_strings=12, length=4, symbols=8)
+    assert row(strings, scores_of(strings, 12, 0))["facts_right"] is None
 
 
 def test_a_sample_stands_for_all_within_its_interval() -> None:

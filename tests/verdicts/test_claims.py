@@ -156,6 +156,18 @@ def of_paper(times: float, size: str = "2-2", seeds: Sequence[float] = SPREAD, *
 
 GPT2, GPT2_100 = several(2.0), several(1.0, exposures=100)
 # experiment, start of the claim, measurements that support it, and some that contradict it
+
+
+def on_people(ratios: dict[int, float]) -> list[Row]:
+    """A model on so many people each, with R of each."""
+    found = []
+    for people, ratio in ratios.items():
+        spec = to_json(BioS(people))
+        each = several(ratio, dataset=f"bioS-{people}", n_people=people, dataset_spec=spec)
+        found += [{**one, "run": f"{people}/{one['run']}"} for one in each]
+    return found
+
+
 ONE_HEAD, TORCH_ADAMW = several(1.5, size="4-1"), {"beta2": 0.999, "eps": 1e-8}
 CASES = [
     ("base_law", "GPT-2 stores 2", several(2.05), with_larger(1.5)),
@@ -319,6 +331,12 @@ CASES = [
         + several(3.3, kind="random", ratio_max=6, n_parameters=4_000_000, size="8-4"),
         several(2.4, kind="random", ratio_max=6)
         + several(2.2, kind="random", ratio_max=6, n_parameters=4_000_000, size="8-4"),
+    ),
+    (
+        "overfull",
+        "With more people",
+        on_people({20_000: 1.0, 40_000: 1.5, 160_000: 1.0}),
+        on_people({20_000: 1.0, 40_000: 1.5, 160_000: 1.49}),
     ),
     (
         "training_choices",

@@ -50,6 +50,9 @@ SCHEMA = pa.schema(
         pa.field("loss_value", pa.float64()),
         pa.field("loss_value1", pa.float64()),  # bioD only
         pa.field("loss_by_attribute", pa.map_(pa.string(), pa.float64())),
+        pa.field(
+            "facts_right", pa.float64()
+        ),  # biographies: mean probability of the right value, names left out
         pa.field("accuracy_by_attribute", pa.map_(pa.string(), pa.float64())),  # of answers to questions
         pa.field("commonest_answer_by_attribute", pa.map_(pa.string(), pa.float64())),  # its share of answers
         pa.field("bits_by_attribute", pa.map_(pa.string(), pa.float64())),  # they sum to bits_learned

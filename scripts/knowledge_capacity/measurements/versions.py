@@ -29,6 +29,7 @@ class Change:
 CHANGES = {
     4: Change("the scales of a variant are stored, and counted, in 16 bits"),
     5: Change("a row says which experiments ask for it", added=("experiments",), same_meaning=True),
+    6: Change("a row says what share of facts is right", added=("facts_right",), same_meaning=True),
 }
 VERSION = str(max(CHANGES))
 

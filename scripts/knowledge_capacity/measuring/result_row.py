@@ -49,6 +49,13 @@ class Knowledge:
     naive: Losses | None = None
 
     @property
+    def facts_right(self) -> float | None:
+        """The share of biographies' values that is right where the model draws them; None for other data."""
+        if self.naive is None:
+            return None
+        return float(np.mean([np.exp(-self.losses[name]) for name in self.bits if name != "name"]))
+
+    @property
     def per_person(self) -> Losses:
         """All bits a person contributes."""
         return np.sum(list(self.bits.values()), axis=0)
@@ -126,6 +133,7 @@ def measurement_row(
         "loss_value": float(sum(loss[name] for name in values)),
         "loss_value1": loss.get("value1"),
         "loss_by_attribute": list(loss.items()),
+        "facts_right": known.facts_right,
         "bits_by_attribute": list(bits.items()),
         "bits_name": bits["name"],
         "bits_value": float(sum(bits[name] for name in values)),
