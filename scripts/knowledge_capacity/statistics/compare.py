@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from .bootstrap import LEVEL
 from .intervals import (
@@ -14,13 +13,12 @@ from .intervals import (
     interval_over_seeds,
     interval_over_units,
     standard_error,
-    student_quantile,
 )
 from .one_sided import has_same_runs, ratio_lower_bound, ratio_upper_bound
 from .pairing import Pair, Pairing
+from .power import POWER, find_power
 from .spread import log_ratio_prior, spread_prior
 
-POWER = 0.8  # how often a difference of the wanted margin shall be found
 MOST_SEEDS = 10_000
 MARGIN = 1.1
 NOT = "not determined"
@@ -195,9 +193,8 @@ def seeds_needed(units: Sequence[Pair], margin: float) -> int | None:
     spread = math.sqrt(sum(float(np.var(unit)) * len(unit) for unit in logs) / freedom)
 
     def power(seeds: int) -> float:
-        freedom = len(units) * (seeds - 1)
         shift = abs(math.log(margin)) * math.sqrt(seeds * len(units)) / max(spread, 1e-12)
-        return float(stats.nct.sf(student_quantile(freedom), freedom, shift))
+        return find_power(shift, len(units) * (seeds - 1))
 
     if spread < abs(math.log(margin)) * 1e-3:
         return 2
