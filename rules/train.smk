@@ -1,5 +1,8 @@
 """Training: one job per cell, which is all runs that differ in seed and learning rate alone.
 
+On processors a job trains its runs in turn. --set-resources train:apart=1 makes a job of each run, so that the seeds of
+one model keep several cores busy.
+
 A run keeps its files, and is trained again only where they are not what the study asks for: `update` leaves them in
 place for scripts/train.py to look at. A run under way resumes from a checkpoint beside its outputs, which Snakemake
 does not know.
@@ -12,20 +15,20 @@ of a cell in one step, in place of as many as pay on the device. gpu_slots are f
 """
 
 settings = settings_of("train")
-for cell, runs in study.cells.items():
+for name, runs in training_jobs().items():
 
     rule:
         name:
-            rule_name("train", cell)
+            rule_name("train", name)
         input:
             data_of(runs),
             checkpoint_of(runs),
         output:
             update(in_results(*chain.from_iterable(map(layout.trained_files, runs)))),
         log:
-            f"results/logs/train/{cell}.log",
+            f"results/logs/train/{name}.log",
         benchmark:
-            f"results/benchmarks/train/{cell}.jsonl"
+            f"results/benchmarks/train/{name}.jsonl"
         conda:
             "../envs/study.yaml"
         threads: settings.threads
@@ -41,9 +44,9 @@ for cell, runs in study.cells.items():
             | settings.resources,
         params:
             code=code("train.py") + own_fingerprint(SCRIPTS, runs[0]),
-            cell=cell_specs(cell),
+            cell=cell_to_json(runs),
         message:
-            f"train {cell}"
+            f"train {name}"
         shell:
             command(
                 "python scripts/train.py --cell {params.cell:q} --results results --code {params.code}"
@@ -52,5 +55,5 @@ for cell, runs in study.cells.items():
                 " --time-limit $((60 * {resources.runtime})) --log {log:q}"
             )
 
-    note_outputs(rule_name("train", cell), map(layout.model_file, runs))
-    note_outputs(rule_name("train", cell), map(layout.record_file, runs))
+    note_outputs(rule_name("train", name), map(layout.model_file, runs))
+    note_outputs(rule_name("train", name), map(layout.record_file, runs))
