@@ -26,16 +26,18 @@ def run_snakemake(
     cores: str,
     targets: Sequence[str] = (),
     seconds: float | None = None,
+    options: Sequence[str] = (),
 ) -> int:
     """Run a study, or these of its files, and give the exit status; STOPPED where the time was over.
 
     seconds: after which jobs are told to stop: training saves its progress, others are made again the next time.
+    options: of Snakemake, which say how jobs are run.
     Raises UserError for a profile that is not there, which Snakemake would pass over, and once Snakemake has ended
     after a signal to this process.
     """
     command = _snakemake_command(overlays, profile, targets)
     display = ["--logger", "study"] if sys.stderr.isatty() and seconds is None else []
-    status = run_with_timeout([*command, "--cores", cores, *display], seconds)
+    status = run_with_timeout([*command, "--cores", cores, *options, *display], seconds)
     if status == -signal.SIGKILL:
         subprocess.run(  # noqa: S603 (our own)
             [*command, "--unlock"], env=_process_environment(), stderr=subprocess.DEVNULL, check=False

@@ -1,0 +1,121 @@
+"""What the commands about one's own model share: their options, and a study of that model from question to rows."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import torch
+import yaml
+
+from .. import console, layout
+from ..files import atomic_write
+from ..measurements import learning_rates, locations, measurement_table
+from ..models import trial
+from ..models.build import build_model, n_parameters
+from ..specs import FULL_PRECISION, AnyArchitecture, Checkpoint, Dataset, PythonModel, Recipe
+from ..statistics.spread import add_spreads
+from . import overlay_files
+from .running import run_snakemake
+
+SIDE_BY_SIDE = ("--set-resources", "train:apart=1")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What options name. config: of the study, merged. size: of the model, in parameters."""
+
+    config: overlay_files.Values
+    dataset: Dataset
+    recipe: Recipe
+    model: AnyArchitecture
+    texts: overlay_files.TextStatistics
+    size: int
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options that say on what, and how, a model of one's own is trained."""
+    parser.add_argument("--arguments", default="{}", metavar="JSON", help="arguments of the function")
+    parser.add_argument("--fields", default="{}", metavar="JSON", help="values of the configuration")
+    parser.add_argument("--dataset", default="bioS-tiny", metavar="NAME", help="default: bioS-tiny")
+    parser.add_argument("--recipe", default="bioS-1000", metavar="NAME", help="default: bioS-1000")
+    parser.add_argument("--exposures", type=int, metavar="N", help="in place of the recipe's")
+    parser.add_argument(
+        "--configfile", type=Path, nargs="+", default=[], metavar="FILE", help="overlays of config.yaml"
+    )
+    parser.add_argument(
+        "--profile", default="local", metavar="NAME", help="a folder of envs/; default: local"
+    )
+    parser.add_argument("--cores", default="all", metavar="N", help="default: all")
+
+
+def read_setting(arguments: argparse.Namespace, model: AnyArchitecture, log: console.Log) -> Setting:
+    """What the options name, once the model was built and tried. Raises UserError where it cannot be trained so."""
+    config, sources = overlay_files.read_configuration(arguments.configfile)
+    study = overlay_files.make_study(config, sources)
+    dataset, recipe = overlay_files.find_dataset_and_recipe(study, arguments.dataset, arguments.recipe, model)
+    texts = overlay_files.text_statistics(dataset, recipe, model)
+    if isinstance(model, PythonModel):
+        log.say(f"{log.job}: running {model.function}, since you named it")
+    built = build_model(model, texts.vocabulary, recipe.window, seed=0)
+    size = n_parameters(built, texts.used, recipe.window)
+    lengths = (recipe.window, texts.shortest, texts.longest)
+    trained = isinstance(model, Checkpoint)
+    if without := trial.check_model(built, arguments.model, texts.vocabulary, lengths, trained):
+        log.say(f"{log.job}: no gradient reaches {without:,} of the parameters; they count nevertheless")
+    return Setting(config, dataset, recipe, model, texts, size)
+
+
+def write_overlay(
+    setting: Setting,
+    others: Sequence[AnyArchitecture],
+    seeds: list[int],
+    arguments: argparse.Namespace,
+    folder: Path,
+) -> Path:
+    """Write the study of the model and of others beside it to a file in a folder of results, and give that."""
+    overlay = overlay_files.make_overlay(
+        setting.config,
+        [setting.model, *others],
+        arguments.dataset,
+        arguments.recipe,
+        arguments.exposures,
+        seeds,
+    )
+    name = "-".join([arguments.dataset, arguments.recipe, *map(str, filter(None, [arguments.exposures]))])
+    file = folder / setting.model.slug / name / "study.yaml"
+    with atomic_write(file) as aside:
+        aside.write_text(yaml.safe_dump(overlay, sort_keys=False))
+    return file
+
+
+def run_study(
+    overlays: Sequence[Path], arguments: argparse.Namespace, measured_only: bool = False
+) -> tuple[int, pd.DataFrame | None]:
+    """Run a study, and give its exit status and its measurements; None where some are missing.
+
+    The measurements are as trained, at the best learning rate, with what cells of their kind say of the spread of seeds
+    (`spread.add_spreads`), these and the published ones. measured_only: without figures and tables.
+    On a processor each run is a job, so that seeds keep all cores busy; on a GPU they are trained in stacks.
+    """
+    runs = overlay_files.make_study(*overlay_files.read_configuration(overlays)).runs
+    files = [layout.measurements_path(run) for run in runs]
+    options = () if torch.cuda.is_available() or arguments.profile != "local" else SIDE_BY_SIDE
+    targets = list(map(str, files)) if measured_only else []
+    status = run_snakemake(overlays, arguments.profile, arguments.cores, targets, options=options)
+    if not all(path.exists() for path in files):
+        return status, None
+    measured = pa.concat_tables([measurement_table.read_measurements(path) for path in files])
+    rows = learning_rates.mark_best_learning_rates(measured).to_pandas()
+    known = pd.concat([measured.to_pandas(), read_published()]).drop_duplicates(["run", "variant"])
+    return status, add_spreads(rows[rows.lr_best & (rows.variant == FULL_PRECISION)], known)
+
+
+def read_published() -> pd.DataFrame:
+    """The published measurements, which tell how far seeds of models of a kind lie apart; none where they are gone."""
+    file = layout.RESULTS / locations.PUBLISHED / layout.MEASUREMENTS
+    if not file.is_file():
+        return measurement_table.SCHEMA.empty_table().to_pandas()
+    return measurement_table.read_measurements(file).to_pandas()
