@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from knowledge_capacity.specs import (
     Recipe,
     TransformersModel,
 )
-from knowledge_capacity.statistics import own_model
+from knowledge_capacity.statistics import own_model, readiness
 from knowledge_capacity.statistics.compare import ratio_interval
 from knowledge_capacity.statistics.pairing import Pair
 from knowledge_capacity.study import overlay_files, running
@@ -51,7 +52,9 @@ def test_from_a_function_to_a_verdict_and_nothing_twice(tmp_path: Path) -> None:
     model = ("studies/models/block.py:build", "--arguments", '{"width": 8}', *SMALL)
     said, progress = bits(folder, *model, "--seeds", "0")
     assert "bits per parameter" in said
-    assert "ratio of your model to GPT-2 of its size: " in said or "There is no ratio" in said
+    # so short a study is no ground for a verdict, and the command says why
+    assert re.search(r"^No verdict: GPT-2 of its size .* --exposures 200", said, re.MULTILINE)
+    assert "stores" not in said
     assert "figure: results/figures/comparison.pdf" in said
     assert progress.count("done in") == 2
     assert "results/yours/block-width8-" in progress
@@ -245,7 +248,13 @@ def make(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def rows(*ratios: tuple[str, float], limited: bool = False, error: float = 0.01) -> pd.DataFrame:
+def rows(
+    *ratios: tuple[str, float],
+    limited: bool = False,
+    error: float = 0.01,
+    late: float = 0.02,
+    steps: int = 9000,
+) -> pd.DataFrame:
     """Measurements of models of 1000 parameters with these R, a seed each in turn."""
     seeds: dict[str, int] = {}
     made = []
@@ -258,6 +267,10 @@ def rows(*ratios: tuple[str, float], limited: bool = False, error: float = 0.01)
                 "seed": seeds[name],
                 "diverged": None,
                 "lr": 0.02,
+                "exposures": 1000,
+                "train_steps": steps,
+                "warmup_steps": 100,
+                "late_share": late,
                 "n_parameters": 1000,
                 "bits_learned": 1000 * value,
                 "bits_learned_low": 1000 * (value - 1.96 * error),
@@ -299,6 +312,24 @@ def test_a_side_that_may_have_learned_nothing_gives_no_verdict() -> None:
     assert "your model stores more bits" in own_model.format_answer(sure, "yours", "gpt2")
 
 
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"late": readiness.LATE + 0.01}, "is still learning: it has learned"),
+        ({"steps": 150}, "is trained too short: 150 updates, of which 100 are the warm-up."),
+    ],
+)
+def test_a_model_that_is_not_done_gives_no_verdict(values: dict[str, Any], reason: str) -> None:
+    measured = [("yours", 0.9), ("yours", 0.87), ("gpt2", 0.6), ("gpt2", 0.58)]
+    done, undone = rows(*measured), rows(*measured, **values)
+    both = pd.concat([done[done.architecture == "yours"], undone[undone.architecture == "gpt2"]])
+    said = own_model.format_answer(both, "yours", "gpt2")
+    assert f"No verdict: GPT-2 of its size {reason}" in said
+    assert "Train longer: --exposures 2000." in said
+    assert "stores" not in said
+    assert "No verdict: your model" not in said
+
+
 def test_one_seed_is_said_to_be_one() -> None:
     said = own_model.format_answer(rows(("yours", 0.8), ("gpt2", 0.5)), "yours", "gpt2")
     assert "With one seed the interval covers other people, but not other seeds." in said
@@ -310,10 +341,13 @@ def test_there_is_no_verdict_without_a_capacity() -> None:
     assert "No verdict: the dataset is too small for your model and GPT-2 of its size." in limited
     assert "1 of 1 seeds" in limited
     nothing = own_model.format_answer(rows(("yours", -0.1), ("gpt2", -0.2)), "yours", "gpt2")
-    assert "There is no ratio: one of them learned nothing." in nothing
+    assert nothing.count("cannot be told from one that learned nothing") == 2
     one = own_model.format_answer(rows(("yours", -0.1), ("gpt2", 0.5)), "yours", "gpt2")
-    assert "your model learned nothing, with some seed at least: the ratio there is at most 0" in one
-    assert "your model stores fewer bits" in one
+    assert (
+        "No verdict: your model cannot be told from one that learned nothing: R is -0.100 with seed 0," in one
+    )
+    assert "Make it larger, or train longer: --exposures 2000." in one
+    assert "stores" not in one
 
 
 def test_a_run_that_diverged_is_an_error() -> None:

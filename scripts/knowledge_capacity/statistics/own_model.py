@@ -5,22 +5,30 @@ import pandas as pd
 from ..files import UserError
 from . import compare
 from .pairing import Pair
+from .readiness import describe_obstacles
 
 
 def format_answer(rows: pd.DataFrame, yours: str, other: str) -> str:
-    """A table of both models and a verdict.
+    """A table of both models and a verdict, or why there is none.
 
-    rows: measurements of both at full precision, at their best learning rates. yours, other: their
+    rows: measurements of both at full precision, at their best learning rates, with `late_share`. yours, other: their
     architectures. Raises UserError where a run of one of them diverged.
     """
+    refuse_diverged(rows)
+    both = [rows[rows.architecture == name].sort_values("seed") for name in (yours, other)]
+    names = ("your model", "GPT-2 of its size")
+    said = describe_obstacles(list(zip(both, names, strict=True)))
+    said = said or compare.describe_verdict([Pair({}, *both)], *names)
+    return f"{_format_table(both)}\n\n{said}"
+
+
+def refuse_diverged(rows: pd.DataFrame) -> None:
+    """Raise UserError where a run diverged, with the remedy."""
     for _, row in rows[rows.diverged.notna()].iterrows():
         remedy = f"Lower lr (now {row.lr:g}) or raise warmup_steps in a recipe of your own: --recipe NAME."
         raise UserError(
             f"{row.architecture}: training diverged with seed {row.seed}: {row.diverged}. {remedy}"
         )
-    both = [rows[rows.architecture == name].sort_values("seed") for name in (yours, other)]
-    said = compare.describe_verdict([Pair({}, *both)], "your model", "GPT-2 of its size")
-    return f"{_format_table(both)}\n\n{said}"
 
 
 def _format_table(both: list[pd.DataFrame]) -> str:

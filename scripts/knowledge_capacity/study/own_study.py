@@ -1,8 +1,9 @@
 """What the commands about one's own model share: their options, and a study of that model from question to rows."""
 
 import argparse
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -11,11 +12,12 @@ import torch
 import yaml
 
 from .. import console, layout
-from ..files import atomic_write
+from ..files import atomic_write, read_parquet
 from ..measurements import learning_rates, locations, measurement_table
 from ..models import trial
 from ..models.build import build_model, n_parameters
 from ..specs import FULL_PRECISION, AnyArchitecture, Checkpoint, Dataset, PythonModel, Recipe
+from ..statistics.readiness import late_share
 from ..statistics.spread import add_spreads
 from . import overlay_files
 from .running import run_snakemake
@@ -56,6 +58,7 @@ def read_setting(arguments: argparse.Namespace, model: AnyArchitecture, log: con
     config, sources = overlay_files.read_configuration(arguments.configfile)
     study = overlay_files.make_study(config, sources)
     dataset, recipe = overlay_files.find_dataset_and_recipe(study, arguments.dataset, arguments.recipe, model)
+    recipe = replace(recipe, exposures=arguments.exposures or recipe.exposures)
     texts = overlay_files.text_statistics(dataset, recipe, model)
     if isinstance(model, PythonModel):
         log.say(f"{log.job}: running {model.function}, since you named it")
@@ -97,7 +100,8 @@ def run_study(
     """Run a study, and give its exit status and its measurements; None where some are missing.
 
     The measurements are as trained, at the best learning rate, with what cells of their kind say of the spread of seeds
-    (`spread.add_spreads`), these and the published ones. measured_only: without figures and tables.
+    (`spread.add_spreads`), these and the published ones, and with what was learned late (`readiness.late_share`).
+    measured_only: without figures and tables.
     On a processor each run is a job, so that seeds keep all cores busy; on a GPU they are trained in stacks.
     """
     runs = overlay_files.make_study(*overlay_files.read_configuration(overlays)).runs
@@ -110,7 +114,14 @@ def run_study(
     measured = pa.concat_tables([measurement_table.read_measurements(path) for path in files])
     rows = learning_rates.mark_best_learning_rates(measured).to_pandas()
     known = pd.concat([measured.to_pandas(), read_published()]).drop_duplicates(["run", "variant"])
-    return status, add_spreads(rows[rows.lr_best & (rows.variant == FULL_PRECISION)], known)
+    rows = add_spreads(rows[rows.lr_best & (rows.variant == FULL_PRECISION)], known)
+    return status, rows.assign(late_share=[_late_share(row) for _, row in rows.iterrows()])
+
+
+def _late_share(row: pd.Series) -> float:
+    """What a run learned in the last tenth of its training; NaN where its log is not there, or does not tell."""
+    file = layout.measurements_path(row.run).with_name("training.parquet")
+    return late_share(row, read_parquet(file).to_pylist()) if file.is_file() else math.nan
 
 
 def read_published() -> pd.DataFrame:
