@@ -1,5 +1,6 @@
 """Every malformed configuration gives one clear line for each thing wrong, and a valid one gives its runs."""
 
+import json
 import math
 import os
 import re
@@ -272,6 +273,35 @@ experiments:
         Checkpoint("theirs"),
     ]
     assert len(study.runs) == 9 * 2  # and what other experiments ask for is among them
+
+
+TWINS = """
+architectures:
+  one: {kind: transformers, config: Qwen3Config, fields: {hidden_size: 16, rope_theta: 500, tie_word_embeddings: false}}
+  other: {kind: transformers, config: given.json, fields: {hidden_size: 16}}
+experiments: {base_law: {grids: [{datasets: [people], architectures: [%s], recipes: [short]}]}}
+"""
+
+
+def test_one_model_is_one_architecture_however_it_is_written() -> None:
+    rope = {"rope_type": "default", "rope_theta": 500}
+    Path("given.json").write_text(
+        json.dumps({"model_type": "qwen3", "dtype": "float16", "hidden_size": 32, "rope_parameters": rope})
+    )
+    one, other = (read(BASE, TWINS % name).config.architectures[name] for name in ("one", "other"))
+    assert one == other == TransformersModel("Qwen3Config", {"hidden_size": 16, "rope_parameters": rope})
+    told = (
+        "architectures.other: given.json: dtype has no effect: weights are made, trained and saved in float32"
+    )
+    assert read(BASE, TWINS % "other").implies()[0].startswith(told)
+    with pytest.raises(
+        ConfigError, match=r"architectures\[1\] = 'other': one and other are the same model\. Rem"
+    ):
+        read(BASE, TWINS % "one, other")
+    with pytest.raises(
+        ConfigError, match=r"fields.hidden_sise = 16: a Qwen3Config has no such field. Did you"
+    ):
+        read(BASE, (TWINS % "one").replace("hidden_size: 16, rope", "hidden_sise: 16, rope"))
 
 
 def test_several_learning_rates_are_a_recipe_each() -> None:

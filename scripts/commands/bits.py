@@ -11,7 +11,8 @@ from pathlib import Path
 import _path  # noqa: F401 (first, so that the package is found)
 from knowledge_capacity import console
 from knowledge_capacity.files import UserError
-from knowledge_capacity.specs import Checkpoint
+from knowledge_capacity.models.configurations import settle_architecture
+from knowledge_capacity.specs import Checkpoint, TransformersModel
 from knowledge_capacity.statistics.own_model import format_answer
 from knowledge_capacity.study import overlay_files, own_study
 
@@ -24,6 +25,11 @@ def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
         overlay_files.parse_json_option(arguments.arguments, "--arguments"),
         overlay_files.parse_json_option(arguments.fields, "--fields"),
     )
+    if isinstance(yours, TransformersModel):
+        settled = settle_architecture(yours)
+        for note in settled.notes:
+            log.say(f"bits: {note}")
+        yours = settled.architecture
     trained = isinstance(yours, Checkpoint)
     seeds = arguments.seeds or ([0] if trained else SEEDS)
     if trained and len(seeds) > 1:

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from .specs import STORED, PythonModel, Run, TransformersModel
+from .specs import STORED, PythonModel, Run
 
 PACKAGE = "knowledge_capacity"
 # Modules that are imported by their names, so that an edit of one runs again only what uses it. By the module that
@@ -59,16 +59,13 @@ def training_fingerprint(scripts: Path, run: Run) -> str:
 def own_fingerprint(scripts: Path, run: Run) -> str:
     """Fingerprints of what a run has of its own; most have nothing.
 
-    That is a model's files (a function's, with those beside it that it imports, or a config.json), and with qat the
-    rounding and what is rounded.
+    That is the file of a function, with those beside it that it imports, and with qat the rounding and what is rounded.
     """
     found = ""
     if run.recipe.qat:
         files, _ = IMPORTED_BY_NAME["training/qat.py"]
         found += code_fingerprint(scripts, *(f"{PACKAGE}/{file}" for file in files.split()))
     match run.architecture:
-        case TransformersModel(config=config) if config.endswith(".json"):
-            found += hashlib.sha256(Path(config).read_bytes()).hexdigest()[:12]
         case PythonModel(function=function):
             file = Path(function.rpartition(":")[0])
             found += code_fingerprint(file.parent, file.name)

@@ -209,8 +209,8 @@ def test_a_file_that_does_not_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("config", "fields", "message"),
     [
-        ("Qwen3", {}, "Qwen3: transformers has no such configuration class"),
-        ("AutoModel", {}, "AutoModel: transformers has no such configuration class"),
+        ("Qwen3", {}, "Qwen3: transformers has no such class"),
+        ("AutoModel", {}, "AutoModel: transformers has no such class"),
         ("nowhere/config.json", {}, r"nowhere/config\.json: there is no such file"),
         ("Qwen3Config", {"hidden_size": "wide"}, "Qwen3Config: it makes no model"),
     ],

@@ -2,16 +2,17 @@
 
 import hashlib
 import importlib.util
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from ..files import UserError
 from ..specs import PythonModel, TransformersModel
+from . import configurations
 
 
 def build_external_model(
@@ -21,17 +22,37 @@ def build_external_model(
     what = architecture.function if isinstance(architecture, PythonModel) else architecture.config
     try:
         if isinstance(architecture, PythonModel):
-            model = load_function(architecture)(vocabulary, window, **architecture.arguments)
+            model = _call_function(architecture, vocabulary, window)
         else:
             model = _build_transformers_model(architecture, vocabulary, window)
     except UserError:
         raise
     except Exception as error:  # whatever the user's code or values make the library raise
-        said = str(error).partition("\n")[0]
+        said = " ".join(str(error).split())
         raise UserError(f"{what}: it makes no model ({type(error).__name__}: {said}).") from error
     if not isinstance(model, nn.Module):
         raise UserError(f"{what}: it gives {type(model).__name__}, not a torch module.")
+    _check_precision(model, what)
     return model
+
+
+def _check_precision(model: nn.Module, what: str) -> None:
+    """Raise UserError unless all weights are in the precision that records and tables speak of."""
+    for name, parameter in model.named_parameters():
+        if parameter.dtype != torch.float32:
+            reason = (
+                f"its weight {name} is {parameter.dtype}, and weights are trained and saved in torch.float32"
+            )
+            remedy = "Make it so; `precision` of a recipe says in what training computes."
+            raise UserError(f"{what}: {reason}. {remedy}")
+
+
+def _call_function(architecture: PythonModel, vocabulary: int, window: int) -> Any:
+    usual = torch.get_default_dtype()
+    try:
+        return load_function(architecture)(vocabulary, window, **architecture.arguments)
+    finally:
+        torch.set_default_dtype(usual)  # which the function may have changed for all that comes after
 
 
 def load_function(architecture: PythonModel) -> Callable[..., Any]:
@@ -66,23 +87,6 @@ def load_function(architecture: PythonModel) -> Callable[..., Any]:
 def _build_transformers_model(architecture: TransformersModel, vocabulary: int, window: int) -> nn.Module:
     import transformers
 
-    if architecture.config.endswith(".json"):
-        path = Path(architecture.config)
-        if not path.is_file():
-            raise UserError(f"{path}: there is no such file. Write the path of a config.json, or a class.")
-        values = json.loads(path.read_text())
-        kind = values.pop("model_type", None)
-        if not kind:
-            raise UserError(f"{path}: it has no model_type, so transformers cannot tell which model it is.")
-        config = transformers.AutoConfig.for_model(kind, **{**values, **architecture.fields})
-    else:
-        found = getattr(transformers, architecture.config, None)
-        if not (isinstance(found, type) and issubclass(found, transformers.PretrainedConfig)):
-            raise UserError(f"{architecture.config}: transformers has no such configuration class.")
-        config = found(**architecture.fields)
-    config.vocab_size, config.use_cache = vocabulary, False
-    for field in ("bos_token_id", "eos_token_id", "pad_token_id"):
-        setattr(config, field, None)  # the numbers of another tokenizer; `store.write_model` puts ours in
-    if getattr(config, "max_position_embeddings", window) < window:
-        config.max_position_embeddings = window
-    return transformers.AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    settled = configurations.settle_architecture(architecture).architecture
+    config = configurations.make_config(settled, vocabulary, window)
+    return transformers.AutoModelForCausalLM.from_config(config, trust_remote_code=False, dtype=torch.float32)

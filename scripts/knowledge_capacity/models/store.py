@@ -10,7 +10,7 @@ from .. import tensorfile
 from ..files import UserError, remake_remedy, write_json
 from ..specs import AnyArchitecture, Architecture, PythonModel, Run, to_json
 from ..tensorfile import DamagedFileError
-from . import interchange
+from . import configurations, interchange
 from .build import build_model, token_weights
 from .decoder import Decoder
 from .experts import Mixture
@@ -158,5 +158,5 @@ def _model_config(model: nn.Module, run: Run, vocabulary: int, end: int) -> dict
         shape = {"vocabulary": vocabulary, "window": run.recipe.window}
         return {"architecture": json.loads(to_json(run.architecture)), **shape}
     made_by_transformers: Any = model
-    values = made_by_transformers.config.to_dict()
-    return {**values, "architectures": [type(model).__name__], "bos_token_id": end, "eos_token_id": end}
+    values = configurations.saved_values(made_by_transformers.config, end)
+    return {**values, "architectures": [type(model).__name__]}

@@ -154,16 +154,6 @@ def _architecture_problems(key: Key, name: str, architecture: AnyArchitecture) -
                 yield Problem((*key, "folder"), reason, "Give the folder of a model that transformers saved.")
     elif isinstance(architecture, Architecture):
         yield from _decoder_problems(key, architecture)
-    elif architecture.config.endswith(".json"):
-        if not Path(architecture.config).is_file():
-            remedy = "Write the path of a config.json, or a class."
-            yield Problem((*key, "config"), "there is no such file", remedy)
-    else:
-        import transformers  # only here: it takes a second, and most studies have no such model
-
-        if not hasattr(transformers, architecture.config):
-            remedy = "Write one that it has, such as Qwen3Config, or the path of a config.json."
-            yield Problem((*key, "config"), "transformers has no such class", remedy)
 
 
 def _decoder_problems(key: Key, architecture: Architecture) -> Iterator[Problem]:
@@ -225,6 +215,8 @@ def _experiment_problems(key: Key, experiment: Experiment, config: Config) -> It
         for section in ("datasets", "architectures", "recipes"):
             known, names = getattr(config, section), getattr(grid, section)
             yield from _repeat_problems((*key, "grids", g, section), names)
+            if section == "architectures":
+                yield from _twin_problems((*key, "grids", g, section), names, config)
             for i, name in enumerate(names):
                 if section == "architectures" and (standard := standard_architecture(name)):
                     yield from _decoder_problems((*key, "grids", g, section, i), standard)
@@ -241,6 +233,15 @@ def _experiment_problems(key: Key, experiment: Experiment, config: Config) -> It
                         )
                     where = (*key, "grids", g, section, i)
                     yield Problem(where, f"there is no such {section.removesuffix('s')}", remedy)
+
+
+def _twin_problems(key: Key, names: list[str], config: Config) -> Iterator[Problem]:
+    """Architectures that are one model under two names."""
+    found: dict[str, str] = {}
+    for i, name in enumerate(names):
+        entry = config.architecture(name)
+        if entry and (other := found.setdefault(entry.slug, name)) != name:
+            yield Problem((*key, i), f"{other} and {name} are the same model", "Remove one of them.")
 
 
 def _extraction_problems(key: Key, name: str, experiment: Experiment, config: Config) -> Iterator[Problem]:

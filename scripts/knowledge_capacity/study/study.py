@@ -19,6 +19,7 @@ from ..measurements import locations
 from ..specs import WORD_LEVEL, Architecture, Dataset, Extraction, PythonModel, Quantizer, Run
 from .checks import find_problems
 from .schema import Config, Experiment, spread_families
+from .settling import settle_architectures
 
 __all__ = ["Study", "list_experiments"]
 
@@ -52,7 +53,8 @@ class Study:
             spread_families(tree)
         parsed, problems = parse_config(Config, sources)
         if parsed:
-            problems = list(find_problems(parsed, set(experiments)))
+            parsed, self.notes, problems = settle_architectures(parsed)
+            problems += find_problems(parsed, set(experiments))
         if problems:
             raise ConfigError("\n".join(dict.fromkeys(sources.line(problem) for problem in problems)))
         self.config: Config = parsed
@@ -167,8 +169,10 @@ class Study:
         return max(runs, key=lambda run: run.recipe.exposures).slug
 
     def implies(self) -> list[str]:
-        """What the study means for each dataset, a line each: bits, runs, tokens to train on; and what code it runs."""
-        lines = []
+        """What the study means, a line each: fields of models that are left out; for each dataset its bits, runs and
+        tokens to train on; and what code it runs.
+        """
+        lines = list(self.notes)
         for slug, dataset in self.datasets.items():
             runs = [run for run in self.runs.values() if run.dataset == dataset]
             words = sum(training_words(dataset, run.recipe) for run in runs)
