@@ -13,7 +13,7 @@ gc.disable()
 include: "rules/check.smk"
 
 
-configfile: "config.yaml"
+configfile: CONFIG or "config.yaml"
 
 
 wildcard_constraints:

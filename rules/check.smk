@@ -26,7 +26,10 @@ def unusable(error):
     return WorkflowError(f"The configuration cannot be used:\n{error}")
 
 
+# of the working directory or, from another folder, of this workflow
+CONFIG = next((file for file in [Path("config.yaml"), PROJECT / "config.yaml"] if file.exists()), None)
+
 try:
-    check_readable([file for file in [Path("config.yaml")] if file.exists()])
+    check_readable([CONFIG] if CONFIG else [])
 except ConfigError as error:
     raise unusable(error)

@@ -13,8 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from snakemake.exceptions import WorkflowError
-from snakemake.io import IOFile, flag
-from snakemake.path_modifier import PATH_MODIFIER_FLAG
+from snakemake.io import IOFile
 
 from knowledge_capacity import layout
 from knowledge_capacity.config import ConfigError
@@ -44,14 +43,15 @@ if workflow.is_main_process and not study.sources:
         print(line, file=sys.stderr)
 
 
-# Where another workflow has this one as a module with a prefix, Snakemake puts that before the files of rules.
-prefixed = workflow.modifier.modify_path
-RESULTS = str(prefixed("results"))
-
-
-def as_named(path):
-    """A file that the configuration names: no prefix goes before it."""
-    return flag(path, PATH_MODIFIER_FLAG) if RESULTS != "results" else path
+# Where another workflow has this one as a module with a prefix, Snakemake puts that before the files of rules; with a
+# storage provider, jobs have copies of them in a folder of their own.
+placed = workflow.modifier.modify_path
+RESULTS = str(placed("results"))
+# what belongs to the project, such as results/published, is never in a storage
+KEPT = workflow.modifier.path_modifier.replace_prefix("results")
+IN_STORAGE = workflow.storage_settings.default_storage_provider is not None
+# Snakemake cannot update a file that is in a storage only: there, a job makes all of its outputs anew
+updated = list if IN_STORAGE else update
 
 
 def command(text):
@@ -61,9 +61,13 @@ def command(text):
     because folders were moved together: Snakemake compares these texts.
     """
     project = "." if os.path.samefile(PROJECT, ".") else os.path.relpath(PROJECT)
-    places = {"scripts": os.path.normpath(os.path.join(project, "scripts")), "results": RESULTS}
+    places = {
+        "scripts": os.path.normpath(os.path.join(project, "scripts")),
+        "results/published": f"{KEPT}/published",
+        "results": RESULTS,
+    }
     words = {name: re.sub(r"[{}]", r"\g<0>\g<0>", shlex.quote(place)) for name, place in places.items()}
-    return re.sub(r"(?<= )(scripts|results)(?=[ /])", lambda found: words[found[1]], text)
+    return re.sub(rf"(?<= )({'|'.join(words)})(?=[ /])", lambda found: words[found[1]], text)
 
 
 @cache
@@ -80,7 +84,7 @@ def tokenizer_source(wildcards):
     """The files of a tokenizer that is taken from a folder."""
     folder = Path(study.datasets[wildcards.dataset].tokenizer)
     names = ("tokenizer.json", "vocab.json", "merges.txt")
-    return [as_named(str(folder / name)) for name in names if (folder / name).is_file()]
+    return [local(str(folder / name)) for name in names if (folder / name).is_file()]
 
 
 def tokenizer_code(wildcards):
@@ -147,7 +151,7 @@ def note_outputs(name, files):
     if not workflow.is_rule(name):  # another workflow uses some rules only
         return
     maker = workflow.get_rule(name)
-    made.update((path, IOFile(prefixed(path), rule=maker)) for path in in_results(*files))
+    made.update((path, IOFile(placed(path), rule=maker)) for path in in_results(*files))
 
 
 def in_results(*files):
@@ -159,6 +163,9 @@ def people_jobs():
     """The datasets and seeds that jobs draw people of, by name: where some are there, a job for these, one for others."""
     found = {}
     for dataset, seeds in study.seeds.items():
+        if IN_STORAGE:  # which are there, only a request for each would tell
+            found |= {f"{dataset}-seed{seed}": (dataset, [seed]) for seed in seeds}
+            continue
         files = {seed: Path(RESULTS, layout.people_file(study.datasets[dataset], seed)) for seed in seeds}
         there = [seed for seed in seeds if files[seed].exists()]
         added = [seed for seed in seeds if seed not in there]
@@ -181,7 +188,7 @@ def tokenizer_of(runs):
     """That of the dataset; a checkpoint brings its own."""
     architecture, dataset = runs[0].architecture, runs[0].dataset
     if isinstance(architecture, Checkpoint):
-        return as_named(f"{architecture.folder}/tokenizer.json")
+        return local(f"{architecture.folder}/tokenizer.json")
     return f"results/{layout.tokenizer_file(dataset)}"
 
 
@@ -190,13 +197,25 @@ def data_of(runs):
     return [*people_of(runs), *texts_of(runs), tokenizer_of(runs)]
 
 
+def trained_of(runs):
+    """What jobs read of trained runs. One job leaves all of it, so that two files stand for it, but in a storage."""
+    beside = (layout.config_file, layout.saved_tokenizer_file, layout.training_log_file) if IN_STORAGE else ()
+    return [file(run) for run in runs for file in (layout.model_file, layout.record_file, *beside)]
+
+
+def training_logs():
+    """What the explorer draws curves of. But in a storage, they are there when runs are measured."""
+    runs = study.runs.values() if IN_STORAGE and not study.sources else ()
+    return in_results(*map(layout.training_log_file, runs))
+
+
 def checkpoint_of(runs):
     """The files of a model that is only measured; other models have none."""
     architecture = runs[0].architecture
     if not isinstance(architecture, Checkpoint):
         return []
     folder = Path(architecture.folder)
-    return [as_named(str(path)) for path in (folder / "config.json", *sorted(folder.glob("*.safetensors*")))]
+    return [local(str(path)) for path in (folder / "config.json", *sorted(folder.glob("*.safetensors*")))]
 
 
 def card_seed(wildcards):
@@ -212,9 +231,15 @@ def card_texts(wildcards):
     return in_results(*layout.text_files(study.datasets[wildcards.dataset], card_seed(wildcards)))
 
 
+def card_rewrites(wildcards):
+    """The list of texts, by which a card finds some to show."""
+    folder = f"results/data/{wildcards.dataset}/seed{card_seed(wildcards)}"
+    return [f"{folder}/rewrites.json"] if card_texts(wildcards) else []
+
+
 def texts_option(files):
     """The option that tells a script the folder of these files, as words of a shell command."""
-    return ["--texts", str(Path(prefixed(files[0])).parent)] if files else []
+    return ["--texts", str(Path(placed(files[0])).parent)] if files else []
 
 
 # the run that the error budget is made for
@@ -256,7 +281,7 @@ def experiments_drawn():
     from knowledge_capacity.files import UserError
 
     try:
-        tables = [sources.read_source(name, Path(RESULTS)) for name in study.sources]
+        tables = [sources.read_source(name, Path(KEPT)) for name in study.sources]
     except UserError as error:
         raise WorkflowError(str(error))
     found = {name for table in tables for names in table["experiments"].to_pylist() for name in names or ()}

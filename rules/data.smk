@@ -49,7 +49,8 @@ rule tokenizer:
         )
 
 
-# The texts of bioR and bioG. Shards stay beside the list of them, so that what was written is never asked for again.
+# The texts of bioR and bioG. Shards stay beside the list of them, so that what was written is never asked for again. With
+# a storage provider, what writes and reads them runs where Snakemake does, for they are in no storage.
 rule rewrites:
     input:
         "results/data/{dataset}/seed{seed}/people.parquet",
@@ -57,6 +58,7 @@ rule rewrites:
         "results/data/{dataset}/seed{seed}/rewrites.json",
     log:
         "results/logs/rewrites/{dataset}/seed{seed}.log",
+    localrule: IN_STORAGE
     conda:
         "../envs/study.yaml"
     resources:
@@ -87,6 +89,7 @@ rule encode:
         ),
     log:
         "results/logs/encode/{dataset}/seed{seed}.log",
+    localrule: IN_STORAGE
     conda:
         "../envs/study.yaml"
     params:
@@ -106,11 +109,13 @@ rule data_card:
     input:
         people=card_people,
         texts=card_texts,
+        rewrites=card_rewrites,
         tokenizer="results/data/{dataset}/tokenizer/tokenizer.json",
     output:
         multiext("results/data/{dataset}/card", ".html", ".json"),
     log:
         "results/logs/data_card/{dataset}.log",
+    localrule: IN_STORAGE
     conda:
         "../envs/study.yaml"
     params:

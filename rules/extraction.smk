@@ -7,12 +7,11 @@ for task in study.questionings():
         name:
             rule_name("extract", task.name)
         input:
-            in_results(*map(layout.model_file, task.runs)),
-            in_results(*map(layout.record_file, task.runs)),
+            in_results(*trained_of(task.runs)),
             data_of(task.runs),
         output:
-            measurements=update(in_results(*map(layout.extraction_file, task.runs))),
-            answers=update(in_results(*map(layout.answers_file, task.runs))),
+            measurements=updated(in_results(*map(layout.extraction_file, task.runs))),
+            answers=updated(in_results(*map(layout.answers_file, task.runs))),
         log:
             f"results/logs/extract/{task.name}.log",
         group:

@@ -7,10 +7,10 @@ rule draw:
     input:
         "results/measurements.parquet",
     output:
-        [update(file) for file in figure_files(drawn, ["pdf", "png", "md"])],
+        updated(figure_files(drawn, ["pdf", "png", "md"])),
         [
             report(
-                update(f"results/figures/{experiment}.{ending}"),
+                *updated([f"results/figures/{experiment}.{ending}"]),
                 caption=f"captions/{shows}.rst",
                 category=result_named(experiment),
                 labels={"experiment": experiment, "shows": shows},

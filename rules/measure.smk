@@ -7,12 +7,11 @@ for cell, runs in study.cells.items():
         name:
             rule_name("measure", cell)
         input:
-            in_results(*map(layout.model_file, runs)),
-            in_results(*map(layout.record_file, runs)),
-            variants_of(runs),
+            in_results(*trained_of(runs)),
             data_of(runs),
+            variants=variants_of(runs),
         output:
-            update(in_results(*map(layout.measurements_file, runs))),
+            updated(in_results(*map(layout.measurements_file, runs))),
         log:
             f"results/logs/measure/{cell}.log",
         group:
@@ -25,13 +24,12 @@ for cell, runs in study.cells.items():
         params:
             code=code("measure.py"),
             cell=cell_specs(cell),
-            variants=variants_of(runs),
             scored=study.scored_people(runs[0].slug),
         message:
             f"measure {cell}"
         shell:
             command(
-                "python scripts/measure.py --cell {params.cell:q} --results results --variants {params.variants:q}"
+                "python scripts/measure.py --cell {params.cell:q} --results results --variants {input.variants:q}"
                 " --scored-people {params.scored} --code {params.code} --threads {threads} --log {log:q}"
             )
 
@@ -41,7 +39,7 @@ for cell, runs in study.cells.items():
 # How one run's bits per parameter move with each convention of the measurement: which run, `study.example_run` says.
 rule error_budget:
     input:
-        in_results(layout.model_file(example), layout.record_file(example)),
+        in_results(*trained_of([example])),
         data_of([example]),
     output:
         multiext("results/error_budget", ".md", ".json"),
@@ -77,7 +75,7 @@ if study.sources:
 
     rule collect_sources:
         input:
-            study.source_files(),
+            [local(file) for file in study.source_files(Path(KEPT))],
         output:
             "results/measurements.parquet",
         log:
@@ -88,11 +86,12 @@ if study.sources:
         params:
             code=code("collect.py"),
             sources=study.sources,
+            kept=KEPT,
         message:
             "gather the measurements of other studies"
         shell:
             command(
-                "python scripts/collect.py --sources {params.sources:q} --results results --output {output:q} --log {log:q}"
+                "python scripts/collect.py --sources {params.sources:q} --results {params.kept:q} --output {output:q} --log {log:q}"
             )
 
 else:

@@ -8,11 +8,10 @@ for task in study.quantizations():
         name:
             rule_name("quantize", task.name)
         input:
-            in_results(*map(layout.model_file, task.runs)),
-            in_results(*map(layout.record_file, task.runs)),
+            in_results(*trained_of(task.runs)),
             data_of(task.runs) if task.specs[0].sees_data else [],
         output:
-            update(in_results(*variants)),
+            updated(in_results(*variants)),
         log:
             f"results/logs/quantize/{task.name}.log",
         group:

@@ -5,6 +5,7 @@ rule explorer:
     input:
         measurements="results/measurements.parquet",
         scorecard="results/scorecard.json",
+        logs=training_logs(),
         figures=figure_files(drawn),  # its table of claims links to those that are there
     output:
         report(

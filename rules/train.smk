@@ -24,7 +24,7 @@ for name, runs in training_jobs().items():
             data_of(runs),
             checkpoint_of(runs),
         output:
-            update(in_results(*chain.from_iterable(map(layout.trained_files, runs)))),
+            updated(in_results(*chain.from_iterable(map(layout.trained_files, runs)))),
         log:
             f"results/logs/train/{name}.log",
         benchmark:
@@ -55,5 +55,4 @@ for name, runs in training_jobs().items():
                 " --time-limit $((60 * {resources.runtime})) --log {log:q}"
             )
 
-    note_outputs(rule_name("train", name), map(layout.model_file, runs))
-    note_outputs(rule_name("train", name), map(layout.record_file, runs))
+    note_outputs(rule_name("train", name), trained_of(runs))

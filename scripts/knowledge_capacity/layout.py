@@ -45,6 +45,15 @@ def config_file(run: Run) -> str:
     return f"{run_folder(run)}/config.json"
 
 
+def saved_tokenizer_file(run: Run) -> str:
+    """The tokenizer that a run was trained with, beside its model."""
+    return f"{run_folder(run)}/tokenizer.json"
+
+
+def training_log_file(run: Run) -> str:
+    return f"{run_folder(run)}/training.parquet"
+
+
 def record_file(run: Run) -> str:
     return f"{run_folder(run)}/run.json"
 

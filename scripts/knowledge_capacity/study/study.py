@@ -147,9 +147,9 @@ class Study:
         asked = [run for run in self.runs.values() if self._extractions[run.slug]]
         return [f"results/{file}" for file in [*found, *map(layout.extraction_file, asked)]]
 
-    def source_files(self) -> list[str]:
-        """The files of the sources that are files."""
-        files = (locations.source_file(source, Path("results")) for source in self.sources)
+    def source_files(self, results: Path) -> list[str]:
+        """The files of the sources that are files. results: the folder that has the published ones."""
+        files = (locations.source_file(source, results) for source in self.sources)
         return [str(file) for file in files if file]
 
     def scored_people(self, run: str) -> int:
