@@ -179,7 +179,7 @@ def keep_run(run: Run, outcome: Outcome, made_from: MadeFrom, work: JobContext) 
         store.write_diverged(output, run, diverged.reason)
     else:
         store.write_model(output, done.model, run, tokens.get_vocab()[END_OF_TEXT])
-    tokenizer.write_tokenizer(output, tokens)
+    tokenizer.write_run_tokenizer(output, tokens)
     write_parquet(output / "training.parquet", pa.Table.from_pylist(done.log))
     said = training_record(done, work.device, work.processes.size, diverged)
     finished.write_record(output, {**made_from, **said})
@@ -202,7 +202,7 @@ def adopt_run(run: Run, made_from: MadeFrom, work: JobContext) -> None:
     done = TrainingResult(adopted, 0, 0, 0.0, used, [], engine="none", precision="fp32", routing_dropped=None)
     store.write_model(output, adopted, run, stream.end_token)
     check_saved_model(output / "model.safetensors", run, adopted, stream)
-    tokenizer.write_tokenizer(output, tokens)
+    tokenizer.write_run_tokenizer(output, tokens)
     write_parquet(output / "training.parquet", pa.table({"step": pa.array([], pa.int64())}))
     assert isinstance(run.architecture, Checkpoint)
     of = {"device": "none: a checkpoint from elsewhere", "stored_bits": stored_bits(run.architecture)}

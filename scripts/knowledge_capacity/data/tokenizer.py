@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from tokenizers import Encoding, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Encoding, Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
 from ..files import UserError, atomic_write, remake_remedy, write_json
 from ..specs import BYTE_PAIR, WORD_LEVEL
@@ -20,6 +20,7 @@ from .pieces import DOMAIN_TOKEN, END_OF_TEXT, unknown_word_error
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # a job uses the threads it was given, no more
 WORD = r"'s|[.,]|[^\s.,']+"
+NO_TOKEN = "<|unknown|>"  # in no vocabulary
 
 
 def make_tokenizer(kind: str, texts: list[str], corpus: list[str], closed: bool = True) -> Tokenizer:
@@ -165,12 +166,31 @@ def trim_tokenizer(tokenizer: Tokenizer, texts: list[str]) -> Tokenizer:
     return small
 
 
-def write_tokenizer(folder: Path, tokenizer: Tokenizer) -> None:
-    """Write a tokenizer as a folder that `transformers.AutoTokenizer` loads."""
+def write_tokenizer(folder: Path, tokenizer: Tokenizer, **settings: str) -> None:
+    """Write a tokenizer as a folder that `transformers.AutoTokenizer` loads.
+
+    settings: what else tokenizer_config.json says.
+    """
     names = {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": END_OF_TEXT, "bos_token": END_OF_TEXT}
-    write_json(folder / "tokenizer_config.json", {**names, "clean_up_tokenization_spaces": False})
+    write_json(folder / "tokenizer_config.json", {**names, **settings, "clean_up_tokenization_spaces": False})
     with atomic_write(folder / "tokenizer.json") as aside:
         aside.write_text(json.dumps(json.loads(tokenizer.to_str()), ensure_ascii=False) + "\n")
+
+
+def write_run_tokenizer(folder: Path, tokenizer: Tokenizer) -> None:
+    """Write the tokenizer of a trained run for other programs, with the tokens and ids that it has here.
+
+    As in training, a text begins with END_OF_TEXT, unless a program asks for no special tokens. Batches are
+    filled up with it on the left: a token of its own would need a row of the head, and so change every
+    probability. Letters that byte pairs do not know are refused, where they would be left out in silence.
+    """
+    made = Tokenizer.from_str(tokenizer.to_str())
+    begin = [(END_OF_TEXT, tokenizer.get_vocab()[END_OF_TEXT])]
+    pair = f"{END_OF_TEXT} $A {END_OF_TEXT} $B:1"
+    made.post_processor = processors.TemplateProcessing(f"{END_OF_TEXT} $A", pair, begin)
+    if isinstance(made.model, models.BPE) and made.model.unk_token is None:
+        made.model.unk_token = NO_TOKEN
+    write_tokenizer(folder, made, pad_token=END_OF_TEXT, padding_side="left")
 
 
 def read_tokenizer(path: Path, domain: bool = False) -> Tokenizer:

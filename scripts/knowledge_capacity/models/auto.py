@@ -49,14 +49,22 @@ class DecoderForCausalLM(PreTrainedModel, GenerationMixin):
         return model.eval()
 
     def prepare_inputs_for_generation(  # type: ignore[override]
-        self, input_ids: Tensor, **_: Any
-    ) -> dict[str, Tensor]:
+        self, input_ids: Tensor, attention_mask: Tensor | None = None, **_: Any
+    ) -> dict[str, Tensor | None]:
         """Every token so far, since this decoder keeps no cache of keys and values."""
-        return {"input_ids": input_ids}
+        return {"input_ids": input_ids, "attention_mask": attention_mask}
 
-    def forward(self, input_ids: Tensor, **_: Any) -> CausalLMOutput:
-        """Token ids (batch, window) → logits (batch, window, vocabulary)."""
-        return CausalLMOutput(logits=self.decoder(input_ids))
+    def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None, **_: Any) -> CausalLMOutput:
+        """Token ids (batch, window) → logits (batch, window, vocabulary), zero where a text is filled up.
+
+        With an attention mask, each text is read by itself: those of a batch share the room of experts.
+        """
+        if attention_mask is None:
+            return CausalLMOutput(logits=self.decoder(input_ids))
+        logits = torch.zeros(*input_ids.shape, self.config.vocab_size, device=input_ids.device)
+        for text, own, found in zip(input_ids, attention_mask.bool(), logits, strict=True):
+            found[own] = self.decoder(text[own][None])[0].float()
+        return CausalLMOutput(logits=logits)
 
 
 AutoConfig.register(interchange.OWN, DecoderConfig)

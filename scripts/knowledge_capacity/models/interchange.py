@@ -21,6 +21,9 @@ CLASSES = {
     "mixtral": "MixtralForCausalLM",
 }
 OWN = "knowledge_capacity"  # the model type of what transformers has no class for
+GROUPED = (
+    8  # numbers of 16 bits; transformers' product of all experts at once takes rows of whole 16 bytes alone
+)
 
 # our module → theirs, below a layer
 NEOX = {
@@ -76,7 +79,9 @@ def transformers_config(architecture: Architecture, vocabulary: int, window: int
         return {**shared, "architecture": json.loads(to_json(architecture)), "use_cache": False}
     shared["architectures"] = [CLASSES[kind]]
     if kind == "gpt_neox":
-        shared["rope_parameters"]["partial_rotary_factor"] = architecture.rotary / architecture.head_width
+        rotated = architecture.rotary / architecture.head_width
+        shared["rope_parameters"]["partial_rotary_factor"] = rotated
+        shared |= {"rotary_pct": rotated, "rotary_emb_base": ROTARY_BASE}  # their names before transformers 5
         dropouts = dict.fromkeys(("attention_dropout", "hidden_dropout", "classifier_dropout"), 0.0)
         return {
             **shared,
@@ -91,6 +96,8 @@ def transformers_config(architecture: Architecture, vocabulary: int, window: int
         assert parts.experts
         experts = {"num_local_experts": parts.experts.number, "num_experts_per_tok": parts.experts.top_k}
         shared |= {**experts, "sliding_window": None}
+        if architecture.width % GROUPED or architecture.inner_width % GROUPED:
+            shared["experts_implementation"] = "eager"
     if kind == "mistral":
         shared["sliding_window"] = None
     return shared
