@@ -1,13 +1,13 @@
 """The explorer's page in a browser: Debian's chromium, which loads it from disk."""
 
 import random
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.browser import SECONDS, needs_browser, start_browser
 from knowledge_capacity.report import explorer, progress
 from report.test_explorer import EVIL, content, measured
 from selenium import webdriver
@@ -16,14 +16,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-SWITCHES = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
-    --disable-component-update --disable-sync""".split()
-SECONDS = 120  # for a page to be ready; it takes one or two, if nothing else runs
-pytestmark = pytest.mark.skipif(
-    not (CHROMIUM and DRIVER),
-    reason="chromium and chromedriver are not installed (Debian: apt-get install chromium chromium-driver)",
-)
+pytestmark = needs_browser
 
 
 def page_of(folder: Path, rows: list[dict[str, Any]], **others: Any) -> Path:
@@ -50,12 +43,7 @@ def many(count: int) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM or ""
-    for switch in (*SWITCHES, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(switch)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
+    driver = start_browser(tmp_path_factory.mktemp("profile"))
     yield driver
     driver.quit()
 
