@@ -20,6 +20,7 @@
 # make fuzz         the readers of configurations and measurements against ten thousand wrong ones, in some ten minutes
 # make doctor       versions, processor, GPUs, compiler, locks, disk and the last failures, for a report of a fault
 # make audit        known holes in the pinned packages, as osv.dev tells them
+# make story        a page for a lecture, results/story.html: what a bit of knowledge is, and one model filling up with them
 # make slices       a large study in pieces, what tells most first, each published in results/published/STUDY as it is done:
 #                   STUDY=gpu PROFILE=gpu (studies/gpu/ has the pieces); stop it and start it again when you like;
 #                   with MINUTES=12, what tells most of what can be done in that time
@@ -48,7 +49,7 @@ SOURCE ?=
 MEASUREMENTS ?= results/measurements.parquet
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
-COMMANDS = bands bits budget calibrate capacity compare coverage doctor estimate pages search slices summary
+COMMANDS = bands bits budget calibrate capacity compare coverage doctor estimate pages search slices story summary
 WHERE = --profile $(PROFILE) --cores $(CORES)
 RUNNING = --workflow-profile envs/$(PROFILE) --cores $(CORES)
 SNAKEMAKE = snakemake $(RUNNING)
@@ -97,7 +98,7 @@ report: .venv/ready
  # A command is its script in scripts/commands, with these arguments.
 bits: ARGUMENTS = "$(MODEL)" $(WHERE)
 budget: ARGUMENTS = $(if $(HOURS),--hours "$(HOURS)") --profile $(PROFILE) $(if $(STUDY),--configfile studies/$(STUDY).yaml)
-calibrate search: ARGUMENTS = $(WHERE)
+calibrate search story: ARGUMENTS = $(WHERE)
 bands capacity compare estimate: ARGUMENTS = $(MEASUREMENTS)
 slices: ARGUMENTS = "$(STUDY)" $(WHERE) $(if $(MINUTES),--minutes "$(MINUTES)")
 
