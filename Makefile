@@ -20,7 +20,7 @@
 # make fuzz         the readers of configurations and measurements against ten thousand wrong ones, in some ten minutes
 # make doctor       versions, processor, GPUs, compiler, locks, disk and the last failures, for a report of a fault
 # make audit        known holes in the pinned packages, as osv.dev tells them
-# make story        a page for a lecture, results/story.html: what a bit of knowledge is, and one model filling up with them
+# make story        a page for a lecture, results/story.html: what a bit of knowledge is, and a model filling up
 # make slices       a large study in pieces, what tells most first, each published in results/published/STUDY as it is done:
 #                   STUDY=gpu PROFILE=gpu (studies/gpu/ has the pieces); stop it and start it again when you like;
 #                   with MINUTES=12, what tells most of what can be done in that time

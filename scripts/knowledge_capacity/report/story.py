@@ -47,7 +47,8 @@ def render_page(model: Model, law: pd.DataFrame, made: str) -> str:
 {_tell_lead(model)}<main>
 {sections}</main>
 <p class="quiet">This page was made on {escape(made)} by <code>make story</code>. The model is
-<code>{escape(model.run)}</code>. The law is drawn from the published measurements of this project.</p>
+<code>{escape(model.run)}</code>. The law is drawn from the published measurements of this project. Another
+seed would give somewhat other numbers.</p>
 <script>{story_parts.SCRIPT}</script>
 </body>
 </html>
@@ -161,7 +162,7 @@ def _tell_law(law: pd.DataFrame) -> str:
     more = ": more per parameter" if bits > sizes else ""
     said = [
         f"The largest dot has {_times(sizes)} the parameters of the smallest, and {_times(bits)} the bits{more}. "
-        f"After {often_read} readings dots know {often.ratio.min():.2f} to {often.ratio.max():.2f} bits "
+        f"After {often_read} readings they know {often.ratio.min():.2f} to {often.ratio.max():.2f} bits "
         "per parameter."
     ]
     if len(rare) and rare.ratio.median() < often.ratio.median():
@@ -171,8 +172,8 @@ def _tell_law(law: pd.DataFrame) -> str:
         )
     theirs = story_law.paper_points()
     before = _paragraphs(
-        "How much can larger models know? Each dot is a size of model, and shows the one that learned most. "
-        f"Dots have read every fact {often_read} times, and triangles {rarely_read} times. "
+        "How much can larger models know? Each mark is a size of model, and shows the one that learned most. "
+        f"Dots are models that read every fact {often_read} times, and triangles {rarely_read} times. "
         "Along a dashed line, all models know the same number of bits per parameter, which stands at its end. "
         "On both axes, each mark is ten times the one before."
     )
@@ -180,8 +181,8 @@ def _tell_law(law: pd.DataFrame) -> str:
         f"<p>{PAPER} asked first. Crosses are {len(theirs)} of their models after {often_read} readings, read off "
         f"their figure, with {format_short(theirs.n_parameters.min())} to {format_short(theirs.n_parameters.max())} "
         f"parameters. They know {theirs.ratio.min():.2f} to {theirs.ratio.max():.2f} bits per parameter. This is the "
-        "law: a model can know 2 bits per parameter, whatever its size. A model of 7 billion parameters would then "
-        "know 14 billion bits. The authors estimate that English Wikipedia and textbooks hold fewer.</p>\n"
+        "law: a model can know about 2 bits per parameter, whatever its size. A model of 7 billion parameters would "
+        "then know 14 billion bits. The authors estimate that English Wikipedia and textbooks hold fewer.</p>\n"
     )
     return before + f"<figure>{story_law.draw_law(law)}</figure>\n" + _paragraphs(*said) + paper
 
@@ -205,10 +206,10 @@ def _tell_rounding(model: Model) -> str:
             "would be better."
         )
     before = _paragraphs(
-        f"A parameter takes {full.width} bits of memory as trained, and knows "
-        f"{full.bits_learned / model.n_parameters:.2f}. So people round parameters: with 4 bits, each can have only "
-        f"2⁴ = 16 values. Here the layers of the model with {full.exposures} readings are rounded, and nothing is "
-        "trained again."
+        f"A parameter takes {full.width} bits of memory as trained, and holds "
+        f"{full.bits_learned / model.n_parameters:.2f} bits of knowledge. So people round parameters: with 4 bits, "
+        f"each can have only 2⁴ = 16 values. Here the layers of the model with {full.exposures} readings are rounded. "
+        "The table of its words stays as it is, and nothing is trained again."
     )
     slider = story_parts.render_steps("rounding", "How many bits of memory does a parameter take?", steps)
     return before + slider + _paragraphs(" ".join(said))

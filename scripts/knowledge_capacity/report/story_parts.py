@@ -96,7 +96,7 @@ def render_table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: in
     lines = ["".join(cell(i, said, heading=True) for i, said in enumerate(head))]
     lines += ["".join(cell(i, said, heading=False) for i, said in enumerate(row)) for row in rows]
     top, *others = (f"<tr>{line}</tr>\n" for line in lines)
-    return f'<div class="wide" tabindex="0"><table><thead>{top}</thead><tbody>\n{"".join(others)}</tbody></table></div>'
+    return f'<div class="wide"><table><thead>{top}</thead><tbody>\n{"".join(others)}</tbody></table></div>'
 
 
 def render_steps(name: str, question: str, steps: Sequence[Step]) -> str:
