@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from experiments.test_figures import RECORD, Row
 from knowledge_capacity.data.pieces import Term
-from knowledge_capacity.experiments import calibration, quantization, stored_bits
+from knowledge_capacity.experiments import calibration, calibration_data, quantization, stored_bits
 from knowledge_capacity.files import UserError
 from knowledge_capacity.measurements import learning_rates, measurement_table
 from knowledge_capacity.measuring import result_row
@@ -21,6 +21,8 @@ MENU = [
     Quantizer(4, "nf4", group_size=8),
     Quantizer(4, "rtn", zero_point=True, matrices="all"),
     *(Quantizer(4, "gptq", calibration_people=n) for n in (5, 20, 200)),
+    Quantizer(4, "gptq", calibration="others"),
+    Quantizer(4, "gptq", calibration="random"),
 ]
 
 
@@ -98,3 +100,20 @@ def test_without_gptq_there_is_nothing_to_show(tmp_path: Path) -> None:
     )
     with pytest.raises(UserError, match="calibration: there is no measurement of what this figure shows"):
         writing.write_figure("calibration", rows, tmp_path / "none")
+
+
+def test_what_gptq_looks_at_is_shown_for_each_number_of_bits(measured: pa.Table) -> None:
+    """A quantizer that saw the dataset's people stands beside those that saw others, and no other figure has these."""
+    points = calibration_data.select_points(measured.to_pandas())
+    four = points[points.bits == 4]
+    assert {"people", "others", "random", "none"} == set(four.seen)
+    (ax,) = calibration_data.draw_figure(points).axes
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["8 bits", "4 bits", "3 bits"]
+    said = calibration_data.tabulate_points(points)
+    assert set(said["what is seen"]) == {"", *(calibration_data.SEEN[one] for one in set(four.seen))}
+    others = {"int4-gptq-others", "int4-gptq-random"}
+    assert others <= set(points.variant)
+    for module in (calibration, stored_bits):
+        assert not others & set(module.select_points(measured.to_pandas()).variant)
+    without = measured.to_pandas()
+    assert calibration_data.select_points(without[~without.variant.isin(others)]).empty

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ import torch
 from helpers.run_workflow import TIMEOUT
 from knowledge_capacity import layout
 from knowledge_capacity.data import corpus, people, tokenizer
+from knowledge_capacity.data.reading import read_data
+from knowledge_capacity.data.stream import Lane
 from knowledge_capacity.files import UserError
 from knowledge_capacity.models import store
 from knowledge_capacity.models.build import build_model
@@ -20,6 +22,7 @@ from knowledge_capacity.specs import (
     AnyArchitecture,
     Architecture,
     BioS,
+    Junk,
     PythonModel,
     Quantizer,
     Recipe,
@@ -154,7 +157,7 @@ def test_layers_are_calibrated_on_what_quantised_ones_before_give(data: Path) ->
     found, _ = variants.quantize(weights, outside, INT3, source)
     plain, _ = variants.quantize(weights, outside, Quantizer(3), None)
     _, stream = gptq_data.load_model_and_stream(source)
-    tokens = gptq_data.calibration_batches(stream, 25, 32, print)[0].long()
+    tokens = gptq_data.calibration_batches(stream, INT3, 32, print)[0].long()
 
     def logits(matrices: dict[str, Tensor]) -> Tensor:
         with torch.no_grad():
@@ -169,16 +172,48 @@ def test_layers_are_calibrated_on_what_quantised_ones_before_give(data: Path) ->
 def test_calibration_is_the_first_biographies_of_training(data: Path) -> None:
     _, stream = gptq_data.load_model_and_stream(saved(data, Architecture(layers=1, heads=1, width=8)))
     said = heard()
-    batches = gptq_data.calibration_batches(stream, 7, 32, said.append)
+    batches = gptq_data.calibration_batches(stream, replace(INT3, calibration_people=7), 32, said.append)
     tokens, _ = stream.tokens(stream.pieces(0, 7))
     joined = torch.cat([batch.flatten() for batch in batches])
     assert joined[0] == stream.end_token
     assert torch.equal(joined[1:], tokens[:-1])
     assert {batch.shape[1] for batch in batches[:-1]} == {32}
     assert not said
-    everybody = gptq_data.calibration_batches(stream, 1000, 32, said.append)
+    everybody = gptq_data.calibration_batches(stream, Quantizer(3, "gptq"), 32, said.append)
     assert sum(batch.numel() for batch in everybody) == len(stream.tokens(stream.pieces(0, 40))[0])
     assert said == ["calibration on all 40 people, since there are no 1000"]
+
+
+def test_calibration_may_see_others_junk_or_random_tokens(data: Path) -> None:
+    run = saved(data, Architecture(layers=1, heads=1, width=8)).run
+    junk = Junk(people=60)
+    with_junk = replace(run, recipe=replace(run.recipe, junk=junk))
+    stream, _ = read_data(with_junk, data)
+    seen = {}
+    for whose in ("people", "others", "junk", "random"):
+        quantizer = replace(INT3, calibration=whose, calibration_people=20)
+        batches = gptq_data.calibration_batches(stream, quantizer, 32, print)
+        seen[whose] = torch.cat([batch.flatten() for batch in batches])
+        again = gptq_data.calibration_batches(stream, quantizer, 32, print)
+        assert torch.equal(torch.cat([batch.flatten() for batch in again]), seen[whose])
+
+    def names(tokens: Tensor) -> set[tuple[int, ...]]:
+        """What stands after the ends of texts."""
+        ends = (tokens[:-3] == stream.end_token).nonzero().flatten().tolist()
+        return {tuple(tokens[end + 1 : end + 4].tolist()) for end in ends}
+
+    everybody = names(stream.tokens(stream.pieces(0, 400))[0])
+    of_junk = names(stream.tokens(stream.pieces(0, 600, Lane.JUNK))[0])
+    assert len(everybody) == 40
+    assert len(of_junk) == 60
+    assert names(seen["people"]) <= everybody
+    assert names(seen["junk"]) <= of_junk
+    others = names(seen["others"])
+    assert len(others) == 20
+    assert not others & (everybody | of_junk)
+    assert len(seen["random"]) == len(seen["people"])
+    assert set(seen["random"].tolist()) <= set(stream.possible_tokens().tolist())
+    assert len(set(seen["random"].tolist())) > len(set(seen["people"].tolist()))
 
 
 @pytest.mark.slow

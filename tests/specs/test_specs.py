@@ -58,6 +58,7 @@ OTHERS = {  # other values of fields that take names, or that are mostly null
     "precision": "fp16",
     "steps": 1000,
     "average": 0.1,
+    "calibration": "others",
     "head_start": HeadStart(people=5, exposures=2),
 }
 

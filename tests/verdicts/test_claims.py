@@ -123,6 +123,11 @@ def quantised(ratio: float, bits: int, method: str = "gptq") -> list[Row]:
     return several(ratio, variant=spec.slug, variant_spec=to_json(spec))
 
 
+def calibrated(ratio: float, whose: str) -> list[Row]:
+    spec = Quantizer(4, "gptq", calibration=whose)  # type: ignore[arg-type]
+    return several(ratio, variant=spec.slug, variant_spec=to_json(spec), quantized=["h.*.mlp.weight"])
+
+
 def with_junk(ratio: float, exposures: int, people: int = 100_000_000, told: str = "none") -> list[Row]:
     return several(
         ratio,
@@ -331,6 +336,12 @@ CASES = [
         + several(3.3, kind="random", ratio_max=6, n_parameters=4_000_000, size="8-4"),
         several(2.4, kind="random", ratio_max=6)
         + several(2.2, kind="random", ratio_max=6, n_parameters=4_000_000, size="8-4"),
+    ),
+    (
+        "calibration_data",
+        "GPTQ need not see",
+        several(1.8) + calibrated(1.0, "people") + calibrated(1.0, "others"),
+        several(1.8) + calibrated(1.0, "people") + calibrated(0.5, "others"),
     ),
     (
         "overfull",

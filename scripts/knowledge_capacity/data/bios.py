@@ -84,6 +84,13 @@ class BioSSource:
             random = random_words(self.seed, Purpose.WORDING, drawn_by)
         return self.compose(codes, *self.wording(random))
 
+    def others(self, first: int, number: Tensor) -> Tensor:
+        """Phrases (n, 16) of a biography of each of other people, by number. first: the position of number 0."""
+        codes = people.draw_people(self.dataset, self.seed, first + number)
+        return self.compose(
+            codes, *self.wording(random_words(self.seed, Purpose.JUNK_WORDING, first + number))
+        )
+
     def probe(self, draw: int, person: Tensor) -> Tensor:
         """Phrases (n, 16) of one biography of each of some people, by position, for measuring.
 

@@ -9,7 +9,7 @@ from ..figures import capacity_plot
 from ..measurements.columns import add_columns
 from ..statistics.compare import capacity_ratio
 
-FIELDS = ["method", "bits", "group_size", "zero_point", "matrices", "calibration_people"]
+FIELDS = ["method", "bits", "group_size", "zero_point", "matrices", "calibration_people", "calibration"]
 MODEL = ["dataset", "architecture", "recipe"]
 MOST_MODELS = 4  # panels side by side
 
@@ -55,6 +55,7 @@ def variant_table(rows: pd.DataFrame) -> pd.DataFrame:
         spec = json.loads(row.variant_spec) if isinstance(row.variant_spec, str) else {"method": row.variant}
         names = row.quantized if isinstance(row.quantized, Iterable) else []  # null for weights as trained
         fields = {field: spec.get(field) for field in FIELDS}
+        fields["calibration"] = fields["calibration"] or "people"  # of specs written before there were others
         said = ", ".join(short_weight_name(name) for name in names) or "nothing"
         found.append({"variant": row.variant, **fields, "quantized": said})
     return pd.DataFrame(found)

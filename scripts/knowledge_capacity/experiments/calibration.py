@@ -23,6 +23,7 @@ KEY = f"{capacity_plot.SPAN}.  dotted: round to nearest.  dashed: as trained"
 def select_points(rows: pd.DataFrame) -> pd.DataFrame:
     """Without junk: gptq on grids with several amounts of data, rtn on the same, and weights as trained."""
     found = quantized_points(rows[(rows.junk_share == 0) & add_columns(rows).qat.isna()])
+    found = found[found.calibration == "people"]
     gptq = found[found.method == "gptq"]
     sizes = gptq.groupby(GRID).calibration_people.nunique()
     varied = found[GRID].apply(tuple, axis=1).isin(set(sizes[sizes > 1].index))

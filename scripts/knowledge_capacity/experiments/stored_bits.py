@@ -22,6 +22,7 @@ KEY = (
 def select_points(rows: pd.DataFrame) -> pd.DataFrame:
     """All models without junk at every precision; of gptq, those with the most calibration data."""
     found = quantized_points(rows[(rows.junk_share == 0) & add_columns(rows).qat.isna()])
+    found = found[found.calibration == "people"]
     of_gptq = found.calibration_people.where(found.method == "gptq")
     most = of_gptq.groupby([found[name] for name in MODEL]).transform("max")
     return found[of_gptq.isna() | (of_gptq == most)].reset_index(drop=True)

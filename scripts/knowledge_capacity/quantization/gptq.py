@@ -73,7 +73,7 @@ def quantize_model(
     window = source.run.recipe.window
     by_gptq = set(names) - store.saved_weights(model)[1]  # the others are embeddings and head
     found = find_sites(model, by_gptq)
-    batches = gptq_data.calibration_batches(stream, quantizer.calibration_people, window, say)
+    batches = gptq_data.calibration_batches(stream, quantizer, window, say)
     quantize_sites(model.to(source.device), found, batches, quantizer, warn)
     weights = store.saved_weights(model.cpu())[0]
     nearest = replace(quantizer, method="rtn")

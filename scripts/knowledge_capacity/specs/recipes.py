@@ -68,7 +68,8 @@ class Quantizer:
     method: rtn (round to nearest), gptq, hqq, nf4 or fp8. group_size: how many weights of a row share a
     scale; 0 is the whole row. zero_point: with rtn and gptq, whether they share a zero point as well, so that
     codes need not lie evenly around zero (hqq always has one). matrices: those of the layers, or also
-    embedding and head. calibration_people: with gptq, whose biographies it may see.
+    embedding and head. calibration_people: with gptq, of how many people it sees a biography. calibration: of people of
+    the dataset, of others of whom the model never read, of people of its junk, or random tokens, as many as those have.
     """
 
     __pydantic_config__ = STRICT
@@ -79,6 +80,7 @@ class Quantizer:
     zero_point: bool = False
     matrices: Literal["layers", "all"] = "layers"
     calibration_people: Count = 1000
+    calibration: Literal["people", "others", "junk", "random"] = field(default="people", metadata=LATER)
 
     @property
     def sees_data(self) -> bool:
@@ -88,7 +90,9 @@ class Quantizer:
     @property
     def slug(self) -> str:
         name = self.method if METHODS[self.method].bits else f"int{self.bits}-{self.method}"
-        name += format_nondefaults(self, group_size="group", matrices="", calibration_people="people")
+        name += format_nondefaults(
+            self, group_size="group", matrices="", calibration_people="people", calibration=""
+        )
         return name + ("-zero" if self.zero_point else "")
 
 

@@ -188,11 +188,12 @@ def _quantizer_problems(key: Key, quantizer: Quantizer, others: bool = True) -> 
         reason = f"{method} {'always has a' if kind.zero_point == 'always' else 'has no'} zero point"
         able = " or ".join(name for name, one in METHODS.items() if one.zero_point == "chosen")
         yield Problem((*key, "zero_point"), reason, f"Remove it, or write {able} as method.")
-    if quantizer.calibration_people != Quantizer.calibration_people and not kind.sees_data:
-        reason = f"{method} looks at no data"
-        able = " or ".join(name for name, one in METHODS.items() if one.sees_data)
-        remedy = f"Remove it, or write {able} as method." if others else "Remove it."
-        yield Problem((*key, "calibration_people"), reason, remedy)
+    for field in ("calibration_people", "calibration"):
+        if getattr(quantizer, field) != getattr(Quantizer, field) and not kind.sees_data:
+            reason = f"{method} looks at no data"
+            able = " or ".join(name for name, one in METHODS.items() if one.sees_data)
+            remedy = f"Remove it, or write {able} as method." if others else "Remove it."
+            yield Problem((*key, field), reason, remedy)
     if quantizer.group_size == 1:
         reason = "a scale for each weight takes more bits than the weight"
         yield Problem((*key, "group_size"), reason, "Write 0 for one scale a row, or a size such as 32.")
@@ -207,6 +208,10 @@ def _experiment_problems(key: Key, experiment: Experiment, config: Config) -> It
             yield Problem((*key, "variants", i), "there is no such quantizer or extraction", remedy)
         elif name in config.extractions:
             yield from _extraction_problems((*key, "variants", i), name, experiment, config)
+        elif name in config.quantizers:
+            yield from _calibration_problems(
+                (*key, "variants", i), config.quantizers[name], experiment, config
+            )
     for g, grid in enumerate(experiment.grids):
         yield from _combination_problems((*key, "grids", g), grid, config)
         yield from _repeat_problems((*key, "grids", g, "seeds"), grid.seeds or [])
@@ -254,6 +259,33 @@ def _extraction_problems(key: Key, name: str, experiment: Experiment, config: Co
         elif dataset and dataset.n_people < FEWEST_ASKED:
             reason = f"half of {dataset.n_people} people, as dataset {d} has, is too few to teach and to ask"
             yield Problem(key, reason, f"Use a dataset of at least {FEWEST_ASKED} people, or remove it.")
+
+
+def _calibration_problems(
+    key: Key, quantizer: Quantizer, experiment: Experiment, config: Config
+) -> Iterator[Problem]:
+    """A quantizer that is to see people whom the datasets, or the junk, of an experiment do not have."""
+    if quantizer.calibration == "junk":
+        for name in dict.fromkeys(r for grid in experiment.grids for r in grid.recipes):
+            if name in config.recipes and not config.recipes[name].junk:
+                reason = f"this quantizer sees people of the junk, and recipe {name} mixes in none"
+                yield Problem(key, reason, "Put it into an experiment of its own, with recipes that do.")
+    if quantizer.calibration != "others":
+        return
+    for grid in experiment.grids:
+        for d, r in product(grid.datasets, grid.recipes):
+            dataset, recipe = config.datasets.get(d), config.recipes.get(r)
+            if dataset and not isinstance(dataset, BioS):
+                reason = (
+                    f"this quantizer sees other people than those of dataset {d}, and only bioS has others"
+                )
+                yield Problem(key, reason, "Remove it, or use a dataset of that kind.")
+            elif isinstance(dataset, BioS):
+                known = dataset.n_people + (recipe.junk.people if recipe and recipe.junk else 0)
+                if known + quantizer.calibration_people > dataset.pools.names:
+                    reason = f"this quantizer sees {quantizer.calibration_people} people beside {known}"
+                    reason += f", and dataset {d} has only {dataset.pools.names} different names"
+                    yield Problem(key, reason, "Lower calibration_people, or enlarge the pools of names.")
 
 
 def _qat_problems(key: Key, grid: Grid, experiment: Experiment, config: Config) -> Iterator[Problem]:
