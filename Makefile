@@ -4,6 +4,7 @@
 # make watch        how far a study is, on a page for the browser: results/explorer.html, made again every half minute
 # make report       figures, numbers, scorecard and workflow in one file: results/report.zip
 # make bits         bits per parameter of your own model: MODEL=path/to/file.py:function (docs/your-own-model.md)
+# make noise        how far seeds lie apart here, and what difference so many can tell: MODEL as above, SEEDS=8 (docs/noise.md)
 # make compare      whether A stores more than B: OPTIONS="--a architecture=NAME --b architecture=NAME" (docs/comparing.md);
 #                   without OPTIONS, which names there are
 # make bands        whether this study lies where the published measurements let expect it (docs/troubleshooting.md)
@@ -49,7 +50,7 @@ SOURCE ?=
 MEASUREMENTS ?= results/measurements.parquet
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
-COMMANDS = bands bits budget calibrate capacity compare coverage doctor estimate pages search slices story summary
+COMMANDS = bands bits budget calibrate capacity compare coverage doctor estimate noise pages search slices story summary
 WHERE = --profile $(PROFILE) --cores $(CORES)
 RUNNING = --workflow-profile envs/$(PROFILE) --cores $(CORES)
 SNAKEMAKE = snakemake $(RUNNING)
@@ -96,7 +97,8 @@ report: .venv/ready
 	$(SNAKEMAKE) --report results/report.zip $(OVERLAY)
 
  # A command is its script in scripts/commands, with these arguments.
-bits: ARGUMENTS = "$(MODEL)" $(WHERE)
+bits: ARGUMENTS = "$(MODEL)" $(WHERE) $(if $(SEEDS),--seeds $$(seq 0 $$(($(SEEDS) - 1))))
+noise: ARGUMENTS = "$(MODEL)" $(WHERE) $(if $(SEEDS),--seeds "$(SEEDS)")
 budget: ARGUMENTS = $(if $(HOURS),--hours "$(HOURS)") --profile $(PROFILE) $(if $(STUDY),--configfile studies/$(STUDY).yaml)
 calibrate search story: ARGUMENTS = $(WHERE)
 bands capacity compare estimate: ARGUMENTS = $(MEASUREMENTS)
