@@ -13,7 +13,9 @@ from knowledge_capacity import console
 from knowledge_capacity.files import UserError
 from knowledge_capacity.models.configurations import settle_architecture
 from knowledge_capacity.specs import Checkpoint, TransformersModel
+from knowledge_capacity.statistics.noise import describe_expectation
 from knowledge_capacity.statistics.own_model import format_answer
+from knowledge_capacity.statistics.spread import expected_spread
 from knowledge_capacity.study import overlay_files, own_study
 
 SEEDS = [0, 1, 2]
@@ -40,6 +42,9 @@ def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
     log.say(
         f"bits: {yours.slug} has about {setting.size:,} parameters; beside it, {other.slug}. The study is {file}"
     )
+    if not trained:
+        expected = expected_spread(setting.dataset, setting.recipe, setting.size, own_study.read_published())
+        log.say(f"bits: {describe_expectation(expected, len(seeds))}")
     status, rows = own_study.run_study([*arguments.configfile, file], arguments)
     said = "" if rows is None else format_answer(rows, yours.slug, other.slug)
     if status:  # after the answer, which says it best if a run diverged

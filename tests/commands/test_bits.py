@@ -52,9 +52,10 @@ def test_from_a_function_to_a_verdict_and_nothing_twice(tmp_path: Path) -> None:
     model = ("studies/models/block.py:build", "--arguments", '{"width": 8}', *SMALL)
     said, progress = bits(folder, *model, "--seeds", "0")
     assert "bits per parameter" in said
-    # so short a study is no ground for a verdict, and the command says why
+    # so short a study is no ground for a verdict, and the command says why, and before it what it could show
     assert re.search(r"^No verdict: GPT-2 of its size .* --exposures 200", said, re.MULTILINE)
     assert "stores" not in said
+    assert "bits: with one seed, no difference can be told from chance" in progress
     assert "figure: results/figures/comparison.pdf" in said
     assert progress.count("done in") == 2
     assert "results/yours/block-width8-" in progress
@@ -229,6 +230,8 @@ def test_make_names_a_study_or_profile_that_is_not_there(target: str, setting: s
 def test_make_takes_the_studies_and_profiles_that_there_are() -> None:
     for setting in ("STUDY=smoke", "PROFILE=gpu", "STUDY="):
         assert make("--dry-run", "plan", setting).returncode == 0
+    assert '--seeds "3"' in make("--dry-run", "noise", "SEEDS=3").stdout
+    assert "--seeds $(seq 0 $((3 - 1)))" in make("--dry-run", "bits", "MODEL=a", "SEEDS=3").stdout
     # what stands at the top of the Makefile is its help, and nothing else
     assert make("help").stdout.splitlines()[-1].startswith("CORES=4 limits")
 

@@ -1,10 +1,17 @@
 """What cells of a kind say of the spread over seeds, on made-up studies with a known truth."""
 
+import itertools
+import json
 import math
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.run_workflow import ROOT
+from knowledge_capacity.measurements import measurement_table
+from knowledge_capacity.measurements.columns import add_columns
+from knowledge_capacity.specs import FULL_PRECISION, parse_dataset, parse_recipe
 from knowledge_capacity.statistics import spread
 from knowledge_capacity.statistics.compare import capacity_ratio, ratio_interval
 from knowledge_capacity.statistics.coverage import NOISES, Setting, make_study, simulate_coverage
@@ -112,3 +119,60 @@ def test_intervals_hold_what_they_promise(noise: str) -> None:
         assert found[quantity, "kind"]["held"] > 0.92
     assert found["ratio of peaks", "kind"]["wrong"] < 0.06
     assert found["mean", "kind"]["half_width"] < 0.5 * found["mean", "alone"]["half_width"]
+
+
+def published() -> pd.DataFrame:
+    return measurement_table.read_measurements(ROOT / "results/published/measurements.parquet").to_pandas()
+
+
+def test_what_is_expected_of_a_cell_is_what_its_kind_says_once_it_is_measured() -> None:
+    known = published()
+    rows = spread.add_spreads(known)
+    cell = rows[
+        (rows.dataset == "bioS-300-templates1-poolsfb6f36")
+        & (rows.architecture == "gpt2-2-1-d12")
+        & (rows.recipe == "exposures1000-lr2e-2-wd0-batch16-window64-warmup100")
+        & (rows.variant == FULL_PRECISION)
+    ]
+    first, measured = cell.iloc[0], spread.log_spread_prior(cell)
+    dataset, recipe = (
+        parse_dataset(json.loads(first.dataset_spec)),
+        parse_recipe(json.loads(first.recipe_spec)),
+    )
+    found = spread.expected_spread(dataset, recipe, first.n_parameters, known)
+    assert tuple(found) == pytest.approx(tuple(measured))
+    assert found.freedom > 1
+    assert spread.expected_spread(dataset, recipe, first.n_parameters, known.iloc[:0]) == NO_PRIOR
+
+
+def test_the_same_seed_hardly_moves_two_models_alike_as_docs_noise_says() -> None:
+    rows = add_columns(published())
+    rows = rows[
+        (rows.variant == FULL_PRECISION) & rows.diverged.isna() & (rows.junk_share == 0) & rows.qat.isna()
+    ]
+    cells = rows.groupby(spread.CELL)
+    share = cells.bits_learned.transform("sum") / cells.bits_max.transform("sum")
+    usable = (
+        share.between(0.1, 0.9)
+        & (cells.capacity_ratio.transform("min") > 0)
+        & (cells.seed.transform("count") > 1)
+    )
+    both = shared = 0.0
+    pairs = 0
+    for _, group in rows[usable].groupby("dataset"):
+        logs = np.log(
+            group.pivot_table(index="seed", columns=["architecture", "recipe"], values="capacity_ratio")
+        )
+        for a, b in itertools.combinations(logs.columns, 2):
+            values = logs[[a, b]].dropna()
+            if a[0] != b[0] and len(values) > 1:
+                apart = (values - values.mean()).to_numpy()
+                shared += float(apart[:, 0] @ apart[:, 1])
+                both += float((apart**2).sum()) / 2
+                pairs += 1
+    (said_pairs, said) = re.findall(
+        r"over (\d+) pairs of\s+published models, the correlation of log R at the\s+same seed is (\d\.\d+)",
+        (ROOT / "docs/noise.md").read_text(),
+    )[0]
+    assert pairs == int(said_pairs)
+    assert shared / both == pytest.approx(float(said), abs=0.006)

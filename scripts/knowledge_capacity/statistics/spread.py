@@ -17,12 +17,13 @@ from scipy import special
 
 from ..measurements.columns import add_columns
 from ..measurements.measurement_table import DATA_LIMITED
-from ..specs import FULL_PRECISION
+from ..specs import FULL_PRECISION, Dataset, Recipe
 from .intervals import NO_PRIOR, Prior
 
 CELL = ["dataset", "architecture", "recipe"]
 VARIANT = [*CELL, "variant"]
 KIND = ["facts", "precise", "special", "often", "filled", "large"]
+OTHER_FACTS = ["bioD", "random"]  # than those of biographies
 OFTEN = math.sqrt(100 * 1000)  # exposures: rather the paper's 1000 than its 100
 LITTLE = 0.1  # of all there is to know: below, spread is no share of what is learned
 LARGE = 100_000  # parameters
@@ -64,6 +65,20 @@ def join_spreads(rows: pd.DataFrame, spreads: pd.DataFrame) -> pd.DataFrame:
     if spreads.empty:
         return rows.assign(**dict.fromkeys(COLUMNS, 0.0))
     return rows.drop(columns=COLUMNS, errors="ignore").join(spreads, on=VARIANT)
+
+
+def expected_spread(dataset: Dataset, recipe: Recipe, n_parameters: float, known: pd.DataFrame) -> Prior:
+    """What measurements say of the variance of log R over seeds of a cell before it is trained.
+
+    The cell is taken to learn a tenth of its facts or more, and not all. known: the measurements to learn from.
+    A freedom of 0 means that no two cells of its kind are among them.
+    """
+    usable = add_columns(known[known.diverged.isna()])
+    facts = dataset.kind if dataset.kind in OTHER_FACTS else "people"
+    special = int(recipe.junk is not None) + 2 * int(recipe.qat is not None)
+    kind = (facts, True, special, recipe.exposures >= OFTEN, 1, n_parameters >= LARGE)
+    found = _priors_by_kind(_summarize_cells(usable)) if len(usable) else pd.DataFrame()
+    return Prior(*map(float, found.loc[[kind]].iloc[0])) if kind in found.index else NO_PRIOR
 
 
 def spread_prior(rows: pd.DataFrame) -> Prior:
@@ -127,7 +142,7 @@ def _summarize_cells(rows: pd.DataFrame) -> pd.DataFrame:
         ["kind", "exposures", "junk_share", "qat", "n_parameters", "accuracy_by_attribute"]
     ].first()
     ratio, share = groups.capacity_ratio.mean(), groups.bits_learned.sum() / groups.bits_max.sum()
-    first["facts"] = np.where(first.kind.isin(["bioD", "random"]), first.kind, "people")
+    first["facts"] = np.where(first.kind.isin(OTHER_FACTS), first.kind, "people")
     first["precise"] = [variant == FULL_PRECISION for *_, variant in first.index]
     first["special"] = (first.junk_share > 0).astype(int) + 2 * first.qat.notna().astype(int)
     first["special"] += 4 * first.accuracy_by_attribute.notna().astype(int)
