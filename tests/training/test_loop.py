@@ -2,10 +2,12 @@
 
 import itertools
 import math
+import random
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from knowledge_capacity import tensorfile
@@ -276,6 +278,33 @@ OTHERS = {
     ),
     "experts": replace(RUN, architecture=Architecture(2, 1, 8, family="gpt2-moe", experts=Experts(4))),
 }
+
+
+GENERATORS = ["torch", "numpy", "python", "own torch", "own numpy", "own python", "of the file"]
+
+
+def draw_numbers() -> None:
+    """Leave the libraries' generators elsewhere, as in another process."""
+    random.seed()
+    np.random.seed()  # noqa: NPY002 (the one that models draw from)
+    torch.seed()
+
+
+@pytest.mark.parametrize("kind", GENERATORS)
+def test_random_numbers_of_every_generator_are_seeded_and_resumed(
+    start: Callable[..., TrainingResult], kind: str
+) -> None:
+    function = f"{Path(__file__).parents[1] / 'helpers/drawing_model.py'}:build_shaken"
+    run = replace(RUN, architecture=PythonModel(function, {"kind": kind}))
+    undisturbed = start(run)
+    draw_numbers()
+    assert_same(start(run), undisturbed)
+    with pytest.raises(TrainingStopped):
+        start(run, stop_after=9)
+    draw_numbers()
+    assert_same(start(run), undisturbed)
+    other = start(replace(run, seed=run.seed + 1), identity="other")
+    assert other.log[0]["loss"] != undisturbed.log[0]["loss"]
 
 
 @pytest.mark.parametrize("kind", OTHERS)

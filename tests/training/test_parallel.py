@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers.train_jobs import RUN, SECONDS, Job
+from helpers.train_jobs import RUN, SECONDS, Job, assert_same
+from knowledge_capacity.specs import PythonModel
 from knowledge_capacity.training.parallel import ALONE, Team
 
 # five windows for two processes; precision is not named, so one process of it is an ordinary run
@@ -46,6 +47,20 @@ def test_two_processes_stop_together_and_go_on(data: Path, tmp_path: Path, alone
     assert job.progress()["step"] >= 60
     assert "going on from step" in job.finish().stderr
     assert_like(job, alone)
+
+
+@pytest.mark.slow
+def test_each_process_goes_on_with_its_own_random_numbers(data: Path, tmp_path: Path) -> None:
+    model = f"{Path(__file__).parents[1] / 'helpers/drawing_model.py'}:build_shaken"
+    run = replace(UNEVEN, architecture=PythonModel(model, {"kind": "own numpy"}))
+    undisturbed, job = (Job(data, tmp_path / name, run, processes=2) for name in ("whole", "parts"))
+    undisturbed.finish()
+    job.interrupt(signal.SIGTERM)
+    first, second = job.progress()["random"]
+    assert first["own"] != second["own"]
+    assert first["numpy"] != second["numpy"]
+    job.finish()
+    assert_same(job, undisturbed)
 
 
 @pytest.mark.slow

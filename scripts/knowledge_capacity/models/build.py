@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from ..specs import AnyArchitecture, Architecture, Checkpoint, Run
 from . import checkpoint, external
 from .decoder import INIT_STD, Decoder
+from .generators import seed_building
 from .token_tables import find_tables, token_tables
 
 
@@ -35,8 +36,7 @@ def build_model(
         std = architecture.width**-0.5 if init_std == "width" else init_std
         model.initialise(torch.Generator().manual_seed(seed), std)
         return model
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seed_building(seed):
         return external.build_external_model(architecture, vocabulary, window)
 
 

@@ -1,7 +1,7 @@
 """Checkpoints: everything a killed run needs to go on as if nothing had happened.
 
-One safetensors file: weights and buffers, the state of the optimisers and of torch's random generators, and
-the tokens seen so far as tensors; plain numbers, the place in the stream and the log as JSON in the header.
+One safetensors file: weights and buffers, the state of the optimisers and the tokens seen so far as tensors; plain
+numbers, the place in the stream, the log and where random generators stand, of each process, as JSON in the header.
 The file carries the identity of the run (spec and code), and one of another identity is never used.
 """
 
@@ -17,6 +17,7 @@ from torch.amp.grad_scaler import GradScaler
 
 from .. import tensorfile
 from ..data.windows import Cursor, StreamPosition
+from ..models.generators import States, generator_states, restore_generators
 from ..tensorfile import DamagedFileError
 
 
@@ -58,8 +59,12 @@ def save_checkpoint(
     model: nn.Module,
     optimizers: Sequence[Stateful],
     scaler: GradScaler | None = None,
+    states: Sequence[States] | None = None,
 ) -> None:
-    """Write a checkpoint in place of the one before. scaler: that of the losses in fp16."""
+    """Write a checkpoint in place of the one before.
+
+    scaler: that of the losses in fp16. states: of the generators of each process that trains; by default of this one.
+    """
     tensors = {"seen": progress.seen.to(torch.uint8), "sums": progress.sums}
     numbers: dict[str, dict[str, Any]] = {}
     for name, parameter in model.named_parameters():
@@ -72,15 +77,13 @@ def save_checkpoint(
     for name, buffer in kept_buffers(model):
         tensors[f"buffer/{name}"] = buffer
     tensors |= {f"average/{name}": total for name, total in progress.average.items()}
-    tensors["random"] = torch.get_rng_state()
-    if progress.seen.is_cuda:
-        tensors["random_cuda"] = torch.cuda.get_rng_state()
     header = {
         "identity": identity,
         **{name: getattr(progress, name) for name in PLAIN},
         "cursor": asdict(progress.cursor),
         "numbers": numbers,
         "scaler": scaler.state_dict() if scaler else None,
+        "random": [generator_states(model)] if states is None else states,
     }
     tensorfile.write_tensors(path, tensors, {"progress": json.dumps(header)})
 
@@ -91,9 +94,11 @@ def load_checkpoint(
     model: nn.Module,
     optimizers: Sequence[Stateful],
     scaler: GradScaler | None = None,
+    rank: int = 0,
 ) -> Progress | None:
-    """Put a checkpoint into model and optimizers, or do nothing and return None where none fits.
+    """Put a checkpoint into model, optimizers and generators, or do nothing and return None where none fits.
 
+    rank: which of the processes that train this is; of one more than there were, the generators stay as they are.
     Tensors of the progress are on the CPU.
     """
     if not path.exists():
@@ -121,9 +126,8 @@ def load_checkpoint(
                 }
         for name, buffer in kept_buffers(model):
             buffer.copy_(tensors[f"buffer/{name}"])
-    torch.set_rng_state(tensors["random"])
-    if "random_cuda" in tensors:
-        torch.cuda.set_rng_state(tensors["random_cuda"])
+    if rank < len(header["random"]):
+        restore_generators(model, header["random"][rank])
     if scaler and header["scaler"]:
         scaler.load_state_dict(header["scaler"])
     cursor = header["cursor"]

@@ -12,6 +12,7 @@ from ..files import UserError
 from ..models.build import build_run_model
 from ..models.decoder import Decoder
 from ..models.experts import Mixture
+from ..models.generators import generator_states, seed_generators
 from ..specs import Run
 from . import checkpoint, qat
 from .averaging import add_to_average, load_average
@@ -68,9 +69,8 @@ def train(
     else:
         step = Step(model, recipe, precision, team.size, lambda refused: say(f"{run.slug}: {refused}"))
     identity = f"{identity} {precision}"
-    progress = checkpoint.load_checkpoint(save_to, identity, model, step.optimizers, step.scaler)
-    if not progress or not team.first:
-        torch.manual_seed(run.seed + team.rank)  # for models that draw while they train, as dropout does
+    seed_generators(model, run.seed + team.rank)  # for models that draw while they train, as dropout does
+    progress = checkpoint.load_checkpoint(save_to, identity, model, step.optimizers, step.scaler, team.rank)
     if progress:
         say(f"{run.slug}: going on from step {progress.step}")
         progress.seen = progress.seen.to(device)
@@ -116,8 +116,11 @@ def train(
         if wanted != GO_ON:
             team.mean(step.sums)
             progress.cursor = windows.cursor()
+            states = team.gather(generator_states(model))
             if team.first:
-                checkpoint.save_checkpoint(save_to, identity, progress, model, step.optimizers, step.scaler)
+                checkpoint.save_checkpoint(
+                    save_to, identity, progress, model, step.optimizers, step.scaler, states
+                )
             saved = time.monotonic()
         if wanted == STOP:
             team.wait()  # none ends before the progress of all is on disk

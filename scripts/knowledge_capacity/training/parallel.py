@@ -46,6 +46,14 @@ class Team:
             dist.all_reduce(values)
             values /= self.size
 
+    def gather(self, value: Any) -> list[Any]:
+        """A plain value of each process, in the first one; all of them must call this."""
+        if self.size == 1:
+            return [value]
+        found: list[Any] = [None] * self.size
+        dist.all_gather_object(found, value, self.talk)
+        return found
+
     def wait(self) -> None:
         """Go on when every process has come here."""
         if self.size > 1:
