@@ -133,7 +133,9 @@ def train_together(
     def read_stream(run: Run) -> Stream:
         stream, tokens = read_data(run, arguments.results, work.device)
         if not isinstance(run.architecture, Architecture):
-            check_trainable(run, stream, tokenizer.embedding_rows(tokens), work.device)
+            first = run is runs[0] and work.processes.first
+            say = work.log.say if first else lambda line: None
+            check_trainable(run, stream, tokenizer.embedding_rows(tokens), work.device, say)
         return stream
 
     members = [
@@ -210,12 +212,18 @@ def adopt_run(run: Run, made_from: MadeFrom, work: JobContext) -> None:
     work.log.say(f"train {run.slug}: this checkpoint is not trained, only measured")
 
 
-def check_trainable(run: Run, stream: Stream, vocabulary: int, device: str) -> None:
-    """Raise UserError for a model of a user's that could not be trained, or not be measured afterwards."""
+def check_trainable(
+    run: Run, stream: Stream, vocabulary: int, device: str, say: Callable[[str], None]
+) -> None:
+    """Raise UserError for a model of a user's that could not be trained, or not be measured afterwards.
+
+    say: is told what its configuration does without saying so.
+    """
     model = build_model(run.architecture, vocabulary, run.recipe.window, run.seed).to(device)
     texts = stream.lengths(stream.pieces(0, min(run.recipe.exposures * run.dataset.n_people, SAMPLE)))
     lengths = (int(texts.min()), int(texts.max()), run.recipe.window)
-    trial.check_model(model, run.slug, vocabulary, lengths, trained=False)
+    name = run.slug
+    trial.check_model(model, name, vocabulary, lengths, False, lambda line: say(f"train {line}"))
 
 
 def make_reporter(log: console.Log) -> Callable[[Run, Point, int], None]:

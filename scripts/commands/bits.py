@@ -11,8 +11,7 @@ from pathlib import Path
 import _path  # noqa: F401 (first, so that the package is found)
 from knowledge_capacity import console
 from knowledge_capacity.files import UserError
-from knowledge_capacity.models.configurations import settle_architecture
-from knowledge_capacity.specs import Checkpoint, TransformersModel
+from knowledge_capacity.specs import Checkpoint
 from knowledge_capacity.statistics.noise import describe_expectation
 from knowledge_capacity.statistics.own_model import format_answer
 from knowledge_capacity.statistics.spread import expected_spread
@@ -27,16 +26,12 @@ def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
         overlay_files.parse_json_option(arguments.arguments, "--arguments"),
         overlay_files.parse_json_option(arguments.fields, "--fields"),
     )
-    if isinstance(yours, TransformersModel):
-        settled = settle_architecture(yours)
-        for note in settled.notes:
-            log.say(f"bits: {note}")
-        yours = settled.architecture
     trained = isinstance(yours, Checkpoint)
     seeds = arguments.seeds or ([0] if trained else SEEDS)
     if trained and len(seeds) > 1:
         raise UserError(f"--seeds: {yours.slug} was trained on the people of one seed. Give that one.")
     setting = own_study.read_setting(arguments, yours, log)
+    yours = setting.model
     other = overlay_files.nearest_gpt2(setting.size, setting.texts)
     file = own_study.write_overlay(setting, [other], seeds, arguments, Path("results/yours"))
     log.say(

@@ -1,11 +1,15 @@
 """Models that cannot be trained and measured are told so before anything starts."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from helpers.checkpoints import SMALL
 from knowledge_capacity.files import UserError
 from knowledge_capacity.models import trial
 from knowledge_capacity.models.build import build_model
+from knowledge_capacity.models.configurations import settle_architecture
+from knowledge_capacity.models.effects import drop_idle_fields
 from knowledge_capacity.specs import PythonModel, TransformersModel
 
 VOCABULARY, LENGTHS = 29, (16, 9, 20)
@@ -59,7 +63,12 @@ BODY = "self.head(x + x.cumsum(dim=1)) + self.zero"
         (BODY, "self.head(x) + self.zero * x.mean()", "not causal"),  # hidden until it is trained
         (BODY, "self.head(x + x.mean(dim=0))", "change with another text of the batch"),
         (BODY, "self.head(x[:, -1:])", r"gives logits of shape \(2, 1, 29\), not \(2, 9, 29\)"),
-        (BODY, "(self.head(x),)", r"it fails on token ids of shape \(2, 9\) \(AttributeError: 'tuple'"),
+        (
+            BODY,
+            "(self.head(x),)",
+            r"it gives a tuple of 1, not a tensor of logits \(batch, length, vocabulary\)\. Give the",
+        ),
+        (BODY, "(self.head(x)[:, [-1]], None)", r"it gives a tuple of 2, not a tensor of logits"),
         (BODY, "self.head(x / 0 * 0)", "NaN or infinity before any training"),
         (BODY, "self.head(x).detach()", r"no gradient comes back from its loss \(RuntimeError"),
         ("nn.Linear(width, vocabulary)", "nn.Linear(width, 7)", r"of shape \(2, 9, 7\), not \(2, 9, 29\)"),
@@ -80,5 +89,65 @@ def test_models_of_transformers_are_tried_too() -> None:
         if causal:
             assert trial.check_model(model, name, VOCABULARY, LENGTHS, trained=False) == 0
         else:
-            with pytest.raises(UserError, match="BertConfig: it is not causal"):
+            with pytest.raises(
+                UserError, match=r"BertConfig: it is not causal: .*\. Add is_decoder: true to its fields\."
+            ):
                 trial.check_model(model, name, VOCABULARY, LENGTHS, trained=False)
+
+
+HELPERS = Path(__file__).parents[1] / "helpers"
+GPT2 = {"n_embd": 16, "n_layer": 2, "n_head": 2}
+
+
+@pytest.mark.parametrize(
+    ("config", "fields", "said"),
+    [
+        (
+            "GPT2Config",
+            GPT2,
+            [
+                "GPT2Config: it draws random numbers while it trains, as dropout does: its configuration says so "
+                "(resid_pdrop 0.1, embd_pdrop 0.1, attn_pdrop 0.1), and 0 ends it"
+            ],
+        ),
+        ("GPT2Config", {**GPT2, "resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0}, []),
+        ("MixtralConfig", {**SMALL, "num_local_experts": 4, "num_experts_per_tok": 2}, []),
+        (
+            "MixtralConfig",
+            {**SMALL, "num_local_experts": 4, "num_experts_per_tok": 2, "router_jitter_noise": 0.5},
+            [
+                "MixtralConfig: it draws random numbers while it trains, as dropout does: its configuration says so "
+                "(router_jitter_noise 0.5), and 0 ends it"
+            ],
+        ),
+    ],
+)
+def test_what_drops_out_is_said(config: str, fields: dict[str, Any], said: list[str]) -> None:
+    heard: list[str] = []
+    model = build_model(TransformersModel(config, fields), VOCABULARY, 16, seed=0)
+    trial.check_model(model, config, VOCABULARY, LENGTHS, trained=False, say=heard.append)
+    assert heard == said
+
+
+def test_numbers_that_no_seed_decides_on_are_refused(tmp_path: Path) -> None:
+    model = build_model(
+        PythonModel(f"{HELPERS}/drawing_model.py:build_shaken", {"kind": "of the system"}), VOCABULARY, 16, 0
+    )
+    with pytest.raises(UserError, match="it draws random numbers that no seed decides on"):
+        trial.check_model(model, "mine", VOCABULARY, LENGTHS, trained=False)
+    with pytest.raises(
+        UserError, match=r"it draws random numbers in eval mode too, .*where self\.training is"
+    ):
+        tried(tmp_path, GOOD.replace(BODY, "self.head(nn.functional.dropout(x, 0.5)) + self.zero"))
+
+
+def test_fields_without_effect_are_found() -> None:
+    experts = {**SMALL, "num_local_experts": 4, "num_experts_per_tok": 1}
+    idle = {"router_aux_loss_coef": 0.5, "max_position_embeddings": 512}
+    spec = settle_architecture(TransformersModel("MixtralConfig", {**experts, **idle})).architecture
+    plain = settle_architecture(TransformersModel("MixtralConfig", experts)).architecture
+    assert drop_idle_fields(spec, VOCABULARY, 16) == (plain, sorted(idle))
+    does = {"rope_theta": 500, "attention_dropout": 0.001, "router_jitter_noise": 0.1, "sliding_window": 8}
+    spec = settle_architecture(TransformersModel("MixtralConfig", {**experts, **does})).architecture
+    assert drop_idle_fields(spec, VOCABULARY, 16) == (spec, [])
+    assert drop_idle_fields(spec, VOCABULARY, 8)[1] == ["sliding_window"]  # every token sees all others

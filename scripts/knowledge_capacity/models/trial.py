@@ -1,23 +1,33 @@
 """Trying out a model from elsewhere before hours are spent on it."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
 
 from ..files import UserError
 from .build import token_weights
-from .loss import logits, loss
+from .effects import drawing_fields
+from .generators import seed_building, seed_generators
+from .loss import loss
 
 SHAKE = 0.1  # a fresh model can hide what it does: some begin with layers that add nothing to the stream
 SAME = 1e-4  # of the largest logit: more than rounding, less than one token among hundreds
 
 
-def check_model(model: nn.Module, name: str, vocabulary: int, lengths: Iterable[int], trained: bool) -> int:
+def check_model(
+    model: nn.Module,
+    name: str,
+    vocabulary: int,
+    lengths: Iterable[int],
+    trained: bool,
+    say: Callable[[str], None] = lambda line: None,
+) -> int:
     """Raise UserError for a model that cannot be trained and measured here. It cannot be used any more.
 
     name: what the user calls it. lengths: how long the texts are that it must take. trained: whether it is
-    already. Returns how many of its parameters no gradient reaches; they count in P nevertheless.
+    already. say: is told whether it draws random numbers while it trains, as dropout does. Returns how many of its
+    parameters no gradient reaches; they count in P nevertheless.
     """
     rows = len(next(token_weights(model), ()))
     device = next(model.parameters(), torch.empty(0)).device
@@ -37,6 +47,8 @@ def check_model(model: nn.Module, name: str, vocabulary: int, lengths: Iterable[
             )
         if not found.isfinite().all():
             raise UserError(f"{name}: its logits hold NaN or infinity before any training.")
+    if not trained:
+        _check_random_numbers(model, name, tokens, say)
     without = 0 if trained else _count_idle_parameters(model.train(), name, tokens)
     _check_causal(model.eval(), name, tokens, generator)
     return without
@@ -44,11 +56,53 @@ def check_model(model: nn.Module, name: str, vocabulary: int, lengths: Iterable[
 
 def _checked_logits(model: nn.Module, name: str, tokens: Tensor) -> Tensor:
     try:
-        return logits(model, tokens)
+        found = model(tokens)
+        found = getattr(found, "logits", found)
     except Exception as error:  # the user's code may raise anything
         reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
         shape, remedy = (*tokens.shape,), "Let it take texts of any length up to this one."
+        if hasattr(model, "config"):
+            remedy = "Give other values in its configuration."
         raise UserError(f"{name}: it fails on token ids of shape {shape} ({reason}). {remedy}") from error
+    if not isinstance(found, Tensor):
+        parts = f" of {len(found)}" if isinstance(found, list | tuple | dict) else ""
+        reason = (
+            f"it gives a {type(found).__name__}{parts}, not a tensor of logits (batch, length, vocabulary)"
+        )
+        raise UserError(f"{name}: {reason}. Give the logits of all places, and nothing beside them.")
+    return found.float()
+
+
+@torch.no_grad()
+def _check_random_numbers(model: nn.Module, name: str, tokens: Tensor, say: Callable[[str], None]) -> None:
+    """Say whether it draws random numbers while it trains. Raises UserError where no seed decides on these, and where
+    it draws in measuring too.
+    """
+
+    def differ(one: int, other: int) -> bool:
+        found = []
+        for seed in (one, other):
+            seed_generators(model, seed)
+            found.append(_checked_logits(model, name, tokens))
+        return bool((found[0] - found[1]).abs().max() > SAME * found[0].abs().max())
+
+    with seed_building(0):
+        model.eval()
+        if differ(0, 1):
+            reason = "it draws random numbers in eval mode too, so that a measurement would be one of many"
+            raise UserError(f"{name}: {reason}. Draw only where self.training is true.")
+        model.train()
+        if differ(0, 0):
+            reason = "it draws random numbers that no seed decides on, so that no run of it could be resumed"
+            remedy = (
+                "Draw from torch, numpy or random, or from a generator that its modules or its file hold."
+            )
+            raise UserError(f"{name}: {reason}. {remedy}")
+        draws = differ(0, 1)
+    if draws:
+        fields = ", ".join(f"{field} {value:g}" for field, value in drawing_fields(model).items())
+        why = f"its configuration says so ({fields}), and 0 ends it" if fields else "its modules do so"
+        say(f"{name}: it draws random numbers while it trains, as dropout does: {why}")
 
 
 def _count_idle_parameters(model: nn.Module, name: str, tokens: Tensor) -> int:
@@ -77,9 +131,12 @@ def _check_causal(model: nn.Module, name: str, tokens: Tensor, generator: torch.
         moved = (_checked_logits(model, name, changed) - before).abs() / before.abs().max()
         if moved[0, :place].max() > SAME:
             at = int(moved[0, :place].amax(dim=-1).argmax())
+            remedy = "Let each token see itself and earlier ones alone."
+            if getattr(getattr(model, "config", None), "is_decoder", None) is False:
+                remedy = "Add is_decoder: true to its fields."
             raise UserError(
                 f"{name}: it is not causal: its logits at token {at} change with tokens from {place} on. "
-                "It would read the answers. Let each token see itself and earlier ones alone."
+                f"It would read the answers. {remedy}"
             )
         if moved[1].max() > SAME:
             raise UserError(

@@ -16,7 +16,17 @@ from ..files import atomic_write, read_parquet
 from ..measurements import learning_rates, locations, measurement_table
 from ..models import trial
 from ..models.build import build_model, n_parameters
-from ..specs import FULL_PRECISION, AnyArchitecture, Checkpoint, Dataset, PythonModel, Recipe
+from ..models.configurations import settle_architecture
+from ..models.effects import IDLE_FIELDS, drop_idle_fields
+from ..specs import (
+    FULL_PRECISION,
+    AnyArchitecture,
+    Checkpoint,
+    Dataset,
+    PythonModel,
+    Recipe,
+    TransformersModel,
+)
 from ..statistics.readiness import late_share
 from ..statistics.spread import add_spreads
 from . import overlay_files
@@ -55,19 +65,30 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def read_setting(arguments: argparse.Namespace, model: AnyArchitecture, log: console.Log) -> Setting:
     """What the options name, once the model was built and tried. Raises UserError where it cannot be trained so."""
+
+    def say(line: str) -> None:
+        log.say(f"{log.job}: {line}")
+
+    if isinstance(model, TransformersModel):
+        settled = settle_architecture(model)
+        model, _ = settled.architecture, list(map(say, settled.notes))
     config, sources = overlay_files.read_configuration(arguments.configfile)
     study = overlay_files.make_study(config, sources)
     dataset, recipe = overlay_files.find_dataset_and_recipe(study, arguments.dataset, arguments.recipe, model)
     recipe = replace(recipe, exposures=arguments.exposures or recipe.exposures)
     texts = overlay_files.text_statistics(dataset, recipe, model)
     if isinstance(model, PythonModel):
-        log.say(f"{log.job}: running {model.function}, since you named it")
+        say(f"running {model.function}, since you named it")
+    if isinstance(model, TransformersModel):
+        model, idle = drop_idle_fields(model, texts.vocabulary, recipe.window)
+        if idle:
+            say(f"{arguments.model}: {IDLE_FIELDS.format(', '.join(idle), recipe.window)}, and left out")
     built = build_model(model, texts.vocabulary, recipe.window, seed=0)
     size = n_parameters(built, texts.used, recipe.window)
     lengths = (recipe.window, texts.shortest, texts.longest)
     trained = isinstance(model, Checkpoint)
-    if without := trial.check_model(built, arguments.model, texts.vocabulary, lengths, trained):
-        log.say(f"{log.job}: no gradient reaches {without:,} of the parameters; they count nevertheless")
+    if without := trial.check_model(built, arguments.model, texts.vocabulary, lengths, trained, say):
+        say(f"no gradient reaches {without:,} of the parameters; they count nevertheless")
     return Setting(config, dataset, recipe, model, texts, size)
 
 
