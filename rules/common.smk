@@ -28,7 +28,7 @@ from knowledge_capacity.fingerprint import (
 from knowledge_capacity.planning import job_resources
 from knowledge_capacity.specs import Checkpoint, cell_to_json, to_json
 from knowledge_capacity.experiments import PAPER_RESULTS
-from knowledge_capacity.study.command_line import refuse_dropped_overlays
+from knowledge_capacity.study.command_line import describe_files, refuse_dropped_overlays
 from knowledge_capacity.study.study import Study, list_experiments
 
 try:
@@ -37,6 +37,13 @@ try:
 except ConfigError as error:
     raise unusable(error)
 
+
+if workflow.is_main_process:
+    overlays, read = (
+        [*map(os.path.relpath, files)] for files in (workflow.overwrite_configfiles, workflow.configfiles)
+    )
+    own = [file for file in read if file not in overlays]
+    print(describe_files(own, overlays, workflow.config_settings.config), file=sys.stderr)
 
 if workflow.is_main_process and not study.sources:
     for line in [*study.inherited, *study.implies()]:

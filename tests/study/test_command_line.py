@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from helpers.run_workflow import ROOT, copy_tree, snakemake
 from knowledge_capacity.config import ConfigError
-from knowledge_capacity.study.command_line import refuse_dropped_overlays
+from knowledge_capacity.study.command_line import describe_files, refuse_dropped_overlays
 
 
 @pytest.mark.parametrize(
@@ -40,3 +40,23 @@ def test_snakemake_plans_nothing_of_half_a_study(tmp_path: Path) -> None:
         f"the study would be config.yaml with only.yaml. Name all files after one: --configfile {smoke} only"
         in said
     )
+
+
+@pytest.mark.parametrize(
+    ("own", "overlays", "values", "line"),
+    [
+        (["config.yaml"], [], {}, "This study is config.yaml."),
+        (
+            ["config.yaml"],
+            ["smoke.yaml", "only.yaml"],
+            {"seeds": 8},
+            "This study is config.yaml, and over it smoke.yaml, then only.yaml, then seeds=8 of --config.",
+        ),
+        ([], ["config.yaml", "mine.yaml"], {}, "This study is config.yaml, and over it mine.yaml."),
+        (["a/config.yaml", "mine.yaml"], [], {}, "This study is a/config.yaml, and over it mine.yaml."),
+    ],
+)
+def test_a_line_names_the_files_of_a_study(
+    own: list[str], overlays: list[str], values: dict[str, object], line: str
+) -> None:
+    assert describe_files(own, overlays, values) == line

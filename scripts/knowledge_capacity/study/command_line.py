@@ -2,11 +2,20 @@
 
 import itertools
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ..config import ConfigError
 
 OPTIONS = ("--configfile", "--configfiles")
+
+
+def describe_files(own: Sequence[str], overlays: Sequence[str], values: Mapping[str, object]) -> str:
+    """Which files are the study, and what else, in a line.
+
+    own: what the workflow reads by itself. overlays: what --configfile names. values: what --config gives.
+    """
+    first, *more = [*own, *overlays, *(f"{name}={value} of --config" for name, value in values.items())]
+    return f"This study is {first}" + (f", and over it {', then '.join(more)}" if more else "") + "."
 
 
 def refuse_dropped_overlays(arguments: Sequence[str]) -> None:
