@@ -5,9 +5,11 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 from .files import UserError
+from .quiet import divert_stderr
 
 
 class Log:
@@ -15,6 +17,7 @@ class Log:
 
     def __init__(self, path: Path | None, job: str = "") -> None:
         self.path, self.job, self._file = path, job, None
+        self._terminal = sys.stderr
         if path:
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -32,23 +35,27 @@ class Log:
 
     def _give_up(self, error: OSError) -> None:
         """A full disk should not hide what else there is to say."""
-        print(f"{self.path}: this log file ends here ({error.strerror})", file=sys.stderr, flush=True)
+        print(f"{self.path}: this log file ends here ({error.strerror})", file=self._terminal, flush=True)
         self.path, self._file = None, None
 
     def say(self, line: str) -> None:
         """A line for the log file and for whoever watches."""
         self.write(line)
-        print(line, file=sys.stderr, flush=True)
+        print(line, file=self._terminal, flush=True)
 
 
 def main(job: Callable[[argparse.Namespace, Log], None], parser: argparse.ArgumentParser) -> None:
-    """Run a script: parse, log, do the job; errors in one plain line, tracebacks in the log file."""
+    """Run a script: parse, log, do the job; errors in one plain line, tracebacks in the log file.
+
+    What libraries say is in the log file too.
+    """
     parser.add_argument("--log", type=Path, metavar="FILE", help="write everything said and all errors here")
     arguments = parser.parse_args()
     log = Log(arguments.log, parser.prog)
     log.write(" ".join(sys.argv))
     try:
-        job(arguments, log)
+        with divert_stderr(log.write) if log.path else nullcontext():
+            job(arguments, log)
     except KeyboardInterrupt:
         log.say(f"{parser.prog}: interrupted.")
         sys.exit(130)

@@ -52,7 +52,7 @@ def lock_file(file: IO[str], wait: bool = False) -> bool:
 def _say_without_locks(folder: str, reason: str) -> None:
     print(
         f"{folder}: this file system has no locks ({reason}). Work goes on without; start no job twice at a time.",
-        file=sys.stderr,
+        file=getattr(sys.stderr, "terminal", sys.stderr),  # of a job, whose libraries write elsewhere
         flush=True,
     )
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from .. import tensorfile
 from ..files import UserError
+from ..quiet import suppress_warnings
 from ..specs import Checkpoint
 from ..tensorfile import DamagedFileError
 
@@ -37,7 +38,8 @@ def read_checkpoint(architecture: Checkpoint, say: Say = lambda line: None) -> n
     says so. Raises UserError for a folder without such a model, for weights that are missing, left over, of
     another shape, quantised or packed, and for an adapter beside them.
     """
-    import transformers
+    with suppress_warnings():  # of torchao, which it imports
+        import transformers.modeling_utils
     from transformers.utils import logging
 
     folder = Path(architecture.folder)

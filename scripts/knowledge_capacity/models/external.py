@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from ..files import UserError
+from ..quiet import suppress_warnings
 from ..specs import PythonModel, TransformersModel
 from . import configurations
 
@@ -85,7 +86,8 @@ def load_function(architecture: PythonModel) -> Callable[..., Any]:
 
 
 def _build_transformers_model(architecture: TransformersModel, vocabulary: int, window: int) -> nn.Module:
-    import transformers
+    with suppress_warnings():  # of torchao, which it imports
+        import transformers.modeling_utils
 
     settled = configurations.settle_architecture(architecture).architecture
     config = configurations.make_config(settled, vocabulary, window)
