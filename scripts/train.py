@@ -25,7 +25,7 @@ from knowledge_capacity.data.reading import read_data, read_run_tokenizer
 from knowledge_capacity.data.stream import Stream
 from knowledge_capacity.files import lock_folder, write_parquet
 from knowledge_capacity.kept import MadeFrom
-from knowledge_capacity.models import native, store, trial
+from knowledge_capacity.models import model_card, native, store, trial
 from knowledge_capacity.models.build import build_model
 from knowledge_capacity.models.checkpoint import stored_bits
 from knowledge_capacity.specs import Architecture, Checkpoint, Run, parse_cell
@@ -182,6 +182,7 @@ def keep_run(run: Run, outcome: Outcome, made_from: MadeFrom, work: JobContext) 
     else:
         store.write_model(output, done.model, run, tokens.get_vocab()[END_OF_TEXT])
     tokenizer.write_run_tokenizer(output, tokens)
+    model_card.write_card(output, run, tokens, diverged.reason if diverged else "")
     write_parquet(output / "training.parquet", pa.Table.from_pylist(done.log))
     said = training_record(done, work.device, work.processes.size, diverged)
     finished.write_record(output, {**made_from, **said})
@@ -205,6 +206,7 @@ def adopt_run(run: Run, made_from: MadeFrom, work: JobContext) -> None:
     store.write_model(output, adopted, run, stream.end_token)
     check_saved_model(output / "model.safetensors", run, adopted, stream)
     tokenizer.write_run_tokenizer(output, tokens)
+    model_card.write_card(output, run, tokens)
     write_parquet(output / "training.parquet", pa.table({"step": pa.array([], pa.int64())}))
     assert isinstance(run.architecture, Checkpoint)
     of = {"device": "none: a checkpoint from elsewhere", "stored_bits": stored_bits(run.architecture)}

@@ -5,12 +5,14 @@ from pathlib import Path
 
 from .specs import STORED, Checkpoint, Dataset, Run
 
+CARD = "README.md"  # of a run: what it is, and how other programs read it
 # what training leaves of a run, in its folder; run.json, which says what the others were made from, comes last
 TRAINED = (
     "model.safetensors",
     "config.json",
     "tokenizer.json",
     "tokenizer_config.json",
+    CARD,
     "training.parquet",
     "run.json",
 )
