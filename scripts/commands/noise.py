@@ -29,6 +29,7 @@ def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
     if isinstance(model, Checkpoint):
         raise UserError(f"{arguments.model}: is trained already, with one seed. Name a model to be trained.")
     setting = own_study.read_setting(arguments, model, log)
+    model = setting.model
     seeds = list(range(arguments.seeds))
     file = own_study.write_overlay(setting, [], seeds, arguments, Path("results/noise"))
     log.say(

@@ -18,7 +18,9 @@ POOLS = Pools(5, 5, 6, birth_years=4, cities=8, universities=6, majors=5, employ
 BIOS = BioS(n_people=30, pools=POOLS, templates=7)
 TEXTS = ["".join(pieces) for pieces in corpus.sample_biographies(BIOS)[:10]]
 WINDOW = 96
-SHAPES = {name: Architecture(layers=2, heads=2, width=16, family=name) for name in FAMILIES}
+SHAPES: dict[str, Architecture] = {
+    name: Architecture(layers=2, heads=2, width=16, family=name) for name in FAMILIES
+}
 SHAPES["mixtral"] = Architecture(
     layers=2, heads=2, width=16, family="llama", experts=Experts(number=4, top_k=2)
 )

@@ -61,7 +61,7 @@ class DecoderForCausalLM(PreTrainedModel, GenerationMixin):
         """
         if attention_mask is None:
             return CausalLMOutput(logits=self.decoder(input_ids))
-        logits = torch.zeros(*input_ids.shape, self.config.vocab_size, device=input_ids.device)
+        logits: Any = torch.zeros(*input_ids.shape, self.config.vocab_size, device=input_ids.device)
         for text, own, found in zip(input_ids, attention_mask.bool(), logits, strict=True):
             found[own] = self.decoder(text[own][None])[0].float()
         return CausalLMOutput(logits=logits)
