@@ -315,6 +315,13 @@ def test_a_side_that_may_have_learned_nothing_gives_no_verdict() -> None:
     assert "your model stores more bits" in own_model.format_answer(sure, "yours", "gpt2")
 
 
+def test_a_model_from_elsewhere_that_knows_nothing_may_have_read_of_other_people() -> None:
+    measured = rows(("yours", 0.0), ("gpt2", 0.6), steps=0)
+    said = own_model.format_answer(measured, "yours", "gpt2")
+    assert "R is 0.000 with seed 0" in said
+    assert "Was it trained on these people? Check --dataset and --seeds." in said
+
+
 @pytest.mark.parametrize(
     ("values", "reason"),
     [

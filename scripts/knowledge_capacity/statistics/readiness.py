@@ -45,10 +45,12 @@ def find_obstacle(rows: pd.DataFrame, name: str) -> str | None:
     nothing = rows[rows.bits_learned_low <= 0]
     if len(nothing):
         least = nothing.loc[nothing.capacity_ratio.idxmin()]
+        remedy = f"Make it larger, or train longer: {longer}"
+        if not first.train_steps:  # trained elsewhere
+            remedy = "Was it trained on these people? Check --dataset and --seeds."
         return (
             f"{name} cannot be told from one that learned nothing: R is {least.capacity_ratio:z.3f} with seed "
-            f"{least.seed}, by {least.n_parameters:,.0f} parameters after {least.exposures:,} exposures. "
-            f"Make it larger, or train longer: {longer}"
+            f"{least.seed}, by {least.n_parameters:,.0f} parameters after {least.exposures:,} exposures. {remedy}"
         )
     if 0 < first.train_steps <= 2 * first.warmup_steps:  # a model trained elsewhere has no steps
         return (
