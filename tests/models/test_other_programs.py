@@ -12,7 +12,16 @@ from knowledge_capacity.models import auto, store
 from knowledge_capacity.models.build import build_model
 from knowledge_capacity.specs import FAMILIES, Architecture, BioS, Experts, Pools, Recipe, Run
 from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import AutoModelForCausalLM, AutoTokenizer, pipeline
+from torch.nn.functional import cross_entropy
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    DataCollatorForLanguageModeling,
+    DataCollatorWithFlattening,
+    Trainer,
+    TrainingArguments,
+    pipeline,
+)
 
 POOLS = Pools(5, 5, 6, birth_years=4, cities=8, universities=6, majors=5, employers=9)
 BIOS = BioS(n_people=30, pools=POOLS, templates=7)
@@ -73,6 +82,33 @@ def test_a_pipeline_continues_prompts_in_a_batch_as_it_does_alone(tmp_path: Path
     prompts = [" ".join(text.split(" ")[: 2 + 3 * i]) for i, text in enumerate(TEXTS[:4])]
     how = {"max_new_tokens": 5, "do_sample": False, "return_full_text": False}
     assert generate(prompts, batch_size=3, **how) == [generate(prompt, **how) for prompt in prompts]
+
+
+@torch.no_grad()
+def test_a_trainer_finds_the_loss_of_texts_in_batches_and_packed(tmp_path: Path) -> None:
+    ours = save_run(tmp_path, SHAPES["gpt2"], word_tokenizer())
+    tokens: Any = AutoTokenizer.from_pretrained(tmp_path)
+    rows = [tokens(f"{text}{END_OF_TEXT}").input_ids for text in TEXTS]
+    nats = [
+        cross_entropy(ours(torch.tensor([row]))[0, :-1], torch.tensor(row[1:]), reduction="none")
+        for row in rows
+    ]
+
+    def evaluate(collator: Any, texts: list[dict[str, list[int]]]) -> float:
+        model: Any = AutoModelForCausalLM.from_pretrained(tmp_path)
+        how = TrainingArguments(
+            str(tmp_path / "trainer"), per_device_eval_batch_size=4, report_to=[], use_cpu=True
+        )
+        found = Trainer(model, how, eval_dataset=texts, data_collator=collator).evaluate()  # type: ignore[arg-type]
+        return float(found["eval_loss"])
+
+    texts = [{"input_ids": row} for row in rows[:4]]
+    padded = evaluate(DataCollatorForLanguageModeling(tokens, mlm=False), texts)
+    assert padded == pytest.approx(float(torch.cat([one[:-1] for one in nats[:4]]).mean()), abs=1e-5)
+    own = [{**text, "labels": [-100, *text["input_ids"][1:]]} for text in texts]
+    packed = evaluate(DataCollatorWithFlattening(), own)
+    assert packed == pytest.approx(float(torch.cat(nats[:4]).mean()), abs=1e-5)
+    assert abs(packed - padded) > 1e-3  # padding is no target, and so the end of a text is none
 
 
 def test_special_tokens_stand_before_a_text_only(tmp_path: Path) -> None:
