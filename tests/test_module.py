@@ -1,12 +1,13 @@
 """The workflow as a module of another one: from where it lies, with a prefix, and with a configuration of its own."""
 
 import re
+import shutil
 from pathlib import Path
 
 import git
 import pyarrow.parquet as pq
 import pytest
-from helpers.run_workflow import copy_tree, jobs_in, planned, snakemake
+from helpers.run_workflow import ROOT, copy_tree, jobs_in, planned, snakemake
 
 SNAKEFILE = """
 configfile: "a clone/config.yaml"
@@ -84,6 +85,7 @@ def test_a_module_has_scripts_and_results_where_they_are(outer: Path) -> None:
     output = snakemake(
         outer, "--dry-run", "--cores", "1", "--printshellcmds", "--", "mine", "kc_all", "kc_data_cards"
     )
+    assert output.count("This study is a clone/config.yaml, and over it study.yaml.\n") == 1
     jobs = jobs_in(output)
     stages = {*STAGES, "draw", "explorer", "error_budget", "data_card"}
     assert jobs.keys() == {"mine", "kc_all", "kc_data_cards", *(f"kc_{stage}" for stage in stages)}
@@ -93,6 +95,14 @@ def test_a_module_has_scripts_and_results_where_they_are(outer: Path) -> None:
         assert command.startswith("python 'a clone/scripts'/")
         assert "kc/results/" in command
         assert not re.search(r"(?<!kc/)\bresults\b", command.replace("--results", "")), command
+
+
+def test_a_module_takes_a_source_from_where_it_is_named(outer: Path) -> None:
+    shutil.copy(ROOT / "results/published/measurements.parquet", outer / "theirs.parquet")
+    output = snakemake(
+        outer, "--dry-run", "--cores", "1", "--config", "source=theirs.parquet", "--", "kc_figures"
+    )
+    assert jobs_in(output)["kc_collect_sources"] == 1
 
 
 def test_a_module_from_github_is_refused(outer: Path, monkeypatch: pytest.MonkeyPatch) -> None:
