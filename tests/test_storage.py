@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from helpers.run_workflow import copy_tree, jobs_in, measured, planned, snakemake
+from helpers.run_workflow import ROOT, copy_tree, jobs_in, measured, planned, snakemake
 from test_module import STUDY
 
 pytestmark = pytest.mark.skipif(
@@ -44,6 +44,15 @@ def test_commands_name_the_copies_of_what_is_in_the_storage(folder: Path) -> Non
     assert len(commands) == sum(jobs_in(output).values())
     for command in commands:
         assert "results" not in command.replace(copies, "").replace("--results", ""), command
+
+
+@pytest.mark.parametrize("source", ["theirs.parquet", "published"])
+def test_sources_are_files_of_the_working_directory(folder: Path, source: str) -> None:
+    (folder / "results/published").mkdir(parents=True)
+    for copy in (folder / "theirs.parquet", folder / "results/published/measurements.parquet"):
+        shutil.copy(ROOT / "results/published/measurements.parquet", copy)
+    jobs = planned(folder, *arguments(folder), "--config", f"source={source}", "--", "figures")
+    assert jobs.keys() == {"collect_sources", "draw", "figures"}
 
 
 @pytest.mark.slow
