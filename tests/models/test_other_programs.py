@@ -99,7 +99,7 @@ def test_a_trainer_finds_the_loss_of_texts_in_batches_and_packed(tmp_path: Path)
         how = TrainingArguments(
             str(tmp_path / "trainer"), per_device_eval_batch_size=4, report_to=[], use_cpu=True
         )
-        found = Trainer(model, how, eval_dataset=texts, data_collator=collator).evaluate()  # type: ignore[arg-type]
+        found = Trainer(model, how, eval_dataset=texts, data_collator=collator).evaluate()
         return float(found["eval_loss"])
 
     texts = [{"input_ids": row} for row in rows[:4]]
