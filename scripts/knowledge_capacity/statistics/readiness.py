@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-# a share of bits learned in the last tenth: from there on, twice the training brings a quarter more bits, or above
+# a share of bits learned in the last tenth: above it, twice the training brought a third more bits or more
 LATE = 0.05
 FEWEST = 5  # points of the log in a tenth of training, so that their mean says something
 
