@@ -281,9 +281,19 @@ def rows(
                 "capacity_ratio": value,
                 "capacity_ratio_max": 2.0,
                 "data_limited": limited,
+                "bits_per_weight": 32.0,
             }
         )
     return pd.DataFrame(made)
+
+
+def test_bits_per_stored_byte_are_told_where_a_checkpoint_has_other_bytes() -> None:
+    both = rows(("yours", 0.8), ("gpt2", 0.5))
+    assert "stored byte" not in own_model.format_answer(both, "yours", "gpt2")
+    halves = both.assign(bits_per_weight=[16.0, 32.0])
+    head, first, second = own_model.format_answer(halves, "yours", "gpt2").splitlines()[:3]
+    assert head.endswith("bits per stored byte")
+    assert [line.split()[-1] for line in (first, second)] == ["0.400", "0.125"]
 
 
 def test_the_verdict_follows_the_interval() -> None:

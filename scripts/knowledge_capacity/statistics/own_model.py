@@ -7,6 +7,8 @@ from . import compare
 from .pairing import Pair
 from .readiness import describe_obstacles
 
+FULL_BITS = 32
+
 
 def format_answer(rows: pd.DataFrame, yours: str, other: str) -> str:
     """A table of both models and a verdict, or why there is none.
@@ -32,12 +34,17 @@ def refuse_diverged(rows: pd.DataFrame) -> None:
 
 
 def _format_table(both: list[pd.DataFrame]) -> str:
+    """A line for each model; with bits per stored byte, where one of them is not stored in 32 bits a weight."""
+    per_byte = any((one.bits_per_weight != FULL_BITS).any() for one in both)
     cells = [["", "parameters", "bits per parameter", "95 % interval", "at most", "data-limited"]]
+    cells[0] += ["bits per stored byte"] if per_byte else []
     for one in both:
         mean, low, high = compare.capacity_ratio(one)
         limited = int(one.data_limited.sum())
         name = one.architecture.iloc[0]
         size, most = f"{one.n_parameters.mean():z,.0f}", f"{one.capacity_ratio_max.mean():z.2f}"
         said = f"{limited} of {len(one)} seeds" if limited else "no"
-        cells.append([name, size, f"{mean:z.3f}", f"{low:z.3f} to {high:z.3f}", most, said])
+        stored = f"{8 * mean / one.bits_per_weight.mean():z.3f}"
+        line = [name, size, f"{mean:z.3f}", f"{low:z.3f} to {high:z.3f}", most, said]
+        cells.append([*line, stored] if per_byte else line)
     return compare.align_columns(cells)
