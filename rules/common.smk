@@ -6,11 +6,10 @@ import os
 import re
 import shlex
 import sys
-from functools import cache
+from functools import cache, partial
 from itertools import chain
 from inspect import isfunction, signature
 from pathlib import Path
-from types import SimpleNamespace
 
 from snakemake.exceptions import WorkflowError
 from snakemake.io import IOFile
@@ -25,7 +24,6 @@ from knowledge_capacity.fingerprint import (
     scorecard_fingerprint,
     tokenizer_fingerprint,
 )
-from knowledge_capacity.planning import job_resources
 from knowledge_capacity.specs import Checkpoint, cell_to_json, to_json
 from knowledge_capacity.experiments import PAPER_RESULTS
 from knowledge_capacity.study.command_line import describe_files, refuse_dropped_overlays
@@ -96,35 +94,6 @@ def tokenizer_source(wildcards):
 
 def tokenizer_code(wildcards):
     return tokenizer_fingerprint(SCRIPTS, study.datasets[wildcards.dataset].kind)
-
-
-def settings_of(stage):
-    """What a command line or a profile sets for a stage, by its name: its resources, threads and group.
-
-    A stage has a rule for each cell, and Snakemake knows nothing of what these have in common.
-    """
-    resources = workflow.resource_settings.overwrite_resources.get(stage) or {}
-    threads = workflow.resource_settings.overwrite_threads.get(stage, 1)
-    return SimpleNamespace(
-        resources={name: getattr(value, "raw", value) for name, value in resources.items()},
-        threads=getattr(threads, "raw", threads),
-        group=workflow.group_settings.overwrite_groups.get(stage),
-    )
-
-
-def train_device():
-    """Whether jobs that train are given GPUs by a scheduler, as envs/slurm has it."""
-    given = settings_of("train").resources
-    return "gpu" if any(str(given[name]) != "0" for name in ("gpu", "gres") if name in given) else "cpu"
-
-
-def train_minutes(runs):
-    """What a cell asks of a scheduler; 0, no limit, where jobs run on this machine.
-
-    To be asked when jobs are planned: when rules are read, Snakemake does not know yet how jobs run.
-    """
-    scheduled = workflow.non_local_exec or workflow.remote_exec
-    return job_resources.training_minutes(runs, train_device()) if scheduled else 0
 
 
 def train_seconds(rule):

@@ -14,13 +14,11 @@ for task in study.questionings():
             answers=updated(in_results(*map(layout.answers_file, task.runs))),
         log:
             f"results/logs/extract/{task.name}.log",
-        group:
-            settings.group
         conda:
             "../envs/study.yaml"
         threads: settings.threads
         resources:
-            **{"gpu_slots": 1} | settings.resources,
+            **resources_of("extract", partial(short_minutes, task.runs), gpu_slots=1),
         params:
             code=code("extract.py"),
             cell=cell_to_json(task.runs),

@@ -14,13 +14,11 @@ for cell, runs in study.cells.items():
             updated(in_results(*map(layout.measurements_file, runs))),
         log:
             f"results/logs/measure/{cell}.log",
-        group:
-            settings.group
         conda:
             "../envs/study.yaml"
         threads: settings.threads
         resources:
-            **{"gpu_slots": 1} | settings.resources,
+            **resources_of("measure", partial(short_minutes, runs), gpu_slots=1),
         params:
             code=code("measure.py"),
             cell=cell_specs(cell),

@@ -14,13 +14,13 @@ for task in study.quantizations():
             updated(in_results(*variants)),
         log:
             f"results/logs/quantize/{task.name}.log",
-        group:
-            settings.group
         conda:
             "../envs/study.yaml"
         threads: settings.threads
         resources:
-            **{"gpu_slots": int(task.specs[0].sees_data)} | settings.resources,
+            **resources_of(
+                "quantize", partial(short_minutes, task.runs), gpu_slots=int(task.specs[0].sees_data)
+            ),
         params:
             code=method_fingerprint(SCRIPTS, task.specs[0].method),
             cell=cell_to_json(task.runs),

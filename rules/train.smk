@@ -33,15 +33,15 @@ for name, runs in training_jobs().items():
             "../envs/study.yaml"
         threads: settings.threads
         resources:
-            **dict(
+            **resources_of(
+                "train",
+                partial(job_resources.training_minutes, runs, train_device()),
                 processes=1,
                 nodes=1,
                 stack=0,
-                runtime=lambda wildcards, runs=runs: train_minutes(runs),
                 mem_mb=job_resources.training_memory(runs, train_device()),
                 gpu_slots=1,
-            )
-            | settings.resources,
+            ),
         params:
             code=code("train.py") + own_fingerprint(SCRIPTS, runs[0]),
             cell=cell_to_json(runs),

@@ -117,8 +117,9 @@ def test_memory_covers_what_a_run_of_twenty_million_people_reads() -> None:
 
 
 def test_the_published_runs_would_have_had_time_enough() -> None:
-    rows = pd.read_parquet(PUBLISHED).drop_duplicates("run")
-    for row in rows.itertuples():
+    rows = pd.read_parquet(PUBLISHED)
+    measuring = rows.groupby("run").measure_seconds.sum()
+    for row in rows.drop_duplicates("run").itertuples():
         specs = {
             "dataset": row.dataset_spec,
             "architecture": row.architecture_spec,
@@ -128,3 +129,11 @@ def test_the_published_runs_would_have_had_time_enough() -> None:
             json.dumps({**{name: json.loads(text) for name, text in specs.items()}, "seed": row.seed})
         )
         assert row.train_seconds < 60 * job_resources.training_minutes([one], "cpu") - 120, row.run
+        assert measuring[row.run] < 60 * job_resources.short_minutes([one], "cpu") - 120, row.run
+
+
+def test_larger_studies_have_longer_to_be_measured() -> None:
+    minutes = [
+        job_resources.short_minutes([run(MODELS[0], n_people)], "gpu") for n_people in (1000, 10_000_000)
+    ]
+    assert 30 < minutes[0] < 40 < minutes[1] <= 24 * 60

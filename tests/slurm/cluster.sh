@@ -1,8 +1,8 @@
 #!/bin/sh
 # A Slurm of two machines, one and two, on this one: for tests. As root, with Debian's slurm-wlm and munge.
 #   cluster.sh start    cluster.sh stop
-# Each machine has two processors (two ways of quantising run side by side in one job) and one GPU that is none (the device
-# of /dev/null). There is no accounting.
+# Each machine has two processors and one GPU that is none (the device of /dev/null), which four jobs may share as shards.
+# There is no accounting. Jobs may take four hours, and half an hour in the partition "short".
 set -eu
 run=/run/knowledge-capacity-slurm
 ours="# written by tests/slurm/cluster.sh"
@@ -56,14 +56,17 @@ MinJobAge=86400
 KillWait=5
 AccountingStorageType=accounting_storage/none
 JobAcctGatherType=jobacct_gather/none
-GresTypes=gpu
-NodeName=one NodeAddr=127.0.0.1 NodeHostname=$host Port=17001 CPUs=2 RealMemory=$memory Gres=gpu:1
-NodeName=two NodeAddr=127.0.0.1 NodeHostname=$host Port=17002 CPUs=2 RealMemory=$memory Gres=gpu:1
-PartitionName=main Nodes=one,two Default=YES MaxTime=INFINITE State=UP
+GresTypes=gpu,shard
+NodeName=one NodeAddr=127.0.0.1 NodeHostname=$host Port=17001 CPUs=2 RealMemory=$memory Gres=gpu:1,shard:4
+NodeName=two NodeAddr=127.0.0.1 NodeHostname=$host Port=17002 CPUs=2 RealMemory=$memory Gres=gpu:1,shard:4
+PartitionName=main Nodes=one,two Default=YES MaxTime=4:00:00 State=UP
+PartitionName=short Nodes=one,two MaxTime=30 State=UP
 CONF
 cat > /etc/slurm/gres.conf << CONF
 NodeName=one Name=gpu File=$run/gpu0
+NodeName=one Name=shard Count=4
 NodeName=two Name=gpu File=$run/gpu1
+NodeName=two Name=shard Count=4
 CONF
 [ -s /etc/munge/munge.key ] || mungekey --create
 chown -R munge:munge "$run/munge" /etc/munge/munge.key
@@ -74,7 +77,7 @@ slurmctld
 slurmd -N one
 slurmd -N two
 for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-    [ "$(sinfo --noheader --Node --states=idle --format=%t 2> /dev/null | wc -l)" = 2 ] && exit 0
+    [ "$(sinfo --noheader --partition=main --Node --states=idle --format=%t 2> /dev/null | wc -l)" = 2 ] && exit 0
     sleep 0.5
 done
 echo "cluster.sh: Slurm did not start; see $run/*.log" >&2

@@ -29,6 +29,10 @@ HERE = """--slurm-no-account --slurm-status-command squeue --slurm-init-seconds-
 PROFILE = ("--workflow-profile", "envs/slurm", *HERE)
 NO_GPU = ("--set-resources", "train:gpu=0")
 RECIPE = {"lr": 2e-2, "weight_decay": 0, "batch_size": 4, "window": 64, "warmup_steps": 10}
+QUESTIONS: dict[str, Any] = {
+    "extractions": {"questions": {"rank": 2, "lr": 2e-2, "epochs": 1}},
+    "quantizers": {"int8-gptq": {"method": "gptq", "bits": 8}},
+}
 TIMEOUT = 1200
 LONG = 600  # exposures: about a minute of training
 
@@ -36,7 +40,8 @@ LONG = 600  # exposures: about a minute of training
 def study(folder: Path, exposures: int, sizes: tuple[str, ...] = ("2-1-d8",), **other: Any) -> Path:
     """Write an overlay for a study of one dataset, and give its path."""
     grid = {"datasets": ["bioS-tiny"], "families": ["gpt2"], "sizes": list(sizes), "recipes": ["some"]}
-    law = {"seeds": [0], "variants": ["fp32", "int8"], "grids": [grid]}
+    variants = ["fp32", "int8", *other.get("quantizers", ()), *other.get("extractions", ())]
+    law = {"seeds": [0], "variants": variants, "grids": [grid]}
     overlay = {
         "only": ["base_law"],
         "recipes": {"some": {**RECIPE, "exposures": exposures}},
@@ -78,8 +83,16 @@ def until(holds: Callable[[], Any], what: str) -> Any:
 
 
 def jobs() -> dict[str, dict[str, str]]:
-    """All jobs of Slurm: how they stand, their time limit, GPUs, machines, and what they are for."""
-    fields = {"id": "JobID", "state": "State", "limit": "TimeLimit", "gpus": "tres-per-job", "on": "NodeList"}
+    """All jobs of Slurm: how they stand, their time limit, processors, GPUs, machines, and what they are for."""
+    fields = {
+        "id": "JobID",
+        "state": "State",
+        "limit": "TimeLimit",
+        "cpus": "NumCPUs",
+        "gpus": "tres-per-job",
+        "each": "tres-per-node",
+        "on": "NodeList",
+    }
     format_ = ",".join(f"{field}:|" for field in (*fields.values(), "Comment"))
     lines = subprocess.run(
         ["squeue", "--noheader", "--states=all", f"--Format={format_}"],
@@ -190,6 +203,64 @@ def test_two_machines_train_one_run(tree: Path) -> None:
     Submitted(tree, *PROFILE, *NO_GPU, "train:nodes=2", "train:tasks=2").wait()
     (record,) = tree.glob("results/runs/*/*/*/*/run.json")
     assert json.loads(record.read_text())["device"].startswith("2 × cpu")
+
+
+def test_two_machines_have_their_gpus_and_one_task_each(tree: Path) -> None:
+    study(tree, exposures=50)
+    before = set(jobs())
+    Submitted(tree, *PROFILE, "--set-resources", "train:nodes=2", "train:tasks=2", "train:gpu=2").wait()
+    (record,) = tree.glob("results/runs/*/*/*/*/run.json")
+    assert json.loads(record.read_text())["device"].startswith("2 × cpu")
+    (job,) = (job for name, job in jobs().items() if name not in before and "rule_train" in job["what"])
+    assert (job["each"], job["cpus"]) == ("gres:gpu:1", "2")
+
+
+def test_all_that_runs_a_model_may_share_a_gpu(tree: Path) -> None:
+    study(tree, exposures=50, **QUESTIONS)
+    before = set(jobs())
+    shares = [f"{stage}:gres=shard:1" for stage in ("train", "extract", "measure")]
+    minutes = ("extract:runtime=6*attempt", "measure:runtime=7")
+    Submitted(tree, *PROFILE, "--set-resources", *shares, *minutes).wait()
+    asked = {
+        re.sub(r"^rule_(\w+).*", r"\1", job["what"]): (job["each"], job["limit"])
+        for name, job in jobs().items()
+        if name not in before
+    }
+    assert asked["extract"] == ("gres:shard:1", "6:00")
+    assert asked["measure"] == ("gres:shard:1", "7:00")
+    assert asked["train"][0] == "gres:shard:1"
+    assert asked["quantize"] == ("N/A", "31:00")
+    measured = {variant.partition("-rank")[0] for variant in run_workflow.measured(tree).variant}
+    assert measured == {"fp32", "int8-rtn", "int8-gptq", "questions"}
+
+
+def test_what_a_partition_would_never_start_is_refused(tree: Path) -> None:
+    study(tree, exposures=50)
+    before = set(jobs())
+    options = ("train:slurm_partition=short", "train:runtime=31")
+    said = Submitted(tree, *PROFILE, "--set-resources", *options).wait(ok=False)
+    assert "train:runtime=31: the partition short allows 30 minutes" in said
+    assert not [job for name, job in jobs().items() if name not in before and "rule_train" in job["what"]]
+
+
+def test_training_asks_for_no_more_than_its_partition_allows(tree: Path) -> None:
+    """Of a model of whose size nothing is known, four hours are expected."""
+    models = {"unknown": {"kind": "python", "function": "studies/models/unknown.py:build"}}
+    file = study(tree, 50, architectures=models)
+    overlay = yaml.safe_load(file.read_text())
+    overlay["experiments"]["base_law"]["grids"] = [
+        {"datasets": ["bioS-tiny"], "architectures": ["unknown"], "recipes": ["some"]}
+    ]
+    file.write_text(yaml.safe_dump(overlay))
+    (tree / "studies/models/unknown.py").write_text(
+        "from torch import nn\n\n\ndef build(vocabulary, window):\n"
+        "    return nn.Sequential(nn.Embedding(vocabulary, 4), nn.Linear(4, vocabulary))\n"
+    )
+    before = set(jobs())
+    rule = run_workflow.rule_of(tree, "train", "--configfile", "study.yaml")
+    Submitted(tree, *PROFILE, "--set-resources", "train:slurm_partition=short", "--until", rule).wait()
+    (job,) = (job for name, job in jobs().items() if name not in before and "rule_train" in job["what"])
+    assert job["limit"] == "30:00"
 
 
 def test_another_scheduler_by_its_submit_command(tree: Path) -> None:

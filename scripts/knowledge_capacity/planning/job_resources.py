@@ -16,6 +16,8 @@ Device = Literal["cpu", "gpu"]
 
 MARGIN = 2.0  # nine runs of ten took less than twice what was predicted (docs/planning.md)
 START = 10.0  # minutes: imports from a shared file system, reading the data, compiling, writing the outputs
+SHORT = 30.0  # minutes to quantize, ask or measure small models
+READINGS = 50  # of all texts by a such a job: some variants, several times as slow as training
 LONGEST = 24 * 60.0  # minutes; longer runs go on in another job
 UNKNOWN = 240.0  # minutes of a model of whose size its spec says nothing
 
@@ -48,6 +50,16 @@ def training_seconds(runs: Sequence[Run], device: Device) -> float:
         return 0.0
     work = training_work(runs[0], max_parameters(runs[0]))
     return cell_seconds(work, [1.0] * len(runs), RATES[device])
+
+
+def short_minutes(runs: Sequence[Run], device: Device) -> int:
+    """To quantize, ask or measure the runs of a cell: half an hour, and more where reading the texts takes long.
+
+    To read every text once takes a third of what training takes for each exposure. It is done in float32, which a GPU
+    does more slowly than training, for several variants. At most a day.
+    """
+    once = training_seconds(runs, device) / 3 / runs[0].recipe.exposures
+    return math.ceil(min(SHORT + MARGIN * READINGS * once / 60, LONGEST))
 
 
 def training_memory(runs: Sequence[Run], device: Device) -> int:
