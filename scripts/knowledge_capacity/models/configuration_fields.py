@@ -22,7 +22,9 @@ PRECISION = (
 )
 OUTPUT = "only logits are read"
 DECIDED = {
-    **dict.fromkeys(["vocab_size", "bos_token_id", "eos_token_id", "pad_token_id"], TOKENS),
+    **dict.fromkeys(
+        ["vocab_size", "decoder_vocab_size", "bos_token_id", "eos_token_id", "pad_token_id"], TOKENS
+    ),
     **dict.fromkeys(["dtype", "torch_dtype"], PRECISION),
     **dict.fromkeys(["return_dict", "use_return_dict", "output_hidden_states", "output_attentions"], OUTPUT),
     "use_cache": "nothing is generated while a model trains",
@@ -236,7 +238,8 @@ def check_effects(
 
 
 def _says(config: Any, name: str, value: Any) -> bool:
-    found = getattr(config, name, None)
+    found: Any = getattr(config, name, None)
+    found = found.to_dict() if hasattr(found, "to_dict") else found
     return bool(found == value) or (
         isinstance(value, dict) and isinstance(found, dict) and value.items() <= found.items()
     )

@@ -84,9 +84,12 @@ def make_config(architecture: TransformersModel, vocabulary: int, window: int) -
     kind = _find_class(what, what)
     config = make_configuration(what, kind, architecture.fields)
     config.vocab_size, config.use_cache = vocabulary, False
+    if hasattr(config, "decoder_vocab_size"):
+        config.decoder_vocab_size = vocabulary
     for name in IDS:  # those of another tokenizer; `store.write_model` puts ours in
         _set_unchecked(config, name, None)
-    if getattr(config, "max_position_embeddings", window) < window:
+    places = "max_position_embeddings"
+    if places in known_names(kind) and (getattr(config, places) or window) < window:
         config.max_position_embeddings = window
     return config
 
@@ -141,11 +144,14 @@ def _take_text_part(
     what: str, kind: Any, values: Values, chosen: set[str], notes: list[str]
 ) -> tuple[Any, Values, set[str]]:
     """Of a model of texts and images or sounds, the class and the values of what reads texts, where it can be alone."""
-    from transformers import MODEL_FOR_CAUSAL_LM_MAPPING
+    from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig
 
     parts = getattr(kind, "sub_configs", {})
     key = next((name for name in TEXT_PARTS if name in parts), "")
     part: Any = parts.get(key)
+    if part is AutoConfig:  # of any class, which the values say, or this class's usual one
+        made = try_configuration(kind, {key: values[key]} if values.get(key) else {})
+        part = type(getattr(made, key, None))
     if part not in MODEL_FOR_CAUSAL_LM_MAPPING or not isinstance(values.get(key) or {}, dict):
         return kind, values, chosen
     outer, inner = known_names(kind), known_names(part)
@@ -166,7 +172,7 @@ def _check_causal_class(what: str, config: Any) -> None:
 
     if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
         reason = f"transformers has no causal language model of a {type(config).__name__}"
-        raise RefusedConfigurationError(what, None, reason, "Name another class.")
+        raise RefusedConfigurationError(what, None, reason, "Name one of docs/model-classes.md.")
 
 
 def _set_unchecked(config: Any, name: str, value: Any) -> None:

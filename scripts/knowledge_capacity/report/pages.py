@@ -524,6 +524,16 @@ def _order_coverage(line: Sequence[str]) -> tuple[int, int]:
     return QUANTITIES.index(line[0]), int(line[1])
 
 
+def render_model_classes(results: Results, _: Sequence[str]) -> str:
+    """Which configuration classes of transformers work at tiny size, and why the others do not."""
+    found = results.read_json("model_classes")
+    works = [one["class"].removesuffix("Config") for one in found if not one["reason"]]
+    said = f"Of {len(found)} classes, {len(works)} work at 16 dimensions: {', '.join(works)}."
+    lines = [[one["class"], one["reason"]] for one in found if one["reason"]]
+    table = format_table(["does not work", "why, in the first words of the reason"], lines, left=2)
+    return f"{textwrap.fill(said, WIDTH, break_on_hyphens=False)}\n\n{table}"
+
+
 def render_stream(results: Results, _: Sequence[str]) -> str:
     """How fast the stream of bioS is."""
     found = results.read_json("stream")
@@ -579,6 +589,7 @@ RENDERERS: dict[str, Callable[[Results, Sequence[str]], str]] = {
     "conventions": render_conventions,
     "probes": render_probes,
     "coverage": render_coverage,
+    "model_classes": render_model_classes,
     "stream": render_stream,
     "training": render_training,
 }
