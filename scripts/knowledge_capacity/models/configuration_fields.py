@@ -11,6 +11,7 @@ from dataclasses import fields
 from typing import Any
 
 from ..files import UserError
+from ..quiet import suppress_warnings
 
 Values = dict[str, Any]
 
@@ -157,7 +158,11 @@ def _is_left_over(what: str, kind: Any, values: Values, name: str) -> bool:
         return False  # the class has made something of it
     from transformers import MODEL_FOR_CAUSAL_LM_MAPPING
 
-    classes = [kind, *([MODEL_FOR_CAUSAL_LM_MAPPING[kind]] if kind in MODEL_FOR_CAUSAL_LM_MAPPING else [])]
+    with suppress_warnings():  # of what a model imports
+        classes = [
+            kind,
+            *([MODEL_FOR_CAUSAL_LM_MAPPING[kind]] if kind in MODEL_FOR_CAUSAL_LM_MAPPING else []),
+        ]
     modules = {sys.modules[base.__module__] for one in classes for base in inspect.getmro(one)}
     of_models = [module for module in modules if ".models." in module.__name__]
     read = re.compile(rf"(config\.|[\"']){re.escape(name)}\b")
