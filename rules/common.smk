@@ -107,18 +107,7 @@ def rule_name(stage, cell, *more):
     return ".".join([stage, *cell.split("/"), *more])
 
 
-def training_jobs():
-    """The runs of each job that trains: those of a cell, or one alone where --set-resources train:apart=1 says so."""
-    if str(settings_of("train").resources.get("apart", 0)) == "0":
-        return study.cells
-    return {run.slug: [run] for run in study.runs.values()}
-
-
 made = {}
-trained_by = {
-    workflow.modifier.modify_rulename(rule_name("train", name)): runs
-    for name, runs in training_jobs().items()
-}
 
 
 def note_outputs(name, files):

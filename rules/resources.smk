@@ -91,3 +91,16 @@ def train_device():
 def short_minutes(runs):
     """What jobs that quantize, ask or measure are expected to take."""
     return job_resources.short_minutes(runs, train_device())
+
+
+def training_jobs():
+    """The runs of each job that trains: those of a cell, or one alone where --set-resources train:apart=1 says so."""
+    if str(settings_of("train").resources.get("apart", 0)) == "0":
+        return study.cells
+    return {run.slug: [run] for run in study.runs.values()}
+
+
+trained_by = {
+    workflow.modifier.modify_rulename(rule_name("train", name)): runs
+    for name, runs in training_jobs().items()
+}
