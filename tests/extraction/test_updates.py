@@ -20,15 +20,17 @@ from torch import Tensor, nn
 
 RANK = 2
 WORDS = words_of(BIOS)
-ROUTED = {"n_routed_experts": 4, "num_experts": 4, "num_local_experts": 4, "num_experts_per_tok": 2}
+ROUTED = {"num_local_experts": 4, "num_experts_per_tok": 2}  # as Mixtral names them
 DEEPSEEK = {
-    **SMALL, **ROUTED, "moe_intermediate_size": 16, "first_k_dense_replace": 1, "n_group": 1, "topk_group": 1,
+    **SMALL, "n_routed_experts": 4, "num_experts_per_tok": 2,
+    "moe_intermediate_size": 16, "first_k_dense_replace": 1, "n_group": 1, "topk_group": 1,
     "n_shared_experts": 1, "q_lora_rank": 8, "kv_lora_rank": 8, "qk_rope_head_dim": 8, "qk_nope_head_dim": 8,
     "v_head_dim": 8,
 }  # fmt: skip
 QWEN = {
     **SMALL,
-    **ROUTED,
+    "num_experts": 4,
+    "num_experts_per_tok": 2,
     "moe_intermediate_size": 16,
     "shared_expert_intermediate_size": 24,
     "decoder_sparse_step": 1,

@@ -84,7 +84,8 @@ OTHERS: dict[str, dict[str, Any]] = {
 
 def list_classes() -> list[str]:
     """The names of all configuration classes of causal language models."""
-    return sorted({kind.__name__ for kind in transformers.MODEL_FOR_CAUSAL_LM_MAPPING})
+    kinds = transformers.MODEL_FOR_CAUSAL_LM_MAPPING
+    return sorted({kind.__name__ for kind in kinds if kind.__module__.startswith("transformers.")})
 
 
 def tiny_fields(name: str) -> dict[str, Any]:

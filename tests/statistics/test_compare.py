@@ -470,7 +470,7 @@ def test_a_file_is_called_what_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyP
     for name in [*made, *sound]:
         write(Path(name), old.replace_schema_metadata({"measurements": "3"}))
         version = said(name)
-        assert "measurements of version 3, and this code reads versions 4 to 5." in version
+        assert "measurements of version 3, and this code reads versions 4 to 6." in version
         write(Path(name), old)
         other = said(name)
         assert "a Parquet file that was not written as measurements" in other

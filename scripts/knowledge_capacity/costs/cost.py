@@ -19,6 +19,7 @@ from scipy.optimize import nnls
 
 from ..files import UserError, write_json
 from ..measurements import filters
+from ..measurements.measurement_table import BUSY
 from .rates import CPU, GPU, LAYERS, DeviceUsage, Rates, TrainingWork
 
 LEAST_SECONDS = 2.0  # of training: what a shorter run took says more about its start
@@ -123,10 +124,12 @@ def keep_timings(device: str, timings: Sequence[Timing]) -> None:
 def measured_rates(table: pd.DataFrame, device: str | None = None) -> Rates:
     """The rates of a processor by measurements, the commonest one where none is named.
 
-    Those of GPUs do not tell how many runs shared their steps. table: measurements, of whole runs. device: its name
-    there, or a part of it. Raises UserError where too few runs tell them.
+    Those of GPUs do not tell how many runs shared their steps. Those of busy machines are left out. table:
+    measurements, of whole runs. device: its name there, or a part of it. Raises UserError where too few runs tell
+    them.
     """
-    known = {name: group for name, group in table.groupby("device") if name.startswith("cpu")}
+    own = table[table.device.str.startswith("cpu") & ~table.device.str.endswith(BUSY)]
+    known = dict(list(own.groupby("device")))
     fits = [name for name in known if device is None or device.lower() in name.lower()]
     if not fits:
         names = ", ".join(sorted(known)) or "none"

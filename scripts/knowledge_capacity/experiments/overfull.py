@@ -44,7 +44,7 @@ def list_lines(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     rows = rows[(rows.kind == "bioS") & (rows.variant == "fp32") & rows.capacity_ratio.notna()]
     rows = rows.assign(told=rows.n_people * rows.exposures)
     found = []
-    for keys, said in ((["exposures"], "{:,.0f} exposures"), (["told"], "{:,.0f} biographies in all")):
+    for keys, said in ((["exposures"], "{:z,.0f} exposures"), (["told"], "{:z,.0f} biographies in all")):
         for (_, number), line in rows.groupby(["architecture", *keys]):
             pools = line.groupby("data").n_people.transform("nunique")
             line = line[pools == pools.max()]

@@ -18,6 +18,8 @@ from .versions import VERSION, NewerVersion, find_fault, guess_version, read_as_
 
 DATA_LIMITED = 0.9  # a run with R at or above this share of R_max measures its dataset, not its capacity
 
+BUSY = ", beside other work"  # at the end of a device whose seconds are no measure of it
+
 SCHEMA = pa.schema(
     [
         # what was run; spec_columns.py lists the columns that describe dataset, architecture and recipe

@@ -22,6 +22,7 @@ from ..experiments._contract import load_experiment
 from ..files import UserError, atomic_write
 from ..layout import MEASUREMENTS
 from ..measurements import measurement_table
+from ..measurements.measurement_table import BUSY
 from ..specs.paper_points import TOKENS
 from ..statistics.coverage import QUANTITIES
 from . import writing
@@ -199,13 +200,15 @@ def render_answer(results: Results, _: Sequence[str]) -> str:
     often, seldom = (results.find_claim(finding.claim) for finding in FINDINGS[:2])
     runs = results.rows.drop_duplicates("run")
     on_cores = runs[runs.device.str.startswith("cpu")]
+    alone = on_cores[~on_cores.device.str.endswith(BUSY)]
     scales = dict.fromkeys(claim["scale"].partition(":")[0] for claim in (often, seldom))
     sentences = (
         f"**The answer so far.** After 1000 exposures, GPT-2 stores {format_value(often)} bits per parameter; the "
         f"paper has 2. After 100 exposures, it stores {format_value(seldom)}; the paper has 1. Brackets hold 95 % "
         f"intervals. The scale is {' and '.join(scales)}. {count_verdicts(results.claims)} The answer rests on "
         f"{len(runs)} trained models: {len(on_cores)} on processor cores "
-        f"({on_cores.train_seconds.sum() / 3600:.1f} core-hours), {len(runs) - len(on_cores)} on a GPU."
+        f"({alone.train_seconds.sum() / 3600:.1f} core-hours, without the {len(on_cores) - len(alone)} that were "
+        f"trained beside other work), {len(runs) - len(on_cores)} on a GPU."
     )
     return textwrap.fill(sentences, WIDTH, break_on_hyphens=False)
 

@@ -49,32 +49,32 @@ def format_noise(rows: pd.DataFrame, at_once: int) -> str:
     mean, low, high = compare.capacity_ratio(rows)
     seeds = ", ".join(f"{row.capacity_ratio:z.3f}" for row in rows.sort_values("seed").itertuples())
     found = estimate_spread(rows)
-    share = f"{100 * found.own.mean:.1f} % of R"
+    share = f"{100 * found.own.mean:z.1f} % of R"
     lines = [
         f"R of each seed: {seeds}",
         f"R: {mean:z.3f} bits per parameter, 95 % interval {low:z.3f} to {high:z.3f} ({len(rows)} seeds)",
-        f"spread over seeds: {share}, 95 % interval {100 * found.own.low:.1f} to {100 * found.own.high:.1f} %",
+        f"spread over seeds: {share}, 95 % interval {100 * found.own.low:z.1f} to {100 * found.own.high:z.1f} %",
     ]
     if found.borrowed:
         lines.append(
-            f"with what published cells of its kind say: {100 * found.moderated:.1f} % of R; they count like "
-            f"{found.borrowed:.0f} seeds more"
+            f"with what published cells of its kind say: {100 * found.moderated:z.1f} % of R; they count like "
+            f"{found.borrowed:z.0f} seeds more"
         )
     seconds = float(rows.train_seconds.median())
-    lines += [f"a run trains in {seconds:.0f} s here, {at_once} at a time", "", describe_table()]
+    lines += [f"a run trains in {seconds:z.0f} s here, {at_once} at a time", "", describe_table()]
     cells = [["seeds of each", "paired", "unpaired", "runs of both", "minutes here"]]
     for seeds_each in SEEDS:
         told = detectable_ratio(found.moderated, seeds_each, Prior(0.0, found.borrowed))
         minutes = math.ceil(2 * seeds_each / at_once) * seconds / 60
         ratios = map(format_difference, (told.paired, told.unpaired))
-        cells.append([str(seeds_each), *ratios, str(2 * seeds_each), f"{minutes:.1f}"])
+        cells.append([str(seeds_each), *ratios, str(2 * seeds_each), f"{minutes:z.1f}"])
     return "\n".join([*lines, compare.align_columns(cells)])
 
 
 def describe_table() -> str:
     """What the table of `format_noise` holds."""
     return (
-        f"The least difference in R told at 95 % in {100 * POWER:.0f} % of studies, if both sides spread alike\n"
+        f"The least difference in R told at 95 % in {100 * POWER:z.0f} % of studies, if both sides spread alike\n"
         "(paired: the same seeds on both sides, as in make bits and make compare; unpaired: seeds of their own):"
     )
 
@@ -92,11 +92,11 @@ def describe_expectation(spread: Prior, seeds: int) -> str:
     told = detectable_ratio(share, seeds, Prior(0.0, spread.freedom)).paired
     return (
         f"{seeds} seeds can be expected to tell a difference of {format_difference(told)} in R, in "
-        f"{100 * POWER:.0f} % of studies. Seeds of published cells of this kind spread by {100 * share:.0f} %. "
+        f"{100 * POWER:z.0f} % of studies. Seeds of published cells of this kind spread by {100 * share:z.0f} %. "
         "make noise says how many seeds a smaller one needs."
     )
 
 
 def format_difference(ratio: float) -> str:
     """A ratio above 1 as the difference that it is, in per cent."""
-    return f"{100 * (ratio - 1):.0f} %" if ratio < MOST else f"over {100 * (MOST - 1):.0f} %"
+    return f"{100 * (ratio - 1):z.0f} %" if ratio < MOST else f"over {100 * (MOST - 1):z.0f} %"

@@ -50,18 +50,18 @@ def find_obstacle(rows: pd.DataFrame, name: str) -> str | None:
             remedy = "Was it trained on these people? Check --dataset and --seeds."
         return (
             f"{name} cannot be told from one that learned nothing: R is {least.capacity_ratio:z.3f} with seed "
-            f"{least.seed}, by {least.n_parameters:,.0f} parameters after {least.exposures:,} exposures. {remedy}"
+            f"{least.seed}, by {least.n_parameters:z,.0f} parameters after {least.exposures:,} exposures. {remedy}"
         )
     if 0 < first.train_steps <= 2 * first.warmup_steps:  # a model trained elsewhere has no steps
         return (
-            f"{name} is trained too short: {first.train_steps:,.0f} updates, of which {first.warmup_steps} are the "
+            f"{name} is trained too short: {first.train_steps:z,.0f} updates, of which {first.warmup_steps} are the "
             f"warm-up. Train longer: {longer}"
         )
     share = float(rows.late_share.mean())
     if share > LATE:
         return (
-            f"{name} is still learning: it has learned {100 * share:.0f} % of its bits in the last tenth of its "
-            f"training, and {100 * LATE:.0f} % is the most to conclude from. Train longer: {longer}"
+            f"{name} is still learning: it has learned {100 * share:z.0f} % of its bits in the last tenth of its "
+            f"training, and {100 * LATE:z.0f} % is the most to conclude from. Train longer: {longer}"
         )
     return None
 
