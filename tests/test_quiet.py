@@ -74,6 +74,7 @@ def test_without_a_log_file_all_is_said() -> None:
     assert "by a logger" in said(NOISY)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [[], ["--log", "job.log"]])
 def test_a_model_of_transformers_is_made_without_a_word(tmp_path: Path, options: list[str]) -> None:
     options = [option.replace("job.log", str(tmp_path / "job.log")) for option in options]

@@ -89,6 +89,7 @@ def test_names_that_are_commands_or_paths_are_refused(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("pwned"))
 
 
+@pytest.mark.slow
 def test_a_path_that_would_be_a_command_is_a_path(tmp_path: Path) -> None:
     tree = copy_tree(tmp_path / "tree")
     file = tree / "studies/models/$(touch pwned); `touch pwned` 'x' \"y\".py"

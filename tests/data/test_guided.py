@@ -63,6 +63,7 @@ def write(folder: Path, model: str, seed: int = 0, concurrency: int = 8) -> list
     return rewrites.read_shard(folder, 0, "me")
 
 
+@pytest.mark.slow
 def test_every_fact_is_told_once_as_it_stands(model: str, tmp_path: Path) -> None:
     told = write(tmp_path, model)
     same = 0
@@ -93,6 +94,7 @@ def test_every_fact_is_told_once_as_it_stands(model: str, tmp_path: Path) -> Non
     assert same
 
 
+@pytest.mark.slow
 def test_nothing_tells_a_fact_before_its_time(model: str, tmp_path: Path) -> None:
     for facts, texts in zip(FACTS, write(tmp_path, model), strict=True):
         others = {word for who, own in guidance.OWN.items() if who != facts["pronoun"] for word in own}

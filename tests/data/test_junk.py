@@ -28,6 +28,14 @@ JUNK = [
     Junk(people=40, share=0.9, domain_token="useful"),
 ]
 every_junk = pytest.mark.parametrize("junk", JUNK, ids=lambda junk: junk.slug)
+# mixed windows at once, pure ones, which take longer, when all tests run
+each_junk = pytest.mark.parametrize(
+    "junk",
+    [
+        pytest.param(junk, marks=[] if junk.windows == "mixed" else pytest.mark.slow, id=junk.slug)
+        for junk in JUNK
+    ],
+)
 
 
 @cache
@@ -118,7 +126,7 @@ def test_the_domain_token_opens_the_biographies_of_its_domain(junk: Junk) -> Non
     assert (int(probe.terms[0]) == Term.NONE) == (junk.domain_token == "useful")
 
 
-@every_junk
+@each_junk
 @given(batch_size=st.integers(1, 6), window=st.integers(8, 90), taken=st.integers(0, 40))
 def test_going_on_from_a_cursor_gives_the_same_batches(
     junk: Junk, batch_size: int, window: int, taken: int
@@ -130,7 +138,7 @@ def test_going_on_from_a_cursor_gives_the_same_batches(
     assert_same_batches(resumed, source)
 
 
-@every_junk
+@each_junk
 @given(batch_size=st.integers(1, 6), window=st.integers(8, 90), most=st.integers(1, 30))
 def test_taking_many_batches_at_once_gives_the_same_ones(
     junk: Junk, batch_size: int, window: int, most: int

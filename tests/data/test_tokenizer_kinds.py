@@ -49,6 +49,7 @@ def test_byte_pairs_are_learned_up_to_the_size_asked_for(dataset: Dataset) -> No
     assert sizes[600] < sizes[300]
 
 
+@pytest.mark.slow
 @EVERY
 def test_a_trimmed_tokenizer_cuts_the_dataset_as_before(tmp_path: Path, dataset: Dataset) -> None:
     large = folder_of_a_larger_one(tmp_path / "large")

@@ -75,6 +75,7 @@ def with_plugin() -> dict[str, str]:
     return {**environment(), "PYTHONPATH": str(ROOT / "scripts"), "TERM": "xterm", "COLUMNS": ""}
 
 
+@pytest.mark.slow
 def test_what_failed_stays_and_jobs_leave_no_lines(folder: Path) -> None:
     written, status = run_in_terminal(
         [*WITH_DISPLAY, "--retries", "1", "good.txt", "broken.txt"], folder, with_plugin()
@@ -158,6 +159,7 @@ def test_errors_of_the_workflow_are_told_in_full(folder: Path) -> None:
     assert said[at + 1 : at + 3] == ["The configuration cannot be used:", "line 3"]
 
 
+@pytest.mark.slow
 def test_elsewhere_lines_are_as_without_it(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     silent = {**with_plugin(), "SILENT": "yes"}  # lines of Snakemake's alone, which come in order
     other = shutil.copytree(folder, tmp_path_factory.mktemp("other") / "folder")

@@ -243,6 +243,7 @@ def said(process: subprocess.Popen[str]) -> list[str]:
     return [part.strip() for part in out.split("|")]
 
 
+@pytest.mark.slow
 @needs_kernels
 def test_two_processes_may_build_at_once(tmp_path: Path) -> None:
     both = [run(tmp_path / "cache") for _ in range(2)]

@@ -276,6 +276,7 @@ def plan(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_the_planned_study_runs_as_it_is_written(tmp_path: Path) -> None:
     folder = copy_tree(tmp_path / "a clone")
     options = "--configfile studies/smoke.yaml --device h100 --at-once 1 --seeds 2".split()

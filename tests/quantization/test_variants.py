@@ -133,6 +133,7 @@ def test_a_failed_write_leaves_the_file_before(tmp_path: Path, weights: dict[str
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.slow
 def test_the_script_writes_what_the_library_makes(tmp_path: Path, weights: dict[str, Tensor]) -> None:
     """For all runs of a cell; those that are there are left."""
     model, runs = store.load_model(Path("model"), SMALL, 20, 16, weights), [RUN, replace(RUN, seed=1)]

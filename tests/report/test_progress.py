@@ -101,6 +101,7 @@ def results(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_what_jobs_left_is_counted(study: Study, results: Path) -> None:
     found = progress.compute_progress(study.runs, progress.read_state(study, results))
     assert (found.wanted, found.trained, found.measured, found.begun) == (6, 2, 1, 1)
@@ -121,6 +122,7 @@ def test_what_jobs_left_is_counted(study: Study, results: Path) -> None:
     assert failure.of in page
 
 
+@pytest.mark.slow
 def test_people_that_could_not_be_drawn_are_told(study: Study, tmp_path: Path) -> None:
     dataset = study.config.datasets["tiny"]
     files = [tmp_path / layout.people_file(dataset, seed) for seed in (0, 1)]
@@ -162,6 +164,7 @@ def test_the_page_is_made_again_until_all_is_measured(study: Study, results: Pat
     assert "1 of 1 runs are measured, 1 are trained." in page.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_a_job_that_was_started_again_has_not_failed(study: Study, results: Path, tmp_path: Path) -> None:
     copy = tmp_path / "results"
     shutil.copytree(results, copy)
@@ -171,6 +174,7 @@ def test_a_job_that_was_started_again_has_not_failed(study: Study, results: Path
     assert progress.read_state(study, copy).failures == []
 
 
+@pytest.mark.slow
 def test_a_run_that_waits_for_the_others_of_its_job_counts_as_trained(
     study: Study, results: Path, tmp_path: Path
 ) -> None:
@@ -183,6 +187,7 @@ def test_a_run_that_waits_for_the_others_of_its_job_counts_as_trained(
     assert progress.read_state(study, copy).trained == progress.read_state(study, results).trained
 
 
+@pytest.mark.slow
 def test_what_is_left_takes_the_time_that_the_same_took(study: Study, results: Path) -> None:
     state = progress.read_state(study, results)
     done, begun = run_of(study, "small", "short", 0), run_of(study, "large", "short", 0)
@@ -261,6 +266,7 @@ def test_parameters_are_about_those_of_the_model(family: Any) -> None:
     assert progress.active_parameters(model, 150) == pytest.approx(exact, rel=0.05)
 
 
+@pytest.mark.slow
 def test_curves_are_those_of_trained_runs_and_of_one_under_way(study: Study, results: Path) -> None:
     rows, drawn, there = curves.read_curves(curves.describe_curves([], study.runs), results / "runs")
     done, begun = run_of(study, "small", "short", 0).slug, run_of(study, "large", "short", 0).slug
@@ -275,6 +281,7 @@ def test_curves_are_those_of_trained_runs_and_of_one_under_way(study: Study, res
     json.dumps(rows, allow_nan=False)
 
 
+@pytest.mark.slow
 def test_of_too_many_runs_some_are_drawn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, results: Path
 ) -> None:

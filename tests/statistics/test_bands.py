@@ -137,6 +137,7 @@ def test_each_published_cell_lies_within_its_own_band() -> None:
         assert one.mean == pytest.approx(one.band.mean)
 
 
+@pytest.mark.slow
 def test_the_command_says_where_a_study_lies(tmp_path: Path) -> None:
     """Nothing of the published file, a sound study from one trained elsewhere, and a broken one from half its bits."""
     table = measurement_table.read_measurements(PUBLISHED)

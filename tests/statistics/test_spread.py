@@ -109,6 +109,7 @@ def test_the_highest_of_equal_cells_has_a_lower_end_that_allows_for_the_choice()
     assert peak_interval(tried).low < found.low
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", NOISES)
 def test_intervals_hold_what_they_promise(noise: str) -> None:
     """A small version of `make coverage`: of some 720 intervals 95 %, give or take what so few studies leave open."""

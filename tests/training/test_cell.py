@@ -41,6 +41,7 @@ def test_a_seed_more_trains_that_seed_and_leaves_the_others(data: Path, tmp_path
     assert finish(job) == []
 
 
+@pytest.mark.slow
 def test_a_run_trained_with_others_is_the_run_trained_alone(
     data: Path, tmp_path: Path, undisturbed: Job
 ) -> None:
@@ -69,6 +70,7 @@ def test_a_file_that_is_missing_or_damaged_trains_its_run_alone(
     assert finish(job) == []
 
 
+@pytest.mark.slow
 def test_another_code_or_learning_rate_trains_anew(data: Path, tmp_path: Path) -> None:
     rates = [RUN, replace(RUN, recipe=replace(RUN.recipe, lr=5e-3))]
     assert finish(Job(data, tmp_path, RUN)) == [RUN.slug]
@@ -78,6 +80,7 @@ def test_another_code_or_learning_rate_trains_anew(data: Path, tmp_path: Path) -
     assert finish(job) == [run.slug for run in rates]
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_leaves_the_others_which_need_not_be_trained_again(
     data: Path, tmp_path: Path
 ) -> None:
@@ -100,6 +103,7 @@ def test_a_run_that_fails_leaves_the_others_which_need_not_be_trained_again(
     assert all(contents(job, run).keys() == set(layout.TRAINED) for run in SEEDS)
 
 
+@pytest.mark.slow
 def test_a_job_told_to_stop_keeps_the_runs_that_are_done(
     data: Path, tmp_path: Path, undisturbed: Job
 ) -> None:
@@ -137,6 +141,7 @@ def assert_near(ours: Job, theirs: Job, run: Run) -> None:
     assert one.loss[-5:].mean() == pytest.approx(other.loss[-5:].mean(), rel=0.1)
 
 
+@pytest.mark.slow
 def test_runs_in_one_step_leave_what_each_leaves_alone_and_train_nothing_again(
     data: Path, tmp_path: Path
 ) -> None:
@@ -173,6 +178,7 @@ def test_a_stack_told_to_stop_goes_on_alone(data: Path, tmp_path: Path) -> None:
         assert_near(job, undisturbed, run)
 
 
+@pytest.mark.slow
 def test_a_run_of_a_stack_that_cannot_begin_or_diverges_leaves_the_others(data: Path, tmp_path: Path) -> None:
     short = replace(RUN.recipe, exposures=60)
     wild = replace(RUN, recipe=replace(short, lr=1e6))

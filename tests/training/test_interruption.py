@@ -17,6 +17,7 @@ from knowledge_capacity.models import native
 from knowledge_capacity.specs import to_json
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "status"),
     [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 143)],
@@ -84,6 +85,7 @@ def test_twenty_kills_at_random_moments_leave_no_trace(data: Path, tmp_path: Pat
     assert not (job.folder / ".checkpoint.safetensors.part").exists()
 
 
+@pytest.mark.slow
 def test_what_a_killed_writer_left_behind_is_harmless(data: Path, tmp_path: Path, undisturbed: Job) -> None:
     job = Job(data, tmp_path)
     job.folder.mkdir(parents=True)
@@ -103,6 +105,7 @@ def test_a_job_told_to_stop_before_its_first_step_ends_at_once(data: Path, tmp_p
     assert "Traceback" not in stopped.stderr
 
 
+@pytest.mark.slow
 def test_a_time_limit_ends_a_job_with_a_checkpoint_shortly_before(data: Path, tmp_path: Path) -> None:
     run = replace(RUN, recipe=replace(RUN.recipe, exposures=100_000))
     job = Job(data, tmp_path, run)

@@ -31,6 +31,7 @@ def assert_like(ours: Job, theirs: Job) -> None:
     assert ours.record() == wanted
 
 
+@pytest.mark.slow
 def test_two_processes_train_the_run_of_one(data: Path, tmp_path: Path, alone: Job) -> None:
     job = Job(data, tmp_path, UNEVEN, processes=2)
     said = job.finish("--save-every", "0.2").stderr

@@ -170,6 +170,7 @@ class Tiny(nn.Sequential):
         super().__init__(nn.Embedding(VOCABULARY, 8), nn.Linear(8, 8), nn.Linear(8, VOCABULARY))
 
 
+@pytest.mark.slow
 def test_a_compiled_loss_sees_the_same_weights() -> None:
     """A compiler that left out the rounding of scales would be off by a part in a few thousand."""
     loss_of = qat.QuantizedLoss(LossModule(Tiny()), Quantizer(4))

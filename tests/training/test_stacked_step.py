@@ -71,6 +71,7 @@ def assert_as_alone(replicas: Replicas, sums: Tensor, architecture: Architecture
             torch.testing.assert_close(one, other, rtol=0, atol=bound)
 
 
+@pytest.mark.slow
 @every_architecture
 def test_a_compiled_step_is_one_graph_and_gives_what_each_replica_gets_alone(
     monkeypatch: pytest.MonkeyPatch, architecture: Architecture

@@ -108,6 +108,7 @@ def test_a_step_on_the_tensors_of_a_graph_gives_the_same(
     assert_close((captured, its_sums), (plain, sums), rtol=0 if optimizer == "adamw" else recipe.lr / 16)
 
 
+@pytest.mark.slow
 def test_a_compiled_loss_gives_the_same(as_on_a_gpu: Callable[[bool, bool], None]) -> None:
     plain, compiled = small(), small()
     _, sums, _ = trained(plain)

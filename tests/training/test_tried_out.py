@@ -26,6 +26,7 @@ def build(vocabulary, window):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("architecture", "said"),
     [
