@@ -16,6 +16,7 @@ from knowledge_capacity.statistics.noise import describe_expectation
 from knowledge_capacity.statistics.own_model import format_answer
 from knowledge_capacity.statistics.spread import expected_spread
 from knowledge_capacity.study import overlay_files, own_study
+from knowledge_capacity.study.running import refuse_unfinished
 
 SEEDS = [0, 1, 2]
 
@@ -42,8 +43,7 @@ def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
         log.say(f"bits: {describe_expectation(expected, len(seeds))}")
     status, rows = own_study.run_study([*arguments.configfile, file], arguments)
     said = "" if rows is None else format_answer(rows, yours.slug, other.slug)
-    if status:  # after the answer, which says it best if a run diverged
-        raise UserError("not all jobs came to their end (see above). The same command goes on from there.")
+    refuse_unfinished(status)  # after the answer, which says it best if a run diverged
     print(f"\n{said}\n")
     print(
         f"figure: results/figures/{overlay_files.EXPERIMENT}.pdf  measurements: results/measurements.parquet"

@@ -14,7 +14,7 @@ from knowledge_capacity.files import UserError
 from knowledge_capacity.measurements import measurement_table
 from knowledge_capacity.measuring import instrument_checks
 from knowledge_capacity.study import overlay_files
-from knowledge_capacity.study.running import run_snakemake
+from knowledge_capacity.study.running import refuse_unfinished, run_snakemake
 
 OVERLAY = Path("studies/calibration.yaml")
 
@@ -44,8 +44,7 @@ def measure_missing_runs(profile: str, cores: str) -> dict[str, Path]:
     """The measurements of the runs of the study, made where they are missing."""
     runs = overlay_files.make_study(*overlay_files.read_configuration([OVERLAY])).runs
     files = {slug: layout.measurements_path(slug) for slug in runs}
-    if run_snakemake([OVERLAY], profile, cores, [str(path) for path in files.values()]):
-        raise UserError("not all jobs came to their end (see above). The same command goes on from there.")
+    refuse_unfinished(run_snakemake([OVERLAY], profile, cores, [str(path) for path in files.values()]))
     return files
 
 

@@ -17,6 +17,7 @@ from knowledge_capacity.statistics.noise import format_noise
 from knowledge_capacity.statistics.own_model import refuse_diverged
 from knowledge_capacity.statistics.readiness import describe_obstacles
 from knowledge_capacity.study import overlay_files, own_study
+from knowledge_capacity.study.running import refuse_unfinished
 
 DEFAULT = "gpt2-2-1-d12"  # of the default study, the one in the middle
 
@@ -38,8 +39,8 @@ def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
     status, rows = own_study.run_study([*arguments.configfile, file], arguments, measured_only=True)
     if rows is not None:
         refuse_diverged(rows)
-    if status or rows is None:
-        raise UserError("not all jobs came to their end (see above). The same command goes on from there.")
+    refuse_unfinished(status or rows is None)
+    assert rows is not None
     print(f"{model.slug}, {arguments.dataset}, {rows.exposures.iloc[0]} exposures")
     print(format_noise(rows, count_runs_at_once(arguments.cores)))
     if obstacles := describe_obstacles([(rows, model.slug)]):

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import _path  # noqa: F401 (first, so that the package is found)
 from knowledge_capacity import console, layout
-from knowledge_capacity.files import UserError, atomic_write
+from knowledge_capacity.files import atomic_write
 from knowledge_capacity.measurements import locations, measurement_table
 from knowledge_capacity.report import story, story_law, story_model
 from knowledge_capacity.study import overlay_files
-from knowledge_capacity.study.running import run_snakemake
+from knowledge_capacity.study.running import refuse_unfinished, run_snakemake
 
 
 def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
@@ -21,8 +21,7 @@ def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
     study = overlay_files.make_study(*overlay_files.read_configuration(arguments.configfile))
     story_model.order_runs(study)  # before hours of training
     files = [str(layout.measurements_path(run)) for run in study.runs]
-    if run_snakemake(arguments.configfile, arguments.profile, arguments.cores, files):
-        raise UserError("not all jobs came to their end (see above). The same command goes on from there.")
+    refuse_unfinished(run_snakemake(arguments.configfile, arguments.profile, arguments.cores, files))
     made = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d at %H:%M UTC")
     page = story.render_page(story_model.read_model(study, layout.RESULTS), law, made)
     with atomic_write(arguments.output) as aside:

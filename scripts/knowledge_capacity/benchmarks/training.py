@@ -203,8 +203,7 @@ def _train_with_trainer(
             {"params": [p for p in model.parameters() if p.dim() > 1], "weight_decay": recipe.weight_decay},
             {"params": [p for p in model.parameters() if p.dim() <= 1], "weight_decay": 0.0},
         ]
-        betas = recipe.beta1, recipe.beta2
-        optimizer = torch.optim.AdamW(groups, lr=1.0, betas=betas, eps=recipe.eps, fused=True)
+        optimizer = torch.optim.AdamW(groups, lr=1.0, betas=recipe.betas, eps=recipe.eps, fused=True)
 
         def rate(step: int) -> float:
             if lrs:

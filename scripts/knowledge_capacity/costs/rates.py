@@ -96,9 +96,7 @@ def training_work(run: Run, n_parameters: float) -> TrainingWork:
     steps = tokens / recipe.batch_size / recipe.window
     layers = getattr(model, "layers", LAYERS)
     stack = 1  # of a model from elsewhere too: whether it can be stacked shows when it is trained
-    plain = recipe.optimizer == "adamw" and recipe.precision != "fp16"
-    plain = plain and not (recipe.qat or recipe.average or recipe.text_mask)
-    if isinstance(model, Architecture) and plain:
+    if isinstance(model, Architecture) and not recipe.unstackable_reason:
         stack = worthwhile_size(recipe.batch_size, recipe.window, model.width)
     return TrainingWork((1 + layers) * steps, tokens, 6.0 * n_parameters * tokens, stack)
 

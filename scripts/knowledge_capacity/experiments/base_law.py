@@ -92,21 +92,12 @@ def deep_to_shallow_ratio(rows: pd.DataFrame) -> Reading:
                 both = zip(other.capacity_ratio[seeds], one.capacity_ratio[seeds], strict=True)
                 logs.append([math.log(deep / shallow) for deep, shallow in both])
                 priors.append(log_ratio_prior(other, one, same_runs=False))
-                used += [one, other]
+                used.append((other.reset_index(), one.reset_index()))
     if not logs:
         raise NotMeasured("two models of the same size and of different depth, neither data-limited")
-    readings = [claims.model_reading(model.reset_index()) for model in used]
     value = interval_over_units(logs, [[0.0] * len(unit) for unit in logs], priors)
-    return Reading(
-        Interval(*map(math.exp, value)),
-        min(map(len, logs)),
-        claims.parameter_range(readings),
-        min(reading.n_people for reading in readings),
-        False,
-        False,
-        f"{len(logs)} {'pair' if len(logs) == 1 else 'pairs'} of models",
-        cells=tuple(model.reset_index() for model in used),
-    )
+    found = claims.pairs_reading(Interval(*map(math.exp, value)), used)
+    return replace(found, seeds=min(map(len, logs)), more=False, less=False)  # none is data-limited
 
 
 def large_to_small_ratio(rows: pd.DataFrame) -> Reading:

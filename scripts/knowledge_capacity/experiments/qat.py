@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..figures import capacity_plot, style
-from ..measurements.columns import add_columns
+from ..measurements.columns import BYTE, add_columns, per_stored_byte
 from ..specs import FULL_PRECISION
 from ..statistics.compare import capacity_ratio
 
@@ -148,7 +148,7 @@ def _summarize_seeds(rows: pd.DataFrame) -> pd.Series:
             "ratio_lowest": rows.capacity_ratio.min(),
             "ratio_highest": rows.capacity_ratio.max(),
             "ratio_max": rows.capacity_ratio_max.mean(),
-            "per_stored_byte": capacity_plot.BITS * mean / stored,
+            "per_stored_byte": per_stored_byte(mean, stored),
         }
     )
 
@@ -162,7 +162,7 @@ def _set_y_limits(axes: Iterable[Axes], values: pd.Series) -> None:
 
 def _draw_panel(ax: Axes, group: pd.DataFrame, column: str, colours: style.Colours) -> None:
     """A line for each way of coming to few bits and each kind of grid, against bits of a code."""
-    unit = 1.0 if column == "ratio" else group.bits_per_weight / capacity_plot.BITS
+    unit = 1.0 if column == "ratio" else group.bits_per_weight / BYTE
     group = group.assign(y=group.ratio / unit)
     group["down"], group["up"] = group.y - group.lowest / unit, group.highest / unit - group.y
     bottom = ax.get_ylim()[0]

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..figures import capacity_plot, style
-from ..measurements.columns import add_columns
+from ..measurements.columns import BYTE, add_columns
 from ..specs import FULL_PRECISION, METHODS
 from ._precisions import MODEL, describe_figure, quantized_points, split_best_models, tabulate_points
 
@@ -55,7 +55,7 @@ def draw_figure(points: pd.DataFrame) -> Figure:
 def _draw_panel(ax: Axes, group: pd.DataFrame, column: str) -> None:
     """A line for each method and each of its grids."""
     colours = style.assign_colors(METHODS)
-    unit = 1 if column == "ratio" else group.bits_per_weight / capacity_plot.BITS
+    unit = 1 if column == "ratio" else group.bits_per_weight / BYTE
     down, up = (group.ratio - group.span_low) / unit, (group.span_high - group.ratio) / unit
     group = group.assign(y=group.ratio / unit, down=down, up=up)
     for (method, size, zero_point, matrices), line in group[group.method != FULL_PRECISION].groupby(LINE):

@@ -132,18 +132,7 @@ def choice_to_plain_ratio(rows: pd.DataFrame, choice: str) -> Reading:
     found = ratio_interval(pairs) if pairs else None
     if not found:
         raise NotMeasured(f"{choice}, beside the plain recipe")
-    sides = [side for pair in pairs for side in (pair.a, pair.b)]
-    readings = [claims.model_reading(side) for side in sides]
-    return Reading(
-        found,
-        min(pair.seeds for pair in pairs),
-        claims.parameter_range(readings),
-        min(reading.n_people for reading in readings),
-        any(claims.model_reading(pair.a).more for pair in pairs),
-        any(claims.model_reading(pair.b).more for pair in pairs),
-        f"{len(pairs)} {'pair' if len(pairs) == 1 else 'pairs'} of models",
-        cells=tuple(sides),
-    )
+    return claims.pairs_reading(found, [(pair.a, pair.b) for pair in pairs])
 
 
 def torch_adamw_ratio(rows: pd.DataFrame) -> Reading:
@@ -160,7 +149,7 @@ def many_heads_ratio(rows: pd.DataFrame) -> Reading:
 def _name_choices(rows: pd.DataFrame) -> pd.DataFrame:
     """GPT-2 at full precision without junk, with `choice`: what was changed, one thing at a time."""
     rows = add_columns(rows)
-    rows = rows[(rows.family == "gpt2") & rows.is_gpt2 & (rows.variant == FULL_PRECISION)]
+    rows = rows[rows.is_gpt2 & (rows.variant == FULL_PRECISION)]
     rows = rows[(rows.junk_share == 0) & rows.qat.isna() & (rows.capacity_ratio.notna())]
     named = [_name_choice(row) for row in rows.itertuples()]
     return rows.assign(choice=named)[[name is not None for name in named]]

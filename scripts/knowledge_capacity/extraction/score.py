@@ -10,14 +10,12 @@ from tokenizers import Tokenizer
 from ..measurements.measurement_table import DATA_LIMITED
 from ..measuring.metric import biod_bits, bios_bits
 from ..measuring.result_row import describe_run
-from ..specs import BioD, Biography, Run, to_json
+from ..specs import FULL_BITS, BioD, Biography, Run, to_json
 from ..specs import Extraction as Spec
 from ..statistics.bootstrap import bootstrap_total
 from .answers import Answers
 from .exam import Exam
 from .questions import TokenRole, attribute_names, choice_counts
-
-FULL_BITS = 32.0
 
 ANSWERS = pa.schema(
     [
@@ -77,7 +75,7 @@ def measurement_row(
         **describe_run(run, record, n_parameters, code),
         "variant": spec.slug,
         "variant_spec": to_json(spec),
-        "bits_per_weight": FULL_BITS,
+        "bits_per_weight": float(FULL_BITS),
         "people_scored": len(bits),
         "measure_seconds": seconds,
         "loss_value": float(value.mean()),

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import pandas as pd
 from matplotlib.axes import Axes
 
-from ..measurements.columns import add_columns
+from ..measurements.columns import add_columns, per_stored_byte
 from . import labels, style
 
 SPEC = [
@@ -28,7 +28,6 @@ SPEC = [
 
 SPAN = "bars: span of the seeds' 95 % intervals over people"  # of over_seeds: span_low to span_high, in R
 CROSS: style.Colour = (0.25, 0.25, 0.25)
-BITS = 8  # of a byte
 ALIKE = 1.15  # models whose sizes differ by less count as equally large
 
 
@@ -64,7 +63,7 @@ def summarize_seeds(rows: pd.DataFrame) -> pd.DataFrame:
         .assign(
             span_low=lambda found: found.bits_low / found.n_parameters,
             span_high=lambda found: found.bits_high / found.n_parameters,
-            per_stored_byte=lambda found: BITS * found.ratio / found.bits_per_weight,
+            per_stored_byte=lambda found: per_stored_byte(found.ratio, found.bits_per_weight),
         )
         .sort_values(["kind", "exposures", "variant", "n_people", "n_parameters"], ignore_index=True)
     )

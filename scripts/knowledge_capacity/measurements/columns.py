@@ -2,12 +2,14 @@
 
 import json
 from functools import cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import pandas as pd
 
 from ..specs import Architecture, parse_architecture, parse_dataset, parse_recipe, slug_without_size
 from .spec_columns import PLAIN
+
+BYTE = 8  # bits
 
 
 class _Model(NamedTuple):
@@ -53,9 +55,17 @@ def add_columns(rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+Numbers = TypeVar("Numbers", float, pd.Series)
+
+
+def per_stored_byte(capacity_ratio: Numbers, bits_per_weight: Numbers) -> Numbers:
+    """R in bits for each byte that stores the weights."""
+    return BYTE * capacity_ratio / bits_per_weight
+
+
 def count_stored_bytes(rows: pd.DataFrame) -> pd.DataFrame:
     """Measurements with bytes in place of parameters: n_parameters are the bytes that store them, and R is per byte."""
-    bytes_each = rows.bits_per_weight / 8
+    bytes_each = rows.bits_per_weight / BYTE
     return rows.assign(
         n_parameters=rows.n_parameters * bytes_each,
         capacity_ratio=rows.capacity_ratio / bytes_each,

@@ -14,7 +14,7 @@ from ..data.pieces import Term
 from ..files import UserError, remake_remedy, verify_checksum
 from ..measurements.measurement_table import DATA_LIMITED
 from ..measurements.spec_columns import describe_specs
-from ..specs import FULL_PRECISION, Biography, Dataset, RandomStrings, Run, to_json
+from ..specs import FULL_BITS, FULL_PRECISION, Biography, Dataset, RandomStrings, Run, to_json
 from ..statistics.bootstrap import bootstrap_total
 from . import scoring
 from .metric import Losses, biod_bits, bios_bits, random_bits
@@ -152,7 +152,7 @@ def diverged_row(run: Run, record: dict[str, Any], n_parameters: int, code: str)
     return {
         **describe_run(run, record, n_parameters, code),
         "variant": FULL_PRECISION,
-        "bits_per_weight": 32.0,
+        "bits_per_weight": float(FULL_BITS),
     }
 
 

@@ -17,7 +17,7 @@ from ..experiments._contract import load_experiment
 from ..measurements.columns import add_columns
 from ..measurements.measurement_table import DATA_LIMITED, SCHEMA
 from ..measuring.result_row import describe_run
-from ..specs import Extraction, Quantizer, Run, to_json
+from ..specs import FULL_BITS, Extraction, Quantizer, Run, to_json
 from ..study.study import Study
 from ..verdicts import claims
 from ..verdicts.claims import Claim, NotMeasured
@@ -171,7 +171,7 @@ def _learned_columns(bits: float, cell: PlannedCell) -> dict[str, Any]:
     """The columns of what was learned; all of it as values, spread over one attribute."""
     dataset = cell.runs[0].dataset
     return {
-        "bits_per_weight": 32.0,
+        "bits_per_weight": float(FULL_BITS),
         "people_scored": dataset.n_people,
         "bits_by_attribute": [("all", bits)],
         "bits_name": 0.0,

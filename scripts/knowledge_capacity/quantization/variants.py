@@ -19,11 +19,10 @@ from torch import Tensor
 from .. import layout, tensorfile
 from ..files import UserError, remake_remedy
 from ..kept import KEY, MadeFrom
-from ..specs import Quantizer, Run, to_json
+from ..specs import FULL_BITS, Quantizer, Run, to_json
 from ..tensorfile import DamagedFileError
 from . import grid
 
-FULL_BITS = 32
 HEADER = "variants"
 ROUTER = re.compile(r"\.(router|gate)\.weight$")  # in the study's decoder, and in models of transformers
 LAYER = re.compile(r"(?<=\.)\d+(?=\.)")

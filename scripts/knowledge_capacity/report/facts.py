@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..console import format_duration
+from ..measurements.columns import per_stored_byte
 
 UNKNOWN = "–"
 TITLES = {  # of what a pointer on a dot tells, in this order
@@ -49,7 +50,7 @@ def describe_measurement(row: dict[str, Any]) -> dict[str, Any]:
     get = row.get
     limits = get("bits_learned_low"), get("bits_learned_high")
     ratio, stored = get("capacity_ratio"), get("bits_per_weight")
-    per_byte = None if ratio is None or stored is None else 8 * ratio / stored
+    per_byte = None if ratio is None or stored is None else per_stored_byte(ratio, stored)
     codes = [code for code in (get("train_code"), get("capacity_code")) if code]
     bits, limited = get("bits_learned"), get("data_limited")
     took = UNKNOWN if get("train_seconds") is None else format_duration(row["train_seconds"])

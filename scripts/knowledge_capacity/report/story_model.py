@@ -16,7 +16,7 @@ from ..measuring.biography import ScoredToken, score_biography
 from ..measuring.trained_run import TrainedRun
 from ..models import store
 from ..quantization import variants
-from ..specs import FULL_PRECISION, BioS, Run
+from ..specs import FULL_BITS, FULL_PRECISION, BioS, Run
 from ..study.study import Study
 
 PERSON = 0  # whose biography is shown: the first one, not one that was chosen
@@ -115,4 +115,4 @@ def _read_states(run: Run, stored: Mapping[str, variants.StoredVariant], results
 
 def _weight_width(row: Mapping[str, Any]) -> int:
     """Bits of a weight that is rounded, or of one as trained. row: a measurement."""
-    return int(json.loads(row["variant_spec"])["bits"]) if row["variant_spec"] else variants.FULL_BITS
+    return int(json.loads(row["variant_spec"])["bits"]) if row["variant_spec"] else FULL_BITS

@@ -19,7 +19,7 @@ from .architectures import (
     TransformersModel,
     parse_architecture,
 )
-from .base import BYTE_PAIR, FULL_PRECISION, STRICT, WORD_LEVEL, Count, Positive, to_json
+from .base import BYTE_PAIR, FULL_BITS, FULL_PRECISION, STRICT, WORD_LEVEL, Count, Positive, to_json
 from .datasets import (
     KINDS,
     STORED,
@@ -41,6 +41,7 @@ __all__ = [
     "BYTE_PAIR",
     "FAMILIES",
     "FEWEST_ASKED",
+    "FULL_BITS",
     "FULL_PRECISION",
     "KINDS",
     "METHODS",

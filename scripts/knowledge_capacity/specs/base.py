@@ -12,6 +12,7 @@ from annotated_types import Ge, Gt, Lt
 WORD_LEVEL = "word"  # the tokenizer with one token for each word
 BYTE_PAIR = re.compile(r"bpe-([1-9][0-9]*)")  # one trained on the dataset, with so many tokens
 FULL_PRECISION = "fp32"  # the variant that is a run's weights as trained
+FULL_BITS = 32  # of such a weight
 STRICT = {"extra": "forbid", "strict": True}  # no unknown keys, no numbers out of words
 
 Count = Annotated[int, Ge(1)]

@@ -169,6 +169,21 @@ class Recipe:
     head_start: HeadStart | None = field(default=None, metadata=LATER)
 
     @property
+    def betas(self) -> tuple[float, float]:
+        """AdamW's constants of its two means."""
+        return self.beta1, self.beta2
+
+    @property
+    def unstackable_reason(self) -> str | None:
+        """What keeps runs from being trained in one step with others, or None where nothing of the recipe does."""
+        if self.optimizer != "adamw":
+            return f"its optimizer is {self.optimizer}"
+        if self.precision == "fp16":
+            return "fp16 scales the losses of each run"
+        alone = [name for name in ("qat", "average", "text_mask") if getattr(self, name)]
+        return f"it has {alone[0]}" if alone else None
+
+    @property
     def has_domain_token(self) -> bool:
         """Whether some biographies begin with a token that tells their domain."""
         return self.junk is not None and self.junk.domain_token != "none"

@@ -3,11 +3,11 @@
 import pandas as pd
 
 from ..files import UserError
+from ..measurements.columns import per_stored_byte
+from ..specs import FULL_BITS
 from . import compare
 from .pairing import Pair
 from .readiness import describe_obstacles
-
-FULL_BITS = 32
 
 
 def format_answer(rows: pd.DataFrame, yours: str, other: str) -> str:
@@ -44,7 +44,7 @@ def _format_table(both: list[pd.DataFrame]) -> str:
         name = one.architecture.iloc[0]
         size, most = f"{one.n_parameters.mean():z,.0f}", f"{one.capacity_ratio_max.mean():z.2f}"
         said = f"{limited} of {len(one)} seeds" if limited else "no"
-        stored = f"{8 * mean / one.bits_per_weight.mean():z.3f}"
+        stored = f"{per_stored_byte(mean, one.bits_per_weight.mean()):z.3f}"
         line = [name, size, f"{mean:z.3f}", f"{low:z.3f} to {high:z.3f}", most, said]
         cells.append([*line, stored] if per_byte else line)
     return compare.align_columns(cells)

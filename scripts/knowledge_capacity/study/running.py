@@ -46,6 +46,12 @@ def run_snakemake(
     return status
 
 
+def refuse_unfinished(status: int) -> None:
+    """Raise UserError for an exit status that says that some jobs failed."""
+    if status:
+        raise UserError("not all jobs came to their end (see above). The same command goes on from there.")
+
+
 def run_with_timeout(command: Sequence[str], seconds: float | None = None) -> int:
     """Run a command of ours and all that it starts, and give the exit status; STOPPED where the time was over.
 

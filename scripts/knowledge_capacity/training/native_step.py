@@ -59,7 +59,7 @@ class NativeStep:
             targets,
             rates,
             count=int(self._count[0]),
-            betas=(recipe.beta1, recipe.beta2),
+            betas=recipe.betas,
             epsilon=recipe.eps,
             weight_decay=recipe.weight_decay,
         )

@@ -119,7 +119,7 @@ def make_optimizers(model: nn.Module, recipe: Recipe, capturable: bool = False) 
         adamw(
             [group for group in groups if group["params"]],
             lr=rate,
-            betas=(recipe.beta1, recipe.beta2),
+            betas=recipe.betas,
             eps=recipe.eps,
             fused=True,
             capturable=capturable,

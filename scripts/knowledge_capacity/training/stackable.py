@@ -15,7 +15,6 @@ from . import optimizers
 from .checkpoint import kept_buffers
 from .engine import describe_error
 from .replicas import Replicas
-from .step import chosen_precision
 from .worthwhile import worthwhile_size
 
 SHARE = 0.7  # of the memory that is free at the start
@@ -51,13 +50,8 @@ def replica_bytes(model: nn.Module, run: Run, vocabulary: int) -> int:
 
 def unstackable_reason(run: Run, vocabulary: int, device: str) -> str | None:
     """What keeps a run from being trained in a stack, or None where nothing does."""
-    if run.recipe.optimizer != "adamw":
-        return f"its optimizer is {run.recipe.optimizer}"
-    if chosen_precision(run.recipe.precision, device) == "fp16":
-        return "fp16 scales the losses of each run"
-    for name in ("qat", "average", "text_mask"):
-        if getattr(run.recipe, name):
-            return f"it has {name}"
+    if reason := run.recipe.unstackable_reason:
+        return reason
     if isinstance(run.architecture, Architecture):
         return None
     models = [build_run_model(replace(run, seed=seed), vocabulary).to(device).train() for seed in (0, 1)]

@@ -48,7 +48,7 @@ class StackedStep:
         self._rates, self._scales = self._on_device = torch.zeros_like(self._asked, device=device)
         self._sums = torch.zeros(most, replicas.size, 3, device=device)
         self._at = torch.zeros(1, dtype=torch.long, device=device)  # the number of the step
-        update = partial(adamw, betas=(recipe.beta1, recipe.beta2), eps=recipe.eps)
+        update = partial(adamw, betas=recipe.betas, eps=recipe.eps)
         self._compiled: Parts = (self._loss, update)
         self._plain = self._compiled
         if compiling:

@@ -272,6 +272,22 @@ def peak_ratio(a: tuple[Reading, pd.DataFrame], b: tuple[Reading, pd.DataFrame])
     )
 
 
+def pairs_reading(value: Interval, pairs: Sequence[tuple[pd.DataFrame, pd.DataFrame]]) -> Reading:
+    """A ratio that was read of pairs of models, a over b. pairs: the seeds of both."""
+    above, below = ([model_reading(side) for side in sides] for sides in zip(*pairs, strict=True))
+    both = [*above, *below]
+    return Reading(
+        value,
+        min(one.seeds for one in both),
+        parameter_range(both),
+        min(one.n_people for one in both),
+        any(one.more for one in above),
+        any(one.more for one in below),
+        f"{len(pairs)} {'pair' if len(pairs) == 1 else 'pairs'} of models",
+        cells=tuple(side for pair in pairs for side in pair),
+    )
+
+
 def parameter_range(readings: Sequence[Reading]) -> tuple[float, float]:
     """The sizes of the smallest and the largest model."""
     return min(r.n_parameters[0] for r in readings), max(r.n_parameters[1] for r in readings)
