@@ -10,8 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
-from helpers import fork_server
-from helpers.run_workflow import ROOT, TIMEOUT, copy_tree, finish
+from helpers.run_workflow import ROOT, TIMEOUT, copy_tree, run_command
 from knowledge_capacity.files import UserError
 from knowledge_capacity.models.build import build_model, n_parameters
 from knowledge_capacity.specs import (
@@ -32,25 +31,11 @@ SMALL = "--configfile studies/smoke.yaml --dataset bioS-smoke --recipe smoke-100
 TEXTS = overlay_files.TextStatistics(vocabulary=200, used=199, shortest=36, longest=36)
 
 
-def bits(folder: Path, *arguments: str, ok: bool = True) -> tuple[str, str]:
-    """What the command prints in a folder, to standard output and to standard error."""
-    process = subprocess.Popen(
-        [fork_server.python(), "scripts/commands/bits.py", *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONWARNINGS": "ignore"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    said, progress = finish(process)
-    assert (process.returncode == 0) == ok, progress
-    return said, progress
-
-
 @pytest.mark.slow
 def test_from_a_function_to_a_verdict_and_nothing_twice(tmp_path: Path) -> None:
     folder = copy_tree(tmp_path / "a clone")
     model = ("studies/models/block.py:build", "--arguments", '{"width": 8}', *SMALL)
-    said, progress = bits(folder, *model, "--seeds", "0")
+    said, progress = run_command("bits", folder, *model, "--seeds", "0")
     assert "bits per parameter" in said
     # so short a study is no ground for a verdict, and the command says why, and before it what it could show
     assert re.search(r"^No verdict: GPT-2 of its size .* --exposures 200", said, re.MULTILINE)
@@ -60,7 +45,7 @@ def test_from_a_function_to_a_verdict_and_nothing_twice(tmp_path: Path) -> None:
     assert progress.count("done in") == 2
     assert "results/yours/block-width8-" in progress
     assert (folder / "results/figures/comparison.pdf").exists()
-    again, progress = bits(folder, *model, "--seeds", "0")
+    again, progress = run_command("bits", folder, *model, "--seeds", "0")
     assert again == said
     assert "Nothing to be done" in progress
 
@@ -70,7 +55,7 @@ def test_from_a_function_to_a_verdict_and_nothing_twice(tmp_path: Path) -> None:
         "recipes: {wild: {exposures: 40, lr: 1e9, weight_decay: 0, batch_size: 2, window: 64}}"
     )
     wild = (*SMALL[:2], str(overlay), "--dataset", "bioS-smoke", "--recipe", "wild", "--seeds", "0")
-    said, progress = bits(folder, "studies/models/block.py:build", *wild, ok=False)
+    said, progress = run_command("bits", folder, "studies/models/block.py:build", *wild, ok=False)
     assert "training diverged with seed 0" in progress.splitlines()[-1]
     assert "lower lr (now 1e+09)" in progress.splitlines()[-1].lower()
     assert "Traceback" not in progress

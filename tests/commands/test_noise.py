@@ -1,16 +1,13 @@
 """The noise of a setup in one command: seeds side by side, their spread, and what so many seeds can tell."""
 
-import os
 import re
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from helpers import fork_server
-from helpers.run_workflow import copy_tree, finish, snakemake
+from helpers.run_workflow import copy_tree, run_command, snakemake
 from knowledge_capacity.statistics import noise
 from knowledge_capacity.statistics.intervals import NO_PRIOR, Prior
 from knowledge_capacity.statistics.power import detectable_ratio
@@ -18,24 +15,10 @@ from knowledge_capacity.statistics.power import detectable_ratio
 SMALL = "--configfile studies/smoke.yaml --dataset bioS-smoke --recipe smoke-100 --cores 2".split()
 
 
-def run_noise(folder: Path, *arguments: str, ok: bool = True) -> tuple[str, str]:
-    """What the command prints in a folder, to standard output and to standard error."""
-    process = subprocess.Popen(
-        [fork_server.python(), "scripts/commands/noise.py", *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONWARNINGS": "ignore"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    said, progress = finish(process)
-    assert (process.returncode == 0) == ok, progress
-    return said, progress
-
-
 @pytest.mark.slow
 def test_seeds_are_trained_side_by_side_and_none_twice(tmp_path: Path) -> None:
     folder = copy_tree(tmp_path / "a clone")
-    said, progress = run_noise(folder, "gpt2-2-1-d8", *SMALL, "--seeds", "2")
+    said, progress = run_command("noise", folder, "gpt2-2-1-d8", *SMALL, "--seeds", "2")
     files = sorted((folder / "results/runs").glob("*/gpt2-2-1-d8/*/seed*/measurements.parquet"))
     ratios = [pq.read_table(file).to_pandas().capacity_ratio.iloc[0] for file in files]
     assert len(ratios) == 2
@@ -43,7 +26,7 @@ def test_seeds_are_trained_side_by_side_and_none_twice(tmp_path: Path) -> None:
     share = np.std(ratios, ddof=1) / np.mean(ratios)
     assert f"spread over seeds: {100 * share:.1f} % of R" in said
     assert len(re.findall(r"^Job \d+: train .*/seed[01]$", progress, re.MULTILINE)) == 2  # a job each
-    again, progress = run_noise(folder, "gpt2-2-1-d8", *SMALL, "--seeds", "2")
+    again, progress = run_command("noise", folder, "gpt2-2-1-d8", *SMALL, "--seeds", "2")
     assert again == said
     assert "Nothing to be done" in progress
     # the workflow, which has one job for both, trains none of them again
@@ -61,7 +44,7 @@ def test_what_cannot_be_is_said_before_anything_is_trained(tmp_path: Path) -> No
         (["gpt5"], "gpt5"),
         (["no/such"], "no/such: this names no model."),
     ):
-        said, progress = run_noise(folder, *words, *SMALL, ok=False)
+        said, progress = run_command("noise", folder, *words, *SMALL, ok=False)
         assert message in progress.splitlines()[-1]
         assert not said
     assert not (folder / "results/runs").exists()

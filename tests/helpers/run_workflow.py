@@ -118,3 +118,17 @@ def copy_tree(destination: Path) -> Path:
         kept = destination / native.CACHE.relative_to(ROOT)
         shutil.copytree(native.CACHE, kept, ignore=shutil.ignore_patterns("tmp*"))
     return destination
+
+
+def run_command(name: str, folder: Path, *arguments: str, ok: bool = True) -> tuple[str, str]:
+    """What a command of scripts/commands prints in a folder, to standard output and to standard error."""
+    process = subprocess.Popen(
+        [fork_server.python(), f"scripts/commands/{name}.py", *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONWARNINGS": "ignore"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    said, progress = finish(process)
+    assert (process.returncode == 0) == ok, progress
+    return said, progress

@@ -1,15 +1,12 @@
 """The search for a capacity, against full grids of runs whose capacity was planted."""
 
 import math
-import os
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import fork_server
-from helpers.run_workflow import ROOT, copy_tree, finish
+from helpers.run_workflow import ROOT, copy_tree, run_command
 from knowledge_capacity.planning.next_run import (
     Candidate,
     choose_next_run,
@@ -124,20 +121,6 @@ def test_why_a_capacity_does_not_count_as_known_is_said() -> None:
     )
 
 
-def search(folder: Path, *arguments: str, ok: bool = True) -> tuple[str, str]:
-    """What the command prints in a folder, to standard output and to standard error."""
-    process = subprocess.Popen(
-        [fork_server.python(), "scripts/commands/search.py", *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONWARNINGS": "ignore"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    said, progress = finish(process)
-    assert (process.returncode == 0) == ok, progress
-    return said, progress
-
-
 SMALL = "--configfile studies/smoke.yaml --datasets bioS-smoke --recipe smoke-100 --cores 2".split()
 
 
@@ -146,7 +129,7 @@ def test_the_command_makes_the_runs_it_chooses_and_reads_those_that_are_there(tm
     folder = copy_tree(tmp_path / "a clone")
     names = ["gpt2-2-1-d8", "gpt2-2-1-d10", "gpt2-2-1-d12"]
     arguments = (*SMALL, "--architectures", *names, "--seeds", "1")
-    said, progress = search(folder, *arguments, "--runs", "2")
+    said, progress = run_command("search", folder, *arguments, "--runs", "2")
     assert "by 2 of 3 runs (2 of them new)" in said
     assert "the runs or FLOPs allowed are spent" in progress
     assert "--within 0.1: " in said
@@ -158,7 +141,7 @@ def test_the_command_makes_the_runs_it_chooses_and_reads_those_that_are_there(tm
     # runs that are there are free; one whose measurement is missing is measured, and not trained
     records["gpt2-2-1-d8"].with_name("measurements.parquet").unlink()
     times = {name: path.stat().st_mtime_ns for name, path in records.items()}
-    said, progress = search(folder, *arguments, "--runs", "1")
+    said, progress = run_command("search", folder, *arguments, "--runs", "1")
     assert "2 of 3 runs are there already" in progress
     assert "by 3 of 3 runs (1 of them new)" in said
     assert {name: path.stat().st_mtime_ns for name, path in records.items()} == times
@@ -166,7 +149,7 @@ def test_the_command_makes_the_runs_it_chooses_and_reads_those_that_are_there(tm
     # what the training code made before it was edited is not there
     edited = folder / "scripts/knowledge_capacity/training/schedule.py"
     edited.write_text(edited.read_text().replace("floor: float = 0.1", "floor: float = 0.2"))
-    said, progress = search(folder, *SMALL, "--architectures", names[0], "--seeds", "1")
+    said, progress = run_command("search", folder, *SMALL, "--architectures", names[0], "--seeds", "1")
     assert "there is one size alone to choose from" in progress
     assert "are there already" not in progress
     assert "by 1 of 1 runs (1 of them new)" in said
@@ -192,4 +175,4 @@ def test_the_command_makes_the_runs_it_chooses_and_reads_those_that_are_there(tm
     ],
 )
 def test_options_without_sense_or_effect_are_refused(arguments: str, said: str) -> None:
-    assert said in search(ROOT, *arguments.split(), ok=False)[1]
+    assert said in run_command("search", ROOT, *arguments.split(), ok=False)[1]
