@@ -4,12 +4,10 @@ The paper trains with "default AdamW", which its sibling papers spell out otherw
 people try on small models. A choice and the plain recipe share people by seed, and all else.
 """
 
-import matplotlib.pyplot as plt
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..figures import style
+from ..figures import forest, style
 from ..measurements.columns import add_columns
 from ..measurements.spec_columns import PLAIN
 from ..specs import FULL_PRECISION
@@ -32,7 +30,6 @@ LABELS = {
 }
 MUON, HEADS, START = "Muon in place of AdamW", "{} heads in place of one", "first some of the people alone"
 TORCH_ADAMW = LABELS["b2-0.999-eps1e-08"]
-SETTING = ["kind", "n_people", "exposures"]
 MODEL = ["dataset", "layers", "width", "exposures"]
 KEY = "dots: the mean over sizes and seeds.  bars: its 95 % interval.  small dots: each size.  line: the plain recipe"
 
@@ -43,14 +40,14 @@ def select_points(rows: pd.DataFrame) -> pd.DataFrame:
     None, where no choice was measured beside the plain recipe.
     """
     lines = []
-    for (kind, people, exposures), setting in _name_choices(rows).groupby(SETTING):
+    for (kind, people, exposures), setting in _name_choices(rows).groupby(forest.PANEL):
         for choice in setting.choice.unique():
             pairs = pair_choice(setting, choice)
             if choice == PLAIN or not pairs or not (found := ratio_interval(pairs)):
                 continue
             lines.append(
                 {
-                    **dict(zip(SETTING, (kind, people, exposures), strict=True)),
+                    **dict(zip(forest.PANEL, (kind, people, exposures), strict=True)),
                     "choice": choice,
                     **found._asdict(),
                     "ratios": [_mean_ratio(pair) for pair in pairs],
@@ -58,9 +55,9 @@ def select_points(rows: pd.DataFrame) -> pd.DataFrame:
                     "seeds": min(pair.seeds for pair in pairs),
                 }
             )
-    columns = [*SETTING, "choice", *Interval._fields, "ratios", "sizes", "seeds"]
+    columns = [*forest.PANEL, "choice", *Interval._fields, "ratios", "sizes", "seeds"]
     found = pd.DataFrame(lines, columns=columns).rename(columns={"mean": "ratio"})
-    return found.sort_values([*SETTING, "ratio"], ascending=False, ignore_index=True)
+    return found.sort_values([*forest.PANEL, "ratio"], ascending=False, ignore_index=True)
 
 
 def pair_choice(rows: pd.DataFrame, choice: str) -> list[Pair]:
@@ -77,21 +74,14 @@ def pair_choice(rows: pd.DataFrame, choice: str) -> list[Pair]:
 
 def draw_figure(points: pd.DataFrame) -> Figure:
     """A panel for each dataset and number of exposures, with a line for each choice."""
-    style.apply_style()
-    panels = list(points.groupby(SETTING, sort=False))
-    heights = [len(group) + 1 for _, group in panels]
-    figure, axes = plt.subplots(
-        len(panels),
-        1,
-        figsize=(2 * style.COLUMN, 0.6 + 0.25 * sum(heights)),
-        squeeze=False,
-        sharex=True,
-        height_ratios=heights,
-    )
-    for ax, ((kind, n_people, exposures), group) in zip(axes[:, 0], panels, strict=True):
-        _draw_panel(ax, group)
-        ax.set_title(f"{kind}, {style.format_with_suffix(n_people)} people, {exposures} exposures")
-    axes[-1, 0].set_xlabel("bits per parameter over those of the plain recipe")
+    figure, panels = forest.open_panels(points, 2 * style.COLUMN, line=0.25, rest=0.6)
+    for ax, group in panels:
+        ax.axvline(1, color="0.7", lw=0.7, zorder=0)
+        for y, (_, row) in enumerate(group.iterrows()):
+            known = row.low > 1 or row.high < 1
+            forest.draw_estimate(ax, y, row, "C0" if known else "0.5", f"{row.ratio:z.2f}")
+        forest.name_lines(ax, list(group.choice))
+    ax.set_xlabel("bits per parameter over those of the plain recipe")
     figure.supxlabel(KEY, fontsize=6, color="0.45")
     return figure
 
@@ -127,7 +117,7 @@ def tabulate_points(points: pd.DataFrame) -> pd.DataFrame:
 
 def choice_to_plain_ratio(rows: pd.DataFrame, choice: str) -> Reading:
     """R by a choice over plain R, over all sizes, in the setting where it has the most pairs."""
-    settings = [pair_choice(setting, choice) for _, setting in _name_choices(rows).groupby(SETTING)]
+    settings = [pair_choice(setting, choice) for _, setting in _name_choices(rows).groupby(forest.PANEL)]
     pairs = max(settings, key=len, default=[])
     found = ratio_interval(pairs) if pairs else None
     if not found:
@@ -179,30 +169,6 @@ def _mean_ratio(pair: Pair) -> float:
     found = ratio_interval([pair])
     assert found
     return found.mean
-
-
-def _draw_panel(ax: Axes, group: pd.DataFrame) -> None:
-    ax.axvline(1, color="0.7", lw=0.7, zorder=0)
-    for y, row in enumerate(group.itertuples()):
-        known = row.low > 1 or row.high < 1
-        colour = "C0" if known else "0.5"
-        ax.errorbar(
-            row.ratio,
-            y,
-            xerr=[[row.ratio - row.low], [row.high - row.ratio]],
-            fmt="o",
-            ms=5,
-            color=colour,
-            capsize=2,
-            lw=1,
-        )
-        ax.plot(row.ratios, [y + 0.25] * len(row.ratios), ".", color=colour, ms=3)
-        said = f"{row.ratio:z.2f}"
-        ax.text(1.02, y, said, transform=ax.get_yaxis_transform(), va="center", fontsize=7)
-    ax.set_yticks(range(len(group)), group.choice)
-    ax.set_ylim(len(group) - 0.4, -0.6)
-    ax.tick_params(axis="y", length=0)
-    ax.spines["left"].set_visible(False)
 
 
 CLAIMS = [
