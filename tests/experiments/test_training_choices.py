@@ -75,6 +75,14 @@ def test_what_changes_two_things_or_has_no_partner_is_left_out() -> None:
     ]
 
 
+def test_what_differs_otherwise_is_another_pair() -> None:
+    """Two plain recipes that differ in their batches have a choice each, and none is told by the other."""
+    batches = [*runs(batch_size=8), *runs(1.0, batch_size=8, beta1=0.5)]
+    (row,) = points_of(*runs(), *runs(0.5, beta1=0.5), *batches).itertuples()
+    assert len(row.sizes) == 4
+    assert points_of(*runs(), *runs(1.0, batch_size=8, beta1=0.5)).empty
+
+
 def test_the_figure_and_the_table_tell_each_choice() -> None:
     points = points_of(*runs(), *runs(1.0, beta2=0.999), *runs(-1.0, heads=4))
     (ax,) = training_choices.draw_figure(points).axes

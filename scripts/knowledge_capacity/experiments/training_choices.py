@@ -4,13 +4,16 @@ The paper trains with "default AdamW", which its sibling papers spell out otherw
 people try on small models. A choice and the plain recipe share people by seed, and all else.
 """
 
+import json
+from dataclasses import fields
+
 import pandas as pd
 from matplotlib.figure import Figure
 
 from ..figures import forest, style
 from ..measurements.columns import add_columns
 from ..measurements.spec_columns import PLAIN
-from ..specs import FULL_PRECISION
+from ..specs import FULL_PRECISION, Recipe
 from ..statistics.compare import ratio_interval
 from ..statistics.intervals import Interval
 from ..statistics.pairing import Pair
@@ -30,7 +33,8 @@ LABELS = {
 }
 MUON, HEADS, START = "Muon in place of AdamW", "{} heads in place of one", "first some of the people alone"
 TORCH_ADAMW = LABELS["b2-0.999-eps1e-08"]
-MODEL = ["dataset", "layers", "width", "exposures"]
+MODEL = ["dataset", "layers", "width", "otherwise"]
+CHOSEN = {"lr", "optimizer", *(one.name for one in fields(Recipe) if one.metadata.get("later"))}
 KEY = "dots: the mean over sizes and seeds.  bars: its 95 % interval.  small dots: each size.  line: the plain recipe"
 
 
@@ -137,12 +141,21 @@ def many_heads_ratio(rows: pd.DataFrame) -> Reading:
 
 
 def _name_choices(rows: pd.DataFrame) -> pd.DataFrame:
-    """GPT-2 at full precision without junk, with `choice`: what was changed, one thing at a time."""
+    """GPT-2 at full precision without junk, with `choice`: what was changed, one thing at a time.
+
+    otherwise: what a recipe says besides, alike in what is compared.
+    """
     rows = add_columns(rows)
     rows = rows[rows.is_gpt2 & (rows.variant == FULL_PRECISION)]
     rows = rows[(rows.junk_share == 0) & rows.qat.isna() & (rows.capacity_ratio.notna())]
     named = [_name_choice(row) for row in rows.itertuples()]
-    return rows.assign(choice=named)[[name is not None for name in named]]
+    otherwise = [
+        json.dumps(
+            {key: value for key, value in json.loads(spec).items() if key not in CHOSEN}, sort_keys=True
+        )
+        for spec in rows.recipe_spec
+    ]
+    return rows.assign(choice=named, otherwise=otherwise)[[name is not None for name in named]]
 
 
 def _name_choice(row: object) -> str | None:
