@@ -33,6 +33,7 @@ from knowledge_capacity.training import finished, parallel
 from knowledge_capacity.training.adopt import adopt_checkpoint, check_saved_model, used_tokens
 from knowledge_capacity.training.cell import train_cell
 from knowledge_capacity.training.course import Point, TrainingDiverged, TrainingResult, TrainingStopped
+from knowledge_capacity.training.loop import BASE_CHECKPOINT
 from knowledge_capacity.training.parallel import Team
 from knowledge_capacity.training.stack import Member, Outcome
 from knowledge_capacity.training.stopping import REQUEUE, StopSignal
@@ -103,7 +104,7 @@ def train_runs(todo: Sequence[tuple[Run, MadeFrom]], work: JobContext) -> None:
     """Train runs of one cell; each comes with what it is made from."""
     made_from = {run.slug: one for run, one in todo}
     runs = [run for run, _ in todo]
-    if isinstance(runs[0].architecture, Checkpoint):
+    if isinstance(runs[0].architecture, Checkpoint) and not runs[0].recipe.adapter:
         process_each_run(runs, lambda run: adopt_run(run, made_from[run.slug], work), work.log)
         return
     outcomes: dict[str, Outcome] = {}
@@ -186,7 +187,8 @@ def keep_run(run: Run, outcome: Outcome, made_from: MadeFrom, work: JobContext) 
     write_parquet(output / "training.parquet", pa.Table.from_pylist(done.log))
     said = training_record(done, work.device, work.processes.size, diverged)
     finished.write_record(output, {**made_from, **said})
-    (folder / "checkpoint.safetensors").unlink(missing_ok=True)
+    for left in ("checkpoint.safetensors", BASE_CHECKPOINT):
+        (folder / left).unlink(missing_ok=True)
     if diverged:
         log.say(f"train: {diverged} It is recorded as diverged.")
         return
@@ -263,6 +265,7 @@ def training_record(
         "seconds": round(done.seconds, 3),
         "used_tokens": done.used_tokens,
         **({} if done.routing_dropped is None else {"routing_dropped": done.routing_dropped}),
+        **({} if done.trained_parameters is None else {"trained_parameters": done.trained_parameters}),
         "device": name if n_processes == 1 else f"{n_processes} × {name}",
         "precision": done.precision,
         "engine": done.engine,

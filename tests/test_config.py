@@ -69,8 +69,8 @@ OVERLAYS: dict[str, tuple[str, str]] = {
     ),
     "unknown key": (
         "recipes: {short: {rl: 2}}",
-        "overlay.yaml: recipes.short.rl = 2: unknown key. Known: average, batch_size, beta1, beta2,"
-        " eps, exposures, final_lr, head_start, init_std, junk, lr, optimizer, other_lrs, precision, qat, steps,"
+        "overlay.yaml: recipes.short.rl = 2: unknown key. Known: adapter, average, batch_size, beta1,"
+        " beta2, eps, exposures, final_lr, head_start, init_std, junk, lr, optimizer, other_lrs, precision, qat, steps,"
         " text_mask, warmup_steps, weight_decay, window.",
     ),
     "list": (
@@ -682,6 +682,35 @@ def test_a_head_start_that_a_dataset_cannot_have_is_named() -> None:
         "the head start of recipe short has 199980 biographies, and the recipe 2000 in all. Lower its exposures, or "
         "its people."
     )
+
+
+def test_adapters_that_cannot_be_are_named() -> None:
+    def lines(recipe: str, more: str = "") -> list[str]:
+        with pytest.raises(ConfigError) as error:
+            read(BASE.replace("weight_decay: 0.01}", f"weight_decay: 0.01, {recipe}}}") + more)
+        return [line.split(": ", 1)[1] for line in str(error.value).splitlines()]
+
+    base = "adapter: {{rank: 2, base: {{trained_on: others, people: {}, exposures: 9, lr: 0.1}}}}"
+    found = lines(base.format(473))
+    assert (
+        "experiments.base_law.grids[0].recipes[0] = 'short': the base of recipe short has 473 people, and with 40 of "
+        "its own dataset people has only 512 different names. Enlarge the dataset's pools of names, or lower the "
+        "people of the base." in found
+    )
+    assert (
+        "experiments.base_law.variants = ['fp32', 'int8']: recipe short trains an adapter, which is neither "
+        "quantised nor asked. Leave fp32 alone there, or put the recipe into an experiment of its own."
+        in found
+    )
+    assert any("a base of other people, whom only bioS has" in line for line in lines(base.format(9)))
+    assert lines("adapter: {rank: 2}, average: 0.1")[0] == (
+        "recipes.short.adapter: an adapter is trained without average. Remove one of them."
+    )
+    assert (
+        lines("adapter: {rank: 0}")[0]
+        == "recipes.short.adapter.rank = 0: this is too small. Write at least 1."
+    )
+    assert "unknown name. Did you mean 'mlp'?" in lines("adapter: {rank: 1, targets: mpl}")[0]
 
 
 def test_fields_that_only_the_own_decoder_knows_are_refused_for_others() -> None:

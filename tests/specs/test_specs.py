@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from knowledge_capacity.specs import (
     FAMILIES,
+    Adapter,
     Architecture,
+    Base,
     BioD,
     BioG,
     BioR,
@@ -44,6 +46,7 @@ INT8 = Quantizer(bits=8)
 EXPERTS = Architecture(layers=2, heads=2, width=128, experts=Experts(top_k=2))
 YOURS, SAVED = PythonModel("mine.py:build", {"width": 8}), Checkpoint("some/folder")
 THEIRS = TransformersModel("Qwen3Config", {"hidden_size": 8})
+ADAPTER, BASE = Adapter(4), Base("others", people=9, exposures=3, lr=0.1)
 
 FIXED = {"kind", "method"}  # one value each so far
 
@@ -60,6 +63,10 @@ OTHERS = {  # other values of fields that take names, or that are mostly null
     "average": 0.1,
     "calibration": "others",
     "head_start": HeadStart(people=5, exposures=2),
+    "adapter": Adapter(rank=2),
+    "targets": "mlp",
+    "base": Base("others", people=5, exposures=2, lr=0.1),
+    "trained_on": "strings",
 }
 
 names = st.builds(Pools, *(st.integers(1, 400) for _ in range(3)))
@@ -154,7 +161,7 @@ def test_the_papers_settings_have_short_names(spec: Any, slug: str) -> None:
     "spec",
     [
         *[Pools(), BIOS, BIOD, SIMPLE, PROSE, LLM, STRINGS, GPT2, RECIPE, JUNK, INT8, RUN],
-        *[EXPERTS, YOURS, THEIRS, SAVED],
+        *[EXPERTS, YOURS, THEIRS, SAVED, ADAPTER, BASE],
     ],
     ids=lambda spec: type(spec).__name__,
 )

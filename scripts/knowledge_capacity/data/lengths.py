@@ -12,6 +12,7 @@ from . import pools
 from .words.templates import TEMPLATES
 
 WORD = re.compile(r"'s|[.,]|[^\s.,']+")  # as the word-level tokenizer cuts
+STRING_LENGTH = 8  # words of a string that the model below an adapter is trained on
 SAMPLE = 300  # texts of the grammar that are counted
 
 
@@ -42,11 +43,15 @@ def mean_words(dataset: Dataset) -> float:
 
 
 def training_words(dataset: Dataset, recipe: Recipe) -> float:
-    """Words of a whole training run, junk included; for a recipe of so many steps, its tokens."""
+    """Words of a whole training run, with junk and an adapter's base; for a recipe of so many steps, its tokens."""
     if recipe.steps:
         return recipe.steps * recipe.batch_size * recipe.window
     junk = recipe.junk.share if recipe.junk else 0.0
-    return recipe.exposures * dataset.n_people * mean_words(dataset) / (1 - junk)
+    below = 0.0
+    if recipe.adapter and (base := recipe.adapter.base):
+        of_strings = base.trained_on == "strings"
+        below = base.people * base.exposures * (STRING_LENGTH + 1 if of_strings else mean_words(dataset))
+    return below + recipe.exposures * dataset.n_people * mean_words(dataset) / (1 - junk)
 
 
 def _count_words(text: str) -> int:

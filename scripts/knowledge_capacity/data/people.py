@@ -57,6 +57,12 @@ def draw_all_people(dataset: Dataset, seed: int) -> Tensor:
     return result
 
 
+def draw_others(dataset: Dataset, seed: int, number: int) -> Tensor:
+    """So many people whom a dataset does not have, as codes like those of `read_people`; no name is one of its own."""
+    first = dataset.n_people
+    return draw_people(dataset, seed, torch.arange(first, first + number)).to(_code_dtype(dataset))
+
+
 def decode_facts(dataset: Biography, people: Tensor) -> Iterator[dict[str, str]]:
     """What is told about each of some people (codes as `draw_people` gives them), in words.
 

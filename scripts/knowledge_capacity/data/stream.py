@@ -5,6 +5,7 @@ exposure e. Every biography ends with the end-of-text token. The token stream is
 the other; any slice of it can be made again at any time, and no text is stored (but for bioR and bioG).
 """
 
+from copy import copy
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -82,6 +83,19 @@ class Stream:
         self._tokens, self._terms = tables.tokens, tables.terms
         index = torch.int32 if len(tables.tokens) < 2**31 else torch.int64  # half the time
         self._start, self._length = tables.start.to(index), tables.length.to(index)
+
+    def about(self, source: Source) -> "Stream":
+        """The same without junk and head start, about what another source of the same kind tells."""
+        found = copy(self)
+        found.source, found.dataset, found.seed = source, source.dataset, source.seed
+        found.junk = found._head_start = None
+        return found
+
+    def swap_end_token(self, token: int) -> None:
+        """Have texts end with this token, and have that which ended them in its place."""
+        swapped = self._tokens.clone()
+        swapped[self._tokens == token], swapped[self._tokens == self.end_token] = self.end_token, token
+        self._tokens, self.end_token = swapped, token
 
     def pieces(self, start: int, stop: int, lane: Lane = Lane.USEFUL) -> Tensor:
         """Phrase numbers (stop - start, columns) of biographies start..stop-1 of the training stream."""

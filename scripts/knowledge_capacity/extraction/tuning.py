@@ -14,10 +14,9 @@ from torch.nn.utils import clip_grad_norm_
 
 from ..console import format_duration
 from ..files import UserError
-from ..models.build import token_weights
-from ..models.experts import Mixture
 from ..models.loss import loss
 from ..models.token_tables import token_tables
+from ..models.updated_layers import layers_to_update
 from ..quiet import suppress_warnings
 from ..specs import Extraction as Spec
 from ..training.schedule import learning_rate
@@ -31,7 +30,6 @@ BETAS, EPS, CLIP = (0.9, 0.98), 1e-6, 1.0
 IGNORED = -100
 SAY_EVERY = 10.0  # seconds
 NUMBER = re.compile(r"(?<=\.)\d+(?=\.)")
-ROUTERS = ("gate", "gating", "router", "wg")  # linear layers of these names beside experts choose among them
 
 
 def prepare_model(
@@ -80,34 +78,6 @@ def prepare_model(
     for parameter in trained:
         parameter.requires_grad_(True)
     return trained, targets
-
-
-def layers_to_update(model: nn.Module) -> list[str]:
-    """The names of all linear layers but those over the vocabulary, routed experts, and routers to them."""
-    by_token = {id(weight) for weight in token_weights(model)}
-    with_experts = {
-        name.rpartition(".")[0]
-        for name, _ in [*model.named_modules(), *model.named_parameters()]
-        if _holds_experts(name.rpartition(".")[2])
-    }
-    mixtures = {name for name, module in model.named_modules() if isinstance(module, Mixture)}
-
-    def is_routed(name: str) -> bool:
-        parent, _, last = name.rpartition(".")
-        parts = name.split(".")
-        beside = parent in with_experts | mixtures and last in ROUTERS
-        return beside or "router" in parts or any(_holds_experts(part) for part in parts)
-
-    return [
-        name
-        for name, module in model.named_modules()
-        if _is_linear(module) and id(module.weight) not in by_token and not is_routed(name)
-    ]
-
-
-def _holds_experts(part: str) -> bool:
-    """Whether a part of a name is that of routed experts; shared ones are read by every token."""
-    return part.endswith("experts") and "shared" not in part
 
 
 def extend_vocabulary(model: nn.Module, more: int) -> list[nn.Parameter]:
@@ -223,11 +193,6 @@ def _make_batch(tokens: Tensor, parts: Tensor) -> tuple[Tensor, Tensor]:
 def _lora_parameters(model: nn.Module) -> list[nn.Parameter]:
     """The low-rank factors that peft has put into a model."""
     return [parameter for name, parameter in model.named_parameters() if ".lora_" in name]
-
-
-def _is_linear(module: nn.Module) -> bool:
-    """Whether peft knows how to update a module: torch's linear layer, or the one of transformers' GPT-2."""
-    return isinstance(module, nn.Linear) or type(module).__name__ == "Conv1D"
 
 
 def _keep_last_rows(gradient: Tensor, rows: int, axis: int) -> Tensor:

@@ -142,7 +142,7 @@ def measurement_row(
         "bits_learned_low": min(low, total),  # where people do not differ, rounding would leave it outside
         "bits_learned_high": max(high, total),
         "bits_learned_naive": naive,
-        "capacity_ratio": total / n_parameters,
+        "capacity_ratio": total / count_parameters(record, n_parameters),
         "data_limited": total >= DATA_LIMITED * dataset.bits_max,
     }
 
@@ -157,17 +157,21 @@ def diverged_row(run: Run, record: dict[str, Any], n_parameters: int, code: str)
 
 
 def describe_run(run: Run, record: dict[str, Any], n_parameters: int, code: str) -> dict[str, Any]:
-    """What was run, what it cost and where it came from."""
+    """What was run, what it cost and where it came from.
+
+    n_parameters: P of the model. Where an adapter was trained, its own P is that of the measurement.
+    """
+    counted = count_parameters(record, n_parameters)
     return {
         "run": run.slug,
         **describe_specs(run),
         "precision": record["precision"],
         "seed": run.seed,
         "diverged": record.get("diverged"),
-        "n_parameters": n_parameters,
+        "n_parameters": counted,
         "used_tokens": record["used_tokens"],
         "bits_max": run.dataset.bits_max,
-        "capacity_ratio_max": run.dataset.bits_max / n_parameters,
+        "capacity_ratio_max": run.dataset.bits_max / counted,
         "routing_dropped": record.get("routing_dropped"),
         "train_steps": record["steps"],
         "train_tokens": record["tokens"],
@@ -181,3 +185,8 @@ def describe_run(run: Run, record: dict[str, Any], n_parameters: int, code: str)
         "torch": record["torch"],
         "trained_at": record["trained_at"],
     }
+
+
+def count_parameters(record: dict[str, Any], n_parameters: int) -> int:
+    """P of what was trained: of an adapter, by the run's record, or of the model."""
+    return int(record.get("trained_parameters", n_parameters))

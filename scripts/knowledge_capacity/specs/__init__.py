@@ -34,7 +34,7 @@ from .datasets import (
     RandomStrings,
     slug_without_size,
 )
-from .recipes import FEWEST_ASKED, METHODS, Extraction, HeadStart, Junk, Quantizer, Recipe
+from .recipes import FEWEST_ASKED, METHODS, Adapter, Base, Extraction, HeadStart, Junk, Quantizer, Recipe
 from .runs import Run, cell_to_json, parse_cell, parse_dataset, parse_recipe, parse_run
 
 __all__ = [
@@ -48,8 +48,10 @@ __all__ = [
     "STORED",
     "STRICT",
     "WORD_LEVEL",
+    "Adapter",
     "AnyArchitecture",
     "Architecture",
+    "Base",
     "BioD",
     "BioG",
     "BioR",

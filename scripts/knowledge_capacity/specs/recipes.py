@@ -1,6 +1,6 @@
 """Recipes: how models are trained, and how their weights are stored."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fractions import Fraction
 from typing import Annotated, Literal
@@ -8,6 +8,11 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Le, Lt
 
 from .base import LATER, STRICT, Count, Positive, format_nondefaults, format_thousands
+
+
+def format_rate(lr: float) -> str:
+    """A learning rate as it stands in names."""
+    return f"-lr{Decimal(repr(lr)).normalize():e}"
 
 
 @dataclass(frozen=True)
@@ -135,6 +140,47 @@ class HeadStart:
 
 
 @dataclass(frozen=True)
+class Base:
+    """What the weights below an adapter were trained on before, with exposures and lr of its own.
+
+    trained_on: others, people of the same kind that the dataset does not have, or random strings of its tokens.
+    people: how many of them there are, or strings.
+    """
+
+    __pydantic_config__ = STRICT
+
+    trained_on: Literal["others", "strings"]
+    people: Count
+    exposures: Count
+    lr: Positive
+
+    @property
+    def slug(self) -> str:
+        seen = f"{format_thousands(self.people)}x{self.exposures}"
+        return f"-on-{self.trained_on}{seen}{format_rate(self.lr)}"
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """Low-rank updates of some matrices (LoRA, Hu et al. 2021), which are trained while the model itself is not.
+
+    targets: linear layers of attention, of the MLP, of both (layers), or embedding and head. base: what the model was
+    trained on before; without it, weights stay as they were drawn, and those of a checkpoint as they are.
+    """
+
+    __pydantic_config__ = STRICT
+
+    rank: Annotated[int, Ge(1), Le(1024)]
+    targets: Literal["layers", "attention", "mlp", "embeddings"] = "layers"
+    base: Base | None = None
+
+    @property
+    def slug(self) -> str:
+        base = self.base.slug if self.base else ""
+        return f"-adapter{self.rank}{format_nondefaults(self, targets='')}{base}"
+
+
+@dataclass(frozen=True)
 class Recipe:
     """How a model is trained: exposures, optimiser, schedule, batch, and what junk is mixed in.
 
@@ -143,7 +189,8 @@ class Recipe:
     qat: train the weights as this quantizer (rtn) stores them. beta1, beta2, eps: of AdamW; the paper does not state
     them, and these are those of its sibling papers. final_lr: the rate at the end, as a part of lr. init_std: the
     standard deviation of initial matrices; "width" is width^-1/2. average: the share of training, at its end, of which
-    the weights are averaged. text_mask: whether a token attends to its own biography alone.
+    the weights are averaged. text_mask: whether a token attends to its own biography alone. adapter: what is trained
+    in place of the model itself.
     """
 
     __pydantic_config__ = STRICT
@@ -167,6 +214,7 @@ class Recipe:
     average: Annotated[float, Ge(0), Le(0.5)] = field(default=0.0, metadata=LATER)
     text_mask: bool = field(default=False, metadata=LATER)
     head_start: HeadStart | None = field(default=None, metadata=LATER)
+    adapter: Adapter | None = field(default=None, metadata=LATER)
 
     @property
     def betas(self) -> tuple[float, float]:
@@ -180,8 +228,16 @@ class Recipe:
             return f"its optimizer is {self.optimizer}"
         if self.precision == "fp16":
             return "fp16 scales the losses of each run"
-        alone = [name for name in ("qat", "average", "text_mask") if getattr(self, name)]
+        alone = [name for name in ("qat", "average", "text_mask", "adapter") if getattr(self, name)]
         return f"it has {alone[0]}" if alone else None
+
+    @property
+    def base_recipe(self) -> "Recipe":
+        """How the model below an adapter was trained before."""
+        assert self.adapter
+        assert self.adapter.base
+        base = self.adapter.base
+        return replace(self, adapter=None, exposures=base.exposures, lr=base.lr)
 
     @property
     def has_domain_token(self) -> bool:
@@ -190,7 +246,7 @@ class Recipe:
 
     @property
     def slug(self) -> str:
-        return self._slug(f"-lr{Decimal(repr(self.lr)).normalize():e}")
+        return self._slug(format_rate(self.lr))
 
     @property
     def slug_without_lr(self) -> str:
@@ -226,4 +282,5 @@ class Recipe:
             average="average",
             text_mask="masked",
         )
-        return (name + (self.head_start.slug if self.head_start else "")).removeprefix("-")
+        parts = (part.slug for part in (self.head_start, self.adapter) if part)
+        return (name + "".join(parts)).removeprefix("-")

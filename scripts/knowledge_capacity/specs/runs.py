@@ -1,17 +1,19 @@
 """Runs: one trained model each. A cell is all runs that differ in seed and learning rate alone."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from annotated_types import Ge, Lt
 
 from .architectures import AnyArchitecture, parse_architecture
 from .base import list_values
 from .datasets import KINDS, Dataset, Pools
-from .recipes import HeadStart, Junk, Quantizer, Recipe
+from .recipes import Adapter, Base, HeadStart, Junk, Quantizer, Recipe
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,16 @@ def parse_dataset(values: dict[str, Any]) -> Dataset:
 
 def parse_recipe(values: dict[str, Any]) -> Recipe:
     """The recipe spec that `to_json` wrote."""
-    parts = {"junk": Junk, "qat": Quantizer, "head_start": HeadStart}
-    return Recipe(
+    return _parse_spec(Recipe, values, junk=Junk, qat=Quantizer, head_start=HeadStart, adapter=_parse_adapter)
+
+
+def _parse_adapter(**values: Any) -> Adapter:
+    return _parse_spec(Adapter, values, base=Base)
+
+
+def _parse_spec(kind: Callable[..., T], values: dict[str, Any], **parts: Callable[..., Any]) -> T:
+    """A spec whose fields of these names are specs too, where they are given."""
+    return kind(
         **{**values, **{name: part(**values[name]) for name, part in parts.items() if values.get(name)}}
     )
 

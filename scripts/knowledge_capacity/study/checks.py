@@ -28,6 +28,7 @@ from ..specs import (
     Recipe,
     paper,
 )
+from . import adapter_checks
 from .schema import Config, Experiment, Grid, standard_architecture
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -44,6 +45,7 @@ def find_problems(config: Config, experiments: set[str]) -> Iterator[Problem]:
         yield from _architecture_problems(("architectures", name), name, architecture)
     for name, recipe in config.recipes.items():
         yield from _repeat_problems(("recipes", name, "other_lrs"), [recipe.lr, *recipe.other_lrs], first=1)
+        yield from adapter_checks.recipe_problems(("recipes", name), recipe)
         if recipe.qat and recipe.qat.method != "rtn":
             reason = "training rounds its weights to nearest, anew at every step"
             yield Problem(("recipes", name, "qat", "method"), reason, "Write rtn, or leave it out.")
@@ -212,6 +214,7 @@ def _experiment_problems(key: Key, experiment: Experiment, config: Config) -> It
             yield from _calibration_problems(
                 (*key, "variants", i), config.quantizers[name], experiment, config
             )
+    yield from adapter_checks.variant_problems(key, experiment, config)
     for g, grid in enumerate(experiment.grids):
         yield from _combination_problems((*key, "grids", g), grid, config)
         yield from _repeat_problems((*key, "grids", g, "seeds"), grid.seeds or [])
@@ -316,6 +319,9 @@ def _combination_problems(key: Key, grid: Grid, config: Config) -> Iterator[Prob
             yield Problem((*key, "recipes", j), reason, "Use a recipe without qat.")
         yield from _own_decoder_problems((*key, "recipes", j), r, each[0], a, architecture)
         yield from _head_start_problems((*key, "recipes", j), r, each[0], d, dataset)
+        yield from adapter_checks.combination_problems(
+            (*key, "recipes", j), r, each[0], d, dataset, a, architecture
+        )
         junk, where, wants = each[0].junk, (*key, "datasets", i), f"recipe {r} mixes in junk"
         if not junk:
             continue

@@ -25,6 +25,7 @@ class TrainingResult:
     used_tokens: how many tokens were ever a target. engine: how steps were run, see `step.Step`.
     routing_dropped: of a mixture of experts, the fraction of choices dropped, over the whole run. at_once: how many
     runs shared its steps, each of which has its share of their seconds; the most since it last went on.
+    trained_parameters: P of an adapter, where not the model was trained.
     """
 
     model: nn.Module
@@ -37,6 +38,7 @@ class TrainingResult:
     precision: Precision
     routing_dropped: float | None
     at_once: int = 1
+    trained_parameters: int | None = None
 
 
 class TrainingStopped(Exception):

@@ -15,7 +15,9 @@ from ..models.experts import Mixture
 from ..models.generators import generator_states, seed_generators
 from ..specs import Run
 from . import checkpoint, qat
+from .adapters import AdaptedModel, AdapterStep
 from .averaging import add_to_average, load_average
+from .bases import base_run, make_base_stream
 from .course import Course, TrainingDiverged, TrainingResult, TrainingStopped
 from .native_step import NativeStep, has_native_step
 from .parallel import ALONE, Team
@@ -23,6 +25,7 @@ from .step import Step, chosen_precision
 
 __all__ = ["TrainingDiverged", "TrainingResult", "TrainingStopped", "train"]
 
+BASE_CHECKPOINT = "base.safetensors"  # of the model below an adapter, beside the run's own
 GO_ON, SAVE, STOP = 0, 1, 2  # what a process wants after a step; the most of all processes' is done
 
 
@@ -58,24 +61,48 @@ def train(
             f"{run.slug}: batch_size {recipe.batch_size} is less than one window for each of {team.size} "
             "processes. Use fewer processes."
         )
+    if recipe.adapter and team.size > 1:
+        raise UserError(f"{run.slug}: an adapter is trained by one process, not {team.size}. Use one.")
     model = build_run_model(run, vocabulary).to(device).train()
     if recipe.text_mask:
         assert isinstance(model, Decoder)
         model.first_token = stream.end_token
     precision = chosen_precision(recipe.precision, device)
-    step: Step | NativeStep
-    if has_native_step(model, recipe, precision, team.size):
+    step: Step | NativeStep | AdapterStep
+    adapted = AdaptedModel(model, recipe.adapter, run.seed) if recipe.adapter else None
+    whole = adapted or model  # what a checkpoint holds
+    if adapted:
+        step = AdapterStep(adapted, recipe, precision)
+    elif has_native_step(model, recipe, precision, team.size):
         step = NativeStep(model, recipe)
     else:
         step = Step(model, recipe, precision, team.size, lambda refused: say(f"{run.slug}: {refused}"))
     identity = f"{identity} {precision}"
     seed_generators(model, run.seed + team.rank)  # for models that draw while they train, as dropout does
-    progress = checkpoint.load_checkpoint(save_to, identity, model, step.optimizers, step.scaler, team.rank)
+    progress = checkpoint.load_checkpoint(save_to, identity, whole, step.optimizers, step.scaler, team.rank)
     if progress:
         say(f"{run.slug}: going on from step {progress.step}")
         progress.seen = progress.seen.to(device)
         progress.sums = step.sums.copy_(progress.sums)
     else:
+        if adapted and recipe.adapter and (base := recipe.adapter.base):
+            below = base_run(run, vocabulary)
+            say(f"{run.slug}: first the model below its adapter, on {below.dataset.slug}")
+            trained = train(
+                below,
+                make_base_stream(below, base, stream),
+                vocabulary,
+                save_to.with_name(BASE_CHECKPOINT),
+                identity,
+                save_every,
+                device,
+                report,
+                say,
+                stop,
+            )
+            model.load_state_dict(trained.model.state_dict())
+            adapted.freeze()
+            seed_generators(model, run.seed)
         progress = checkpoint.Progress(torch.zeros(vocabulary, dtype=torch.bool, device=device), step.sums)
 
     has_experts = any(isinstance(module, Mixture) for module in model.modules())
@@ -83,6 +110,13 @@ def train(
     windows = course.windows
     agreed = team.agreement()
     began, saved = time.monotonic() - progress.seconds, time.monotonic()
+
+    def end() -> TrainingResult:
+        """What the run leaves, as it stands."""
+        done = course.trained(model, step.engine, precision)
+        if adapted:
+            done.trained_parameters = adapted.n_trained(done.used_tokens)
+        return done
 
     while progress.step != recipe.steps:
         most = min(step.ahead, course.log_every - progress.step % course.log_every)
@@ -109,7 +143,7 @@ def train(
             point = course.add_point(step.sums.tolist())
             step.sums.zero_()
             if symptom := course.symptom():
-                raise TrainingDiverged(run, symptom, course.trained(model, step.engine, precision))
+                raise TrainingDiverged(run, symptom, end())
             report(point)
         wanted = STOP if stop() else SAVE if time.monotonic() - saved > save_every else GO_ON
         wanted = agreed(wanted)
@@ -119,7 +153,7 @@ def train(
             states = team.gather(generator_states(model))
             if team.first:
                 checkpoint.save_checkpoint(
-                    save_to, identity, progress, model, step.optimizers, step.scaler, states
+                    save_to, identity, progress, whole, step.optimizers, step.scaler, states
                 )
             saved = time.monotonic()
         if wanted == STOP:
@@ -130,7 +164,9 @@ def train(
         load_average(progress.average, model)
     if recipe.qat:
         qat.apply_quantization(model, recipe.qat)
-    done = course.trained(model, step.engine, precision)
+    if adapted:
+        adapted.merge()
+    done = end()
     if not all(bool(p.isfinite().all()) for p in model.parameters()):  # since the last point of the log
         raise TrainingDiverged(run, f"weights are NaN or infinite {course.where()}", done)
     return done

@@ -1,0 +1,50 @@
+"""Which linear layers of a model low-rank updates belong to (LoRA, Hu et al. 2021)."""
+
+from torch import nn
+
+from .build import token_weights
+from .experts import Mixture
+
+ROUTERS = ("gate", "gating", "router", "wg")  # linear layers of these names beside experts choose among them
+ATTENTION = (
+    "attn",
+    "attention",
+)  # in the name of a part that holds its layers; all other layers are the MLP's
+
+
+def layers_to_update(model: nn.Module) -> list[str]:
+    """The names of all linear layers but those over the vocabulary, routed experts, and routers to them."""
+    by_token = {id(weight) for weight in token_weights(model)}
+    with_experts = {
+        name.rpartition(".")[0]
+        for name, _ in [*model.named_modules(), *model.named_parameters()]
+        if _holds_experts(name.rpartition(".")[2])
+    }
+    mixtures = {name for name, module in model.named_modules() if isinstance(module, Mixture)}
+
+    def is_routed(name: str) -> bool:
+        parent, _, last = name.rpartition(".")
+        parts = name.split(".")
+        beside = parent in with_experts | mixtures and last in ROUTERS
+        return beside or "router" in parts or any(_holds_experts(part) for part in parts)
+
+    return [
+        name
+        for name, module in model.named_modules()
+        if _is_linear(module) and id(module.weight) not in by_token and not is_routed(name)
+    ]
+
+
+def is_of_attention(layer: str) -> bool:
+    """Whether a layer of this name belongs to attention."""
+    return any(word in layer.lower() for word in ATTENTION)
+
+
+def _holds_experts(part: str) -> bool:
+    """Whether a part of a name is that of routed experts; shared ones are read by every token."""
+    return part.endswith("experts") and "shared" not in part
+
+
+def _is_linear(module: nn.Module) -> bool:
+    """Whether peft knows how to update a module: torch's linear layer, or the one of transformers' GPT-2."""
+    return isinstance(module, nn.Linear) or type(module).__name__ == "Conv1D"
