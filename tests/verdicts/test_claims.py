@@ -16,6 +16,7 @@ from knowledge_capacity.measurements.measurement_table import SCHEMA
 from knowledge_capacity.report import scorecard
 from knowledge_capacity.specs import (
     KINDS,
+    Adapter,
     Architecture,
     BioS,
     Extraction,
@@ -126,6 +127,10 @@ def quantised(ratio: float, bits: int, method: str = "gptq") -> list[Row]:
 def calibrated(ratio: float, whose: str) -> list[Row]:
     spec = Quantizer(4, "gptq", calibration=whose)  # type: ignore[arg-type]
     return several(ratio, variant=spec.slug, variant_spec=to_json(spec), quantized=["h.*.mlp.weight"])
+
+
+def adapted(ratio: float, adapter: Adapter) -> list[Row]:
+    return several(ratio, changed={"adapter": adapter})
 
 
 def with_junk(ratio: float, exposures: int, people: int = 100_000_000, told: str = "none") -> list[Row]:
@@ -342,6 +347,18 @@ CASES = [
         "GPTQ need not see",
         several(1.8) + calibrated(1.0, "people") + calibrated(1.0, "others"),
         several(1.8) + calibrated(1.0, "people") + calibrated(0.5, "others"),
+    ),
+    (
+        "adapters",
+        "An adapter stores more",
+        adapted(2.4, Adapter(4, "mlp")) + adapted(1.3, Adapter(4, "attention")),
+        adapted(1.5, Adapter(4, "mlp")) + adapted(1.5, Adapter(4, "attention")),
+    ),
+    (
+        "adapters",
+        "An adapter of higher rank",
+        adapted(1.5, Adapter(1)) + adapted(2.2, Adapter(16)),
+        adapted(1.5, Adapter(1)) + adapted(1.5, Adapter(16)),
     ),
     (
         "overfull",
