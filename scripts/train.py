@@ -133,9 +133,11 @@ def train_together(
 
     def read_stream(run: Run) -> Stream:
         stream, tokens = read_data(run, arguments.results, work.device)
-        if not isinstance(run.architecture, Architecture):
-            first = run is runs[0] and work.processes.first
-            say = work.log.say if first else lambda line: None
+        first = run is runs[0] and work.processes.first
+        say = work.log.say if first else lambda line: None
+        if isinstance(run.architecture, Checkpoint):
+            adopt_checkpoint(run, tokens, lambda line: say(f"train {line}"))  # which may refuse
+        elif not isinstance(run.architecture, Architecture):
             check_trainable(run, stream, tokenizer.embedding_rows(tokens), work.device, say)
         return stream
 

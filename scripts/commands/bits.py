@@ -11,7 +11,7 @@ from pathlib import Path
 import _path  # noqa: F401 (first, so that the package is found)
 from knowledge_capacity import console
 from knowledge_capacity.files import UserError
-from knowledge_capacity.specs import Checkpoint
+from knowledge_capacity.specs import Adapter, Checkpoint
 from knowledge_capacity.statistics.noise import describe_expectation
 from knowledge_capacity.statistics.own_model import format_answer
 from knowledge_capacity.statistics.spread import expected_spread
@@ -27,27 +27,41 @@ def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
         overlay_files.parse_json_option(arguments.arguments, "--arguments"),
         overlay_files.parse_json_option(arguments.fields, "--fields"),
     )
-    trained = isinstance(yours, Checkpoint)
+    trained = isinstance(yours, Checkpoint) and not arguments.adapter
     seeds = arguments.seeds or ([0] if trained else SEEDS)
     if trained and len(seeds) > 1:
         raise UserError(f"--seeds: {yours.slug} was trained on the people of one seed. Give that one.")
     setting = own_study.read_setting(arguments, yours, log)
     yours = setting.model
-    other = overlay_files.nearest_gpt2(setting.size, setting.texts)
-    file = own_study.write_overlay(setting, [other], seeds, arguments, Path("results/yours"))
-    log.say(
-        f"bits: {yours.slug} has about {setting.size:,} parameters; beside it, {other.slug}. The study is {file}"
-    )
-    if not trained:
+    adapter = setting.recipe.adapter
+    # a GPT-2 beside a trained model would have to be trained as that was
+    alone = adapter and isinstance(yours, Checkpoint)
+    other = None if alone else overlay_files.nearest_gpt2(setting.size, setting.texts)
+    file = own_study.write_overlay(setting, [other] if other else [], seeds, arguments, Path("results/yours"))
+    beside = f"; beside it, {other.slug}" if other else ""
+    log.say(f"bits: {yours.slug} has about {setting.size:,} parameters{beside}. The study is {file}")
+    if adapter:
+        log.say(f"bits: only the adapter is trained and counted{_describe_base(adapter)}")
+    elif not trained:
         expected = expected_spread(setting.dataset, setting.recipe, setting.size, own_study.read_published())
         log.say(f"bits: {describe_expectation(expected, len(seeds))}")
     status, rows = own_study.run_study([*arguments.configfile, file], arguments)
-    said = "" if rows is None else format_answer(rows, yours.slug, other.slug)
+    said = (
+        "" if rows is None else format_answer(rows, yours.slug, other.slug if other else None, bool(adapter))
+    )
     refuse_unfinished(status)  # after the answer, which says it best if a run diverged
     print(f"\n{said}\n")
     print(
         f"figure: results/figures/{overlay_files.EXPERIMENT}.pdf  measurements: results/measurements.parquet"
     )
+
+
+def _describe_base(adapter: Adapter) -> str:
+    base = adapter.base
+    if not base:
+        return ""
+    what = {"others": "other people", "strings": "random strings"}[base.trained_on]
+    return f"; before, the model is trained on {base.people:,} {what}"
 
 
 if __name__ == "__main__":
@@ -60,6 +74,12 @@ if __name__ == "__main__":
         nargs="+",
         metavar="SEED",
         help="default: 0 1 2; for a trained model its own, or 0",
+    )
+    parser.add_argument(
+        "--adapter",
+        metavar="rank=N,targets=WHERE",
+        help="train low-rank updates in place of the models, and count these: targets are layers (the default), "
+        "attention, mlp or embeddings; base=others, strings or none says what an untrained model is trained on first",
     )
     own_study.add_options(parser)
     console.main(run_job, parser)

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ from helpers.run_workflow import ROOT, TIMEOUT, copy_tree, run_command
 from knowledge_capacity.files import UserError
 from knowledge_capacity.models.build import build_model, n_parameters
 from knowledge_capacity.specs import (
+    Adapter,
     AnyArchitecture,
     Architecture,
+    Base,
     BioS,
     Checkpoint,
     PythonModel,
@@ -26,6 +29,7 @@ from knowledge_capacity.statistics import own_model, readiness
 from knowledge_capacity.statistics.compare import ratio_interval
 from knowledge_capacity.statistics.pairing import Pair
 from knowledge_capacity.study import overlay_files, running
+from knowledge_capacity.study.adapter_option import parse_adapter
 
 SMALL = "--configfile studies/smoke.yaml --dataset bioS-smoke --recipe smoke-100 --cores 2".split()
 TEXTS = overlay_files.TextStatistics(vocabulary=200, used=199, shortest=36, longest=36)
@@ -182,6 +186,48 @@ def test_texts_are_those_of_the_dataset_or_of_the_checkpoint(tmp_path: Path) -> 
     (tmp_path / "tokenizer.json").write_text(json.dumps({"version": "1.0", "model": model}))
     with pytest.raises(UserError, match=r"cannot write the texts of this dataset .* Name the dataset"):
         overlay_files.text_statistics(dataset, recipe, Checkpoint(str(tmp_path)))
+
+
+BIOS, PLAIN = BioS(n_people=20, templates=1), Recipe(exposures=9, lr=1e-2)
+
+
+def test_an_adapter_is_asked_for_by_words() -> None:
+    others = Base("others", 20, 9, 1e-2)
+    assert parse_adapter("rank=4", BIOS, PLAIN, trained=False) == Adapter(4, base=others)
+    assert parse_adapter("rank=4,targets=mlp", BIOS, PLAIN, trained=True) == Adapter(4, "mlp")
+    strings = parse_adapter("rank=2,base=strings", BIOS, PLAIN, trained=False)
+    assert strings == Adapter(2, base=replace(others, trained_on="strings"))
+    assert parse_adapter("rank=2,base=none", BIOS, PLAIN, trained=False) == Adapter(2)
+    for text in (
+        "4",
+        "rank=x",
+        "rank=0",
+        "targets=mlp",
+        "rank=2,targets=mpl",
+        "rank=2,base=mine",
+        "rank=2,alpha=4",
+    ):
+        with pytest.raises(UserError, match=f"--adapter {text}: this is no adapter. Write rank=4"):
+            parse_adapter(text, BIOS, PLAIN, trained=False)
+    with pytest.raises(UserError, match="trained already, so it takes no base"):
+        parse_adapter("rank=2,base=others", BIOS, PLAIN, trained=True)
+
+
+@pytest.mark.slow
+def test_an_adapter_is_trained_above_a_new_model_and_above_a_trained_one(tmp_path: Path) -> None:
+    folder = copy_tree(tmp_path / "clone")
+    adapter = (*SMALL, "--seeds", "0", "--adapter", "rank=2,targets=mlp")
+    said, progress = run_command(
+        "bits", folder, "studies/models/block.py:build", "--arguments", '{"width": 8}', *adapter
+    )
+    assert "trained parameters" in said
+    assert "before, the model is trained on " in progress
+    (trained,) = [path.parent for path in folder.glob("results/runs/*/gpt2-*/*/seed0/model.safetensors")]
+    said, progress = run_command("bits", folder, str(trained), *adapter)
+    (line,) = [line.split() for line in said.splitlines() if line.startswith("seed0-")]
+    record = json.loads(next(folder.glob("results/runs/*/seed0-*/*/seed0/run.json")).read_text())
+    assert int(line[1].replace(",", "")) == record["trained_parameters"]
+    assert "GPT-2" not in said
 
 
 def test_a_profile_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

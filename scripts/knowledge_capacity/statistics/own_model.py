@@ -10,18 +10,23 @@ from .pairing import Pair
 from .readiness import describe_obstacles
 
 
-def format_answer(rows: pd.DataFrame, yours: str, other: str) -> str:
+def format_answer(rows: pd.DataFrame, yours: str, other: str | None, adapted: bool = False) -> str:
     """A table of both models and a verdict, or why there is none.
 
     rows: measurements of both at full precision, at their best learning rates, with `late_share`. yours, other: their
-    architectures. Raises UserError where a run of one of them diverged.
+    architectures; other is None where nothing stands beside yours. adapted: whether adapters were trained. Raises
+    UserError where a run of one of them diverged.
     """
     refuse_diverged(rows)
-    both = [rows[rows.architecture == name].sort_values("seed") for name in (yours, other)]
+    shown = [rows[rows.architecture == name].sort_values("seed") for name in (yours, other) if name]
     names = ("your model", "GPT-2 of its size")
-    said = describe_obstacles(list(zip(both, names, strict=True)))
-    said = said or compare.describe_verdict([Pair({}, *both)], *names)
-    return f"{_format_table(both)}\n\n{said}"
+    if adapted:
+        names = ("the adapter of your model", "that of a GPT-2 of its size")
+    said = describe_obstacles(list(zip(shown, names[: len(shown)], strict=True)))
+    if not said and other:
+        said = compare.describe_verdict([Pair({}, *shown)], *names)
+    table = _format_table(shown, "trained parameters" if adapted else "parameters")
+    return f"{table}\n\n{said}".rstrip()
 
 
 def refuse_diverged(rows: pd.DataFrame) -> None:
@@ -33,10 +38,10 @@ def refuse_diverged(rows: pd.DataFrame) -> None:
         )
 
 
-def _format_table(both: list[pd.DataFrame]) -> str:
-    """A line for each model; with bits per stored byte, where one of them is not stored in 32 bits a weight."""
+def _format_table(both: list[pd.DataFrame], counted: str) -> str:
+    """A line for each model, its size under `counted`; with bits per stored byte, where one of them is quantised."""
     per_byte = any((one.bits_per_weight != FULL_BITS).any() for one in both)
-    cells = [["", "parameters", "bits per parameter", "95 % interval", "at most", "data-limited"]]
+    cells = [["", counted, "bits per parameter", "95 % interval", "at most", "data-limited"]]
     cells[0] += ["bits per stored byte"] if per_byte else []
     for one in both:
         mean, low, high = compare.capacity_ratio(one)

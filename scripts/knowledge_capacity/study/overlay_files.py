@@ -18,6 +18,7 @@ from ..models.build import build_model, n_parameters
 from ..models.decoder import Decoder
 from ..specs import (
     FULL_PRECISION,
+    Adapter,
     AnyArchitecture,
     Architecture,
     Checkpoint,
@@ -26,6 +27,7 @@ from ..specs import (
     Recipe,
     TransformersModel,
 )
+from ..specs.base import list_values
 from ..specs.paper import NAMES, PaperRecipeError
 from .study import Study, list_experiments
 
@@ -206,10 +208,12 @@ def make_overlay(
     recipe: str,
     exposures: int | None,
     seeds: list[int],
+    adapter: Adapter | None = None,
 ) -> Values:
     """What is to be merged over a configuration for a study of these architectures alone.
 
-    exposures: to replace the recipe's. Raises UserError for one of the paper's recipes with others.
+    exposures: to replace the recipe's. adapter: to be trained in place of the models. Raises UserError for one of the
+    paper's recipes with others.
     """
     recipes = {}
     if exposures is not None:
@@ -221,8 +225,17 @@ def make_overlay(
             raise UserError(
                 f"--exposures {exposures}: {recipe} trains for its steps, whatever the exposures."
             )
-        recipe, values = f"{recipe}-{exposures}", config["recipes"][recipe]
-        recipes = {recipe: {**values, "exposures": exposures}}
+    if adapter and recipe in NAMES:
+        raise UserError(
+            f"--adapter: {recipe} is a recipe of the paper's, which trains whole models. Name another."
+        )
+    if exposures is not None or adapter:
+        values = dict(config["recipes"][recipe])
+        if exposures is not None:
+            recipe, values["exposures"] = f"{recipe}-{exposures}", exposures
+        if adapter:
+            recipe, values["adapter"] = f"{recipe}{adapter.slug}", list_values(adapter)
+        recipes = {recipe: values}
     entries = {a.slug: {key: v for key, v in asdict(a).items() if v is not None} for a in architectures}
     grid = {"datasets": [dataset], "architectures": list(entries), "recipes": [recipe]}
     wanted = {"seeds": seeds, "variants": [FULL_PRECISION], "grids": [grid]}

@@ -29,7 +29,9 @@ from ..specs import (
 )
 from ..statistics.readiness import late_share
 from ..statistics.spread import add_spreads
+from ..training.adapters import AdaptedModel
 from . import overlay_files
+from .adapter_option import parse_adapter
 from .running import run_snakemake
 
 SIDE_BY_SIDE = ("--set-resources", "train:apart=1")
@@ -83,6 +85,12 @@ def read_setting(arguments: argparse.Namespace, model: AnyArchitecture, log: con
         model, idle = drop_idle_fields(model, texts.vocabulary, recipe.window)
         if idle:
             say(f"{arguments.model}: {IDLE_FIELDS.format(', '.join(idle), recipe.window)}, and left out")
+    if wanted := getattr(arguments, "adapter", None):
+        adapter = parse_adapter(wanted, dataset, recipe, isinstance(model, Checkpoint))
+        AdaptedModel(
+            build_model(model, texts.vocabulary, recipe.window, seed=0), adapter, seed=0
+        )  # which may refuse
+        recipe = replace(recipe, adapter=adapter)
     built = build_model(model, texts.vocabulary, recipe.window, seed=0)
     size = n_parameters(built, texts.used, recipe.window)
     lengths = (recipe.window, texts.shortest, texts.longest)
@@ -107,8 +115,10 @@ def write_overlay(
         arguments.recipe,
         arguments.exposures,
         seeds,
+        setting.recipe.adapter,
     )
     name = "-".join([arguments.dataset, arguments.recipe, *map(str, filter(None, [arguments.exposures]))])
+    name += setting.recipe.adapter.slug if setting.recipe.adapter else ""
     file = folder / setting.model.slug / name / "study.yaml"
     with atomic_write(file) as aside:
         aside.write_text(yaml.safe_dump(overlay, sort_keys=False))
