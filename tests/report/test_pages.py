@@ -63,6 +63,17 @@ def test_render_page_names_a_block_with_wrong_arguments(arguments: str) -> None:
         render_page(f"<!-- models{arguments} -->\n<!-- end -->\n", RESULTS, "page.md")
 
 
+def test_points_are_the_table_of_a_published_figure() -> None:
+    rendered = render_page("<!-- points: exposures -->\n<!-- end -->\n", RESULTS, "page.md")
+    table = [line for line in rendered.splitlines() if line.startswith("|")]
+    assert "\n".join(table) in (PUBLISHED / "exposures.md").read_text()
+    assert len(table) > 3
+    with pytest.raises(
+        UserError, match=r"<!-- points: nothing --> takes one experiment that has a published"
+    ):
+        render_page("<!-- points: nothing -->\n<!-- end -->\n", RESULTS, "page.md")
+
+
 def test_render_page_names_an_experiment_without_claims() -> None:
     with pytest.raises(UserError, match=r"page\.md: <!-- claims: base_laws -->: no claim is of base_laws"):
         render_page("<!-- claims: base_laws -->\n<!-- end -->\n", RESULTS, "page.md")

@@ -108,12 +108,23 @@ def describe_figure(points: pd.DataFrame) -> str:
 
 def tabulate_points(points: pd.DataFrame) -> pd.DataFrame:
     """The numbers behind the figure."""
-    table = capacity_plot.tabulate_points(points)
-    table.insert(3, "equal", points.line)
-    table["% of facts right"] = points.right.map(
-        lambda right: "" if pd.isna(right) else f"{100 * right:z.1f}"
+    count, ratio = "{:z,.0f}".format, "{:z.2f}".format
+    return pd.DataFrame(
+        {
+            "model": points.architecture,
+            "parameters": points.n_parameters.map(count),
+            "equal": points.line,
+            "people": points.n_people.map(count),
+            "bits there are": points.bits_max.map(count),
+            "bits learned": points.bits_learned.map(count),
+            "span of the seeds' 95 % intervals": points.bits_low.map(count)
+            + " to "
+            + points.bits_high.map(count),
+            "R": points.ratio.map(ratio),
+            "% of facts right": ["" if pd.isna(right) else f"{100 * right:z.1f}" for right in points.right],
+            "seeds": points.seeds,
+        }
     )
-    return table
 
 
 def overfull_to_best_ratio(rows: pd.DataFrame) -> Reading:

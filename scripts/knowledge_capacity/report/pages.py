@@ -537,6 +537,15 @@ def render_model_classes(results: Results, _: Sequence[str]) -> str:
     return f"{textwrap.fill(said, WIDTH, break_on_hyphens=False)}\n\n{table}"
 
 
+def render_points(results: Results, names: Sequence[str]) -> str:
+    """The table of an experiment's figure."""
+    file = results.folder / f"{' '.join(names)}.md"
+    if len(names) != 1 or not file.is_file():
+        raise WrongArguments(" takes one experiment that has a published figure.")
+    lines = file.read_text(encoding="utf-8").splitlines()
+    return "\n".join(line for line in lines if line.startswith("|"))
+
+
 def render_stream(results: Results, _: Sequence[str]) -> str:
     """How fast the stream of bioS is."""
     found = results.read_json("stream")
@@ -593,6 +602,7 @@ RENDERERS: dict[str, Callable[[Results, Sequence[str]], str]] = {
     "probes": render_probes,
     "coverage": render_coverage,
     "model_classes": render_model_classes,
+    "points": render_points,
     "stream": render_stream,
     "training": render_training,
 }
