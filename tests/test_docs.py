@@ -17,7 +17,8 @@ from knowledge_capacity.files import write_parquet
 from knowledge_capacity.measurements import measurement_table
 from knowledge_capacity.measuring import instrument_checks
 from knowledge_capacity.report import writing
-from knowledge_capacity.report.pages import Results, remove_blocks, render_page
+from knowledge_capacity.report.pages import remove_blocks, render_page
+from knowledge_capacity.report.published import Results
 from knowledge_capacity.study import overlay_files
 from knowledge_capacity.study.study import Study
 

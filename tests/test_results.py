@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 from knowledge_capacity.measurements import measurement_table
 from knowledge_capacity.report import writing
-from knowledge_capacity.report.pages import Results, render_claims
+from knowledge_capacity.report.claim_blocks import render_claims
+from knowledge_capacity.report.published import Results
 from knowledge_capacity.study import overlay_files
 
 ROOT = Path(__file__).parents[1]

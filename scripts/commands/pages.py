@@ -5,7 +5,8 @@ from pathlib import Path
 
 import _path  # noqa: F401 (first, so that the package is found)
 from knowledge_capacity import console
-from knowledge_capacity.report.pages import Results, update_pages
+from knowledge_capacity.report.pages import update_pages
+from knowledge_capacity.report.published import Results
 from knowledge_capacity.study import overlay_files
 
 

@@ -9,17 +9,9 @@ import pytest
 from knowledge_capacity.figures import style
 from knowledge_capacity.files import UserError, write_parquet
 from knowledge_capacity.measurements import measurement_table
-from knowledge_capacity.report.pages import (
-    FINDINGS,
-    RENDERERS,
-    SELECTIONS,
-    Results,
-    count_verdicts,
-    format_table,
-    remove_blocks,
-    render_page,
-    update_pages,
-)
+from knowledge_capacity.report.claim_blocks import FINDINGS, count_verdicts
+from knowledge_capacity.report.pages import RENDERERS, remove_blocks, render_page, update_pages
+from knowledge_capacity.report.published import SELECTIONS, Results, format_table
 from knowledge_capacity.study import overlay_files
 
 ROOT = Path(__file__).parents[2]
