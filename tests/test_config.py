@@ -260,7 +260,7 @@ experiments:
     found = {run.architecture for run in study.runs.values() if isinstance(run.architecture, Architecture)}
     assert found == {
         Architecture(2, 2, 8),
-        Architecture(2, 2, 8, family="llama", tied=True),
+        Architecture(2, 2, 8, family="llama-tied"),
         Architecture(2, 2, 8, family="gpt2-moe", experts=Experts(top_k=2, capacity=1)),
         Architecture(2, 4, 256, family="mistral"),
         Architecture(3, 1, 64, family="gpt2-no-mlp"),
@@ -711,6 +711,19 @@ def test_adapters_that_cannot_be_are_named() -> None:
         == "recipes.short.adapter.rank = 0: this is too small. Write at least 1."
     )
     assert "unknown name. Did you mean 'mlp'?" in lines("adapter: {rank: 1, targets: mpl}")[0]
+
+
+def test_an_architecture_that_is_that_of_a_family_is_named_so() -> None:
+    overlay = """
+architectures: {mine: {layers: 1, heads: 1, width: 8, family: llama, tied: false}}
+experiments: {base_law: {grids: [{datasets: [people], architectures: [mine], recipes: [short]}]}}
+"""
+    study = read(BASE, overlay)
+    assert "architectures.mine: this is llama-1-1-d8, and is named so" in study.implies()
+    assert {run.architecture.slug for run in study.runs.values()} >= {"llama-1-1-d8"}
+    twins = overlay.replace("[mine]", "[mine, llama-1-1-d8]")
+    with pytest.raises(ConfigError, match="mine and llama-1-1-d8 are the same model"):
+        read(BASE, twins)
 
 
 def test_fields_that_only_the_own_decoder_knows_are_refused_for_others() -> None:

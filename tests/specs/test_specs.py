@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from knowledge_capacity.models.decoder import Decoder
 from knowledge_capacity.specs import (
     FAMILIES,
     Adapter,
@@ -269,3 +270,28 @@ def test_bits_of_a_small_biod_by_hand() -> None:
     # names 8·3, values 8·3·2·2, sets 3·4·(5 - 2)
     assert dataset.bits_max == pytest.approx(24 + 96 + 36)
     assert dataset.bits_set == pytest.approx(3)
+
+
+@pytest.mark.parametrize(
+    ("written", "settled"),
+    [
+        (Architecture(2, 1, 16, "llama", tied=False), "llama-2-1-d16"),
+        (Architecture(2, 1, 16, "llama", tied=True), "llama-tied-2-1-d16"),
+        (Architecture(2, 1, 16, mlp="none"), "gpt2-no-mlp-2-1-d16"),
+        (Architecture(2, 1, 16, "gpt2-no-mlp", activation="silu"), "gpt2-no-mlp-2-1-d16"),
+        (Architecture(2, 1, 16, mlp_width=64), "gpt2-2-1-d16"),
+        (Architecture(2, 1, 16, mlp_width=16), "gpt2-quarter-mlp-2-1-d16"),
+        (Architecture(2, 1, 16, mlp_width=16, experts=Experts()), "gpt2-moe-2-1-d16"),
+        (Architecture(2, 1, 16, "llama", mlp="standard", mlp_width=64), "llama-standard-mlp-2-1-d16"),
+        (Architecture(2, 1, 16, "llama", mlp="standard"), "llama-2-1-d16-mlp-standard"),
+        (Architecture(2, 1, 16, mlp_width=70), "gpt2-2-1-d16-mlp70"),
+    ],
+    ids=lambda one: one if isinstance(one, str) else one.slug,
+)
+def test_a_model_has_one_name_however_it_is_written(written: Architecture, settled: str) -> None:
+    assert written.settled.slug == settled
+    shapes = [
+        {name: value.shape for name, value in Decoder(one, 50, 24).named_parameters()}
+        for one in (written, written.settled)
+    ]
+    assert shapes[0] == shapes[1]

@@ -136,6 +136,34 @@ class Architecture:
         return {name: value for name, value in values.items() if value is not None}
 
     @property
+    def settled(self) -> "Architecture":
+        """The same model with the fewest parts replaced: those of another family, where it has them all."""
+        if self.parts.mlp == "none" and (self.mlp_width or self.experts):  # which is refused
+            return self
+        own = FAMILIES[self.family]
+        same: dict[str, Any] = {
+            name: None for name, value in self.replaced.items() if getattr(own, name, None) == value
+        }
+        plain = replace(self, **same)
+        if plain.mlp_width and plain.inner_width == replace(plain, mlp_width=None).inner_width:
+            plain = replace(plain, mlp_width=None)
+        if not plain.replaced:
+            return plain
+        for family in FAMILIES:
+            other = Architecture(self.layers, self.heads, self.width, family)
+            if other._identity == plain._identity:
+                return other
+        return plain
+
+    @property
+    def _identity(self) -> tuple[object, ...]:
+        """What makes the model, however it is written."""
+        parts = self.parts
+        activation = parts.activation if self.inner_width else None
+        mlp = (parts.mlp, self.inner_width, activation, parts.experts)
+        return parts.norm, parts.bias, mlp, self.rotary, parts.tied, self.groups
+
+    @property
     def head_width(self) -> int:
         """Dimensions of each head."""
         return self.width // self.heads

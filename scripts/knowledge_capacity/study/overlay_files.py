@@ -198,7 +198,7 @@ def nearest_gpt2(wanted: int, texts: TextStatistics) -> Architecture:
     width = _nearest_choice(WIDTHS, wanted, lambda d: size(replace(GPT2, width=d)))
     plain = replace(GPT2, width=width)
     inner = _nearest_choice(MLP_WIDTHS, wanted, lambda m: size(replace(plain, mlp_width=m)))
-    return plain if inner == plain.inner_width else replace(plain, mlp_width=inner)
+    return replace(plain, mlp_width=inner).settled
 
 
 def make_overlay(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..config import Key, Problem
 from ..files import UserError
-from ..specs import AnyArchitecture, TransformersModel
+from ..specs import AnyArchitecture, Architecture, TransformersModel
 from .schema import Config
 
 
@@ -16,6 +16,9 @@ def settle_architectures(config: Config) -> tuple[Config, list[str], list[Proble
     notes: list[str] = []
     problems: list[Problem] = []
     for name, architecture in config.architectures.items():
+        if isinstance(architecture, Architecture) and architecture.settled != architecture:
+            settled[name] = architecture.settled
+            notes.append(f"architectures.{name}: this is {architecture.settled.slug}, and is named so")
         if not isinstance(architecture, TransformersModel):
             continue
         if architecture.config.endswith(".json") and not Path(architecture.config).is_file():
