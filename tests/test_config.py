@@ -684,7 +684,7 @@ def test_a_head_start_that_a_dataset_cannot_have_is_named() -> None:
     )
 
 
-def test_adapters_that_cannot_be_are_named() -> None:
+def test_adapters_and_averages_that_cannot_be_are_named() -> None:
     def lines(recipe: str, more: str = "") -> list[str]:
         with pytest.raises(ConfigError) as error:
             read(BASE.replace("weight_decay: 0.01}", f"weight_decay: 0.01, {recipe}}}") + more)

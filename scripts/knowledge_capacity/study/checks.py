@@ -33,6 +33,7 @@ from .schema import Config, Experiment, Grid, standard_architecture
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 SMALLEST_BYTE_PAIR = 257
+LEAST_AVERAGE = 0.01  # a share of training, whose log has 200 points
 HUB_ID = re.compile(r"\w[\w.-]*/[\w.-]+")
 
 
@@ -46,6 +47,10 @@ def find_problems(config: Config, experiments: set[str]) -> Iterator[Problem]:
     for name, recipe in config.recipes.items():
         yield from _repeat_problems(("recipes", name, "other_lrs"), [recipe.lr, *recipe.other_lrs], first=1)
         yield from adapter_checks.recipe_problems(("recipes", name), recipe)
+        if 0 < recipe.average < LEAST_AVERAGE:
+            reason = "the average is over points of the log, and so short a part may hold none"
+            remedy = f"Write at least {LEAST_AVERAGE}, or leave it out."
+            yield Problem(("recipes", name, "average"), reason, remedy)
         if recipe.qat and recipe.qat.method != "rtn":
             reason = "training rounds its weights to nearest, anew at every step"
             yield Problem(("recipes", name, "qat", "method"), reason, "Write rtn, or leave it out.")
