@@ -184,6 +184,8 @@ def keep_run(run: Run, outcome: Outcome, made_from: MadeFrom, work: JobContext) 
         store.write_diverged(output, run, diverged.reason)
     else:
         store.write_model(output, done.model, run, tokens.get_vocab()[END_OF_TEXT])
+    if run.recipe.snapshots:
+        store.write_snapshots(output / layout.SNAPSHOTS, done.snapshots, diverged.reason if diverged else "")
     tokenizer.write_run_tokenizer(output, tokens)
     model_card.write_card(output, run, tokens, diverged.reason if diverged else "")
     write_parquet(output / "training.parquet", pa.Table.from_pylist(done.log))

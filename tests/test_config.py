@@ -69,9 +69,9 @@ OVERLAYS: dict[str, tuple[str, str]] = {
     ),
     "unknown key": (
         "recipes: {short: {rl: 2}}",
-        "overlay.yaml: recipes.short.rl = 2: unknown key. Known: adapter, average, batch_size, beta1,"
-        " beta2, eps, exposures, final_lr, head_start, init_std, junk, lr, optimizer, other_lrs, precision, qat, steps,"
-        " text_mask, warmup_steps, weight_decay, window.",
+        "overlay.yaml: recipes.short.rl = 2: unknown key. Known: adapter, afterwards, average, batch_size,"
+        " beta1, beta2, eps, exposures, final_lr, head_start, init_std, junk, lr, optimizer, other_lrs, precision, qat,"
+        " snapshots, steps, text_mask, warmup_steps, weight_decay, window.",
     ),
     "list": (
         "experiments: {base_law: {variants: [fp32, int9]}}",
@@ -706,6 +706,10 @@ def test_adapters_and_averages_that_cannot_be_are_named() -> None:
     assert lines("adapter: {rank: 2}, average: 0.1")[0] == (
         "recipes.short.adapter: an adapter is trained without average. Remove one of them."
     )
+    assert lines("average: 0.001")[0] == (
+        "recipes.short.average = 0.001: the average is over points of the log, and so short a part may hold none. "
+        "Write at least 0.01, or leave it out."
+    )
     assert (
         lines("adapter: {rank: 0}")[0]
         == "recipes.short.adapter.rank = 0: this is too small. Write at least 1."
@@ -724,6 +728,70 @@ experiments: {base_law: {grids: [{datasets: [people], architectures: [mine], rec
     twins = overlay.replace("[mine]", "[mine, llama-1-1-d8]")
     with pytest.raises(ConfigError, match="mine and llama-1-1-d8 are the same model"):
         read(BASE, twins)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "said"),
+    [
+        (
+            "afterwards: {people: 473, exposures: 1}",
+            "recipe short goes on with 473 other people, and with 40 of its own dataset people has only 512 different "
+            "names. Enlarge the dataset's pools of names, or lower afterwards.people.",
+        ),
+        (
+            "afterwards: {people: 3, exposures: 1}",
+            "recipe short goes on with other people, whom only bioS has. Use a dataset of that kind.",
+        ),
+        (
+            "afterwards: {people: 3, exposures: 1}, final_lr: 0",
+            "the rate of the schedule's end is 0, by which nothing is learned afterwards. Give it an lr.",
+        ),
+        (
+            "afterwards: {people: 3, exposures: 1}, junk: {people: 9}",
+            "other people are those of the junk. Remove it, or junk.",
+        ),
+        (
+            "afterwards: {people: 3, exposures: 1}, average: 0.1",
+            "the average would be of weights before and after others came. Remove it, or average.",
+        ),
+        (
+            "afterwards: {people: 3, exposures: 1}, steps: 9",
+            "other people follow after all exposures, and a number of steps knows none. Remove it, or steps.",
+        ),
+        (
+            "snapshots: true, qat: {bits: 4}",
+            "weights on the way are not rounded as those at the end are. Remove it, or qat.",
+        ),
+        (
+            "snapshots: true, average: 0.1",
+            "weights on the way are not averaged as those at the end are. Remove it, or average.",
+        ),
+        (
+            "snapshots: true, steps: 9",
+            "weights are kept after so many exposures, and a number of steps knows none. Remove it, or steps.",
+        ),
+    ],
+)
+def test_what_snapshots_and_other_people_afterwards_do_not_go_with(recipe: str, said: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        read(BASE.replace("weight_decay: 0.01}", f"weight_decay: 0.01, {recipe}}}"))
+    assert said in [line.split(": ", 2)[2].rpartition("}: ")[2] for line in str(error.value).splitlines()]
+
+
+def test_a_checkpoint_keeps_no_weights_on_the_way() -> None:
+    Path("theirs").mkdir()
+    for name in ("config.json", "tokenizer.json"):
+        (Path("theirs") / name).write_text("{}")
+    text = BASE.replace("weight_decay: 0.01}", "weight_decay: 0.01, snapshots: true}")
+    with pytest.raises(
+        ConfigError,
+        match="recipe short has snapshots, and checkpoint saved is only measured",
+    ):
+        read(
+            text,
+            "architectures: {saved: {kind: checkpoint, folder: theirs}}\nexperiments: {base_law: {grids: [{datasets: "
+            "[people], architectures: [saved], recipes: [short]}]}}",
+        )
 
 
 def test_fields_that_only_the_own_decoder_knows_are_refused_for_others() -> None:

@@ -16,6 +16,7 @@ TRAINED = (
     "training.parquet",
     "run.json",
 )
+SNAPSHOTS = "snapshots.safetensors"  # beside them, of a run that keeps weights on the way
 RESULTS = Path("results")  # the folder of results of a study, unless told otherwise
 MEASUREMENTS = "measurements.parquet"  # of a run in its folder, and of a study in that of results
 FINISHED = "finished"  # the folder beside them, in which they wait until all runs of their job are done
@@ -36,11 +37,21 @@ def run_folder(run: Run) -> str:
 
 def trained_files(run: Run) -> list[str]:
     """What training leaves."""
-    return [f"{run_folder(run)}/{name}" for name in TRAINED]
+    return [f"{run_folder(run)}/{name}" for name in trained_names(run.recipe.snapshots)]
+
+
+def trained_names(snapshots: bool) -> list[str]:
+    """What training leaves in the folder of a run, with or without weights on the way."""
+    *others, record = TRAINED
+    return [*others, SNAPSHOTS, record] if snapshots else [*TRAINED]
 
 
 def model_file(run: Run) -> str:
     return f"{run_folder(run)}/model.safetensors"
+
+
+def snapshots_file(run: Run) -> str:
+    return f"{run_folder(run)}/{SNAPSHOTS}"
 
 
 def config_file(run: Run) -> str:

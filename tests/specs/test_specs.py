@@ -11,6 +11,7 @@ from knowledge_capacity.models.decoder import Decoder
 from knowledge_capacity.specs import (
     FAMILIES,
     Adapter,
+    Afterwards,
     Architecture,
     Base,
     BioD,
@@ -68,6 +69,7 @@ OTHERS = {  # other values of fields that take names, or that are mostly null
     "targets": "mlp",
     "base": Base("others", people=5, exposures=2, lr=0.1),
     "trained_on": "strings",
+    "afterwards": Afterwards(people=5, exposures=2),
 }
 
 names = st.builds(Pools, *(st.integers(1, 400) for _ in range(3)))

@@ -72,6 +72,15 @@ def test_cells_of_another_kind_lend_nothing() -> None:
     assert list(kept.spread_variance) == pytest.approx(list(own.spread_variance))
 
 
+@pytest.mark.parametrize("spec", ['{"snapshots": true}', '{"afterwards": {"people": 3}}'])
+def test_weights_on_the_way_lend_nothing(spec: str) -> None:
+    plain, _ = make_study(Setting("equal", 12, 2), np.random.default_rng(0))
+    other = plain.assign(recipe="other", run=plain.run + "o", recipe_spec=spec)
+    other["capacity_ratio"] *= 1 + 0.01 * other.seed
+    both, own = spread.add_spreads(pd.concat([plain, other], ignore_index=True)), spread.add_spreads(plain)
+    assert list(both.spread_variance[both.recipe != "other"]) == pytest.approx(list(own.spread_variance))
+
+
 def test_no_rows_and_runs_that_all_diverged_borrow_nothing() -> None:
     rows, _ = make_study(Setting("equal", 2, 2), np.random.default_rng(0))
     assert spread.add_spreads(rows.head(0)).empty

@@ -43,7 +43,7 @@ def mean_words(dataset: Dataset) -> float:
 
 
 def training_words(dataset: Dataset, recipe: Recipe) -> float:
-    """Words of a whole training run, with junk and an adapter's base; for a recipe of so many steps, its tokens."""
+    """Words of a whole training run, with junk, other people and an adapter's base; of so many steps, their tokens."""
     if recipe.steps:
         return recipe.steps * recipe.batch_size * recipe.window
     junk = recipe.junk.share if recipe.junk else 0.0
@@ -51,7 +51,10 @@ def training_words(dataset: Dataset, recipe: Recipe) -> float:
     if recipe.adapter and (base := recipe.adapter.base):
         of_strings = base.trained_on == "strings"
         below = base.people * base.exposures * (STRING_LENGTH + 1 if of_strings else mean_words(dataset))
-    return below + recipe.exposures * dataset.n_people * mean_words(dataset) / (1 - junk)
+    told = recipe.exposures * dataset.n_people
+    if then := recipe.afterwards:
+        told += then.people * then.exposures
+    return below + told * mean_words(dataset) / (1 - junk)
 
 
 def _count_words(text: str) -> int:

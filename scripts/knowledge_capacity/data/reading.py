@@ -21,7 +21,9 @@ def read_data(run: Run, results: Path, device: str = "cpu") -> tuple[Stream, Tok
     if run.dataset.kind not in STORED:
         codes = codes.to(device)
     source = make_source(run.dataset, run.seed, codes, layout.texts_path(run, results))
-    return Stream(source, tokens, run.recipe.junk, run.recipe.head_start), tokens
+    recipe = run.recipe
+    n_own = recipe.exposures * run.dataset.n_people
+    return Stream(source, tokens, recipe.junk, recipe.head_start, recipe.afterwards, n_own), tokens
 
 
 def read_run_tokenizer(run: Run, results: Path) -> Tokenizer:

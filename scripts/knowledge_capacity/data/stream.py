@@ -15,7 +15,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from ..specs import BioD, BioS, BioSSimple, Dataset, HeadStart, Junk, RandomStrings
+from ..specs import Afterwards, BioD, BioS, BioSSimple, Dataset, HeadStart, Junk, RandomStrings
 from .bios import BioSSource
 from .pieces import DOMAIN, EMPTY, END_OF_TEXT, Segments
 from .stored import StoredSource
@@ -65,7 +65,8 @@ class Stream:
     """All biographies that a source tells, tokenised, and the junk that is mixed in.
 
     tokenizer: that of the dataset, with the domain token where `junk` asks for it. head_start: of a recipe; its
-    exposures take the place of as many biographies at the start.
+    exposures take the place of as many biographies at the start. afterwards: of a recipe; its other people follow after
+    n_own biographies.
     """
 
     def __init__(
@@ -74,9 +75,11 @@ class Stream:
         tokenizer: Tokenizer,
         junk: Junk | None = None,
         head_start: HeadStart | None = None,
+        afterwards: Afterwards | None = None,
+        n_own: int = 0,
     ) -> None:
         self.source, self.junk, self.dataset, self.seed = source, junk, source.dataset, source.seed
-        self._head_start = head_start
+        self._head_start, self._afterwards, self._n_own = head_start, afterwards, n_own
         self.end_token = tokenizer.get_vocab()[END_OF_TEXT]
         with torch.device(source.device):
             tables = source.pieces.tables(tokenizer)
@@ -84,11 +87,16 @@ class Stream:
         index = torch.int32 if len(tables.tokens) < 2**31 else torch.int64  # half the time
         self._start, self._length = tables.start.to(index), tables.length.to(index)
 
+    @property
+    def n_afterwards(self) -> int:
+        """How many biographies of other people follow after the dataset's own."""
+        return self._afterwards.people * self._afterwards.exposures if self._afterwards else 0
+
     def about(self, source: Source) -> "Stream":
-        """The same without junk and head start, about what another source of the same kind tells."""
+        """The same without junk, head start and others afterwards, about what another source of the same kind tells."""
         found = copy(self)
         found.source, found.dataset, found.seed = source, source.dataset, source.seed
-        found.junk = found._head_start = None
+        found.junk = found._head_start = found._afterwards = None
         return found
 
     def swap_end_token(self, token: int) -> None:
@@ -171,6 +179,14 @@ class Stream:
         return step[:total].cumsum(0, dtype=start.dtype), lengths
 
     def _useful(self, number: Tensor) -> Tensor:
+        if not (then := self._afterwards):
+            return self._own(number)
+        assert isinstance(self.source, BioSSource)
+        late = number >= self._n_own  # in ascending order
+        others = self.source.training(number[late] - self._n_own, then.people)
+        return torch.cat([self._own(number[~late]), others])
+
+    def _own(self, number: Tensor) -> Tensor:
         if not (first := self._head_start):
             return self._in_domain(self.source.training(number), "useful")
         assert isinstance(self.source, BioSSource)

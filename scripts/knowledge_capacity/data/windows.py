@@ -36,6 +36,8 @@ class Cursor:
 class Windows:
     """Batches of windows from `exposures` passes over the people, until their stream ends; None never ends.
 
+    The stream ends with the other people whom it has afterwards, if it has any.
+
     A window starts wherever the one before of its lane ended, so biographies are cut at random places. The
     input at the very start is the end-of-text token; the last batch is filled up with ignored targets. With
     pure junk windows, those of the two lanes alternate, evenly spread: of the first w windows, ⌊w · share⌋
@@ -51,7 +53,7 @@ class Windows:
         cursor: Cursor = Cursor(),
     ) -> None:
         self.batch_size, self.window, self.device = batch_size, window, stream.source.device
-        needed = None if exposures is None else exposures * stream.dataset.n_people
+        needed = None if exposures is None else exposures * stream.dataset.n_people + stream.n_afterwards
         self._junk = None
         self._pure = stream.junk if stream.junk and stream.junk.windows == "pure" else None
         if self._pure:
@@ -63,10 +65,9 @@ class Windows:
         else:
             self._useful = _TokenBuffer(stream, Lane.USEFUL, needed, cursor.useful)
         self._window = cursor.window  # the number of the next one
+        self.mean_length = self._useful.mean_length
         useful_share = 1 - (self._pure.share if self._pure else 0)
-        self.expected_tokens = (
-            math.inf if needed is None else needed * self._useful.mean_length / useful_share
-        )
+        self.expected_tokens = math.inf if needed is None else needed * self.mean_length / useful_share
 
     @property
     def ended(self) -> bool:

@@ -1,6 +1,7 @@
 """Saved runs: a folder that transformers loads, and that the later stages read."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,27 @@ def export_weight(model: nn.Module, name: str, tensor: Tensor) -> dict[str, Tens
     """One weight of a model as what it is when saved: of experts, a matrix each."""
     saved = {name: tensor.detach().contiguous()}
     return interchange.export_weights(model.architecture, saved) if isinstance(model, Decoder) else saved
+
+
+def write_snapshots(path: Path, snapshots: Mapping[str, Tensor], diverged: str = "") -> None:
+    """Write weights on the way, by "snapshot/weight"; of a run that diverged, none but why."""
+    texts = {DIVERGED: diverged} if diverged else {"format": "pt"}
+    tensorfile.write_tensors(path, {} if diverged else snapshots, texts)
+
+
+def read_snapshots(path: Path, names: Sequence[str]) -> dict[str, dict[str, Tensor]]:
+    """By snapshot, its weights by name. Raises UserError for a damaged file and for one without these snapshots."""
+    try:
+        tensors, _ = tensorfile.read_tensors(path)
+    except (DamagedFileError, OSError) as error:
+        raise UserError(f"{path}: not a whole weights file ({error}). {remake_remedy(path)}") from error
+    found: dict[str, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        snapshot, _, name = key.partition("/")
+        found.setdefault(snapshot, {})[name] = tensor
+    if missing := [name for name in names if name not in found]:
+        raise UserError(f"{path}: there is no snapshot {', '.join(missing)} in it. {remake_remedy(path)}")
+    return {name: found[name] for name in names}
 
 
 def write_diverged(folder: Path, run: Run, reason: str) -> None:

@@ -34,7 +34,19 @@ from .datasets import (
     RandomStrings,
     slug_without_size,
 )
-from .recipes import FEWEST_ASKED, METHODS, Adapter, Base, Extraction, HeadStart, Junk, Quantizer, Recipe
+from .recipes import (
+    FEWEST_ASKED,
+    METHODS,
+    Adapter,
+    Afterwards,
+    Base,
+    Extraction,
+    HeadStart,
+    Junk,
+    Quantizer,
+    Recipe,
+    Snapshot,
+)
 from .runs import Run, cell_to_json, parse_cell, parse_dataset, parse_recipe, parse_run
 
 __all__ = [
@@ -49,6 +61,7 @@ __all__ = [
     "STRICT",
     "WORD_LEVEL",
     "Adapter",
+    "Afterwards",
     "AnyArchitecture",
     "Architecture",
     "Base",
@@ -72,6 +85,7 @@ __all__ = [
     "RandomStrings",
     "Recipe",
     "Run",
+    "Snapshot",
     "TransformersModel",
     "cell_to_json",
     "parse_architecture",

@@ -140,6 +140,41 @@ class HeadStart:
 
 
 @dataclass(frozen=True)
+class Afterwards:
+    """Training that goes on with other people, once the exposures of a recipe are over.
+
+    people: how many others, drawn as those of junk are. exposures: how often each is seen. lr: the constant rate; by
+    default that with which the recipe's schedule ends.
+    """
+
+    __pydantic_config__ = STRICT
+
+    people: Count
+    exposures: Count
+    lr: Positive | None = None
+
+    @property
+    def slug(self) -> str:
+        rate = format_rate(self.lr) if self.lr else ""
+        return f"-others{format_thousands(self.people)}x{self.exposures}{rate}"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Weights on the way: after so many exposures of a run's people, and, once these are over, so many of others.
+
+    others: None before the end of the exposures. A snapshot is a variant of its run, by its slug.
+    """
+
+    exposures: int
+    others: int | None = None
+
+    @property
+    def slug(self) -> str:
+        return f"after-{self.exposures}" if self.others is None else f"others-{self.others}"
+
+
+@dataclass(frozen=True)
 class Base:
     """What the weights below an adapter were trained on before, with exposures and lr of its own.
 
@@ -190,7 +225,8 @@ class Recipe:
     them, and these are those of its sibling papers. final_lr: the rate at the end, as a part of lr. init_std: the
     standard deviation of initial matrices; "width" is width^-1/2. average: the share of training, at its end, of which
     the weights are averaged. text_mask: whether a token attends to its own biography alone. adapter: what is trained
-    in place of the model itself.
+    in place of the model itself. snapshots: whether training keeps weights on the way, see `snapshot_times`.
+    afterwards: other people, with whom training goes on.
     """
 
     __pydantic_config__ = STRICT
@@ -215,6 +251,8 @@ class Recipe:
     text_mask: bool = field(default=False, metadata=LATER)
     head_start: HeadStart | None = field(default=None, metadata=LATER)
     adapter: Adapter | None = field(default=None, metadata=LATER)
+    snapshots: bool = field(default=False, metadata=LATER)
+    afterwards: Afterwards | None = field(default=None, metadata=LATER)
 
     @property
     def betas(self) -> tuple[float, float]:
@@ -228,7 +266,8 @@ class Recipe:
             return f"its optimizer is {self.optimizer}"
         if self.precision == "fp16":
             return "fp16 scales the losses of each run"
-        alone = [name for name in ("qat", "average", "text_mask", "adapter") if getattr(self, name)]
+        fields = ("qat", "average", "text_mask", "adapter", "snapshots", "afterwards")
+        alone = [name for name in fields if getattr(self, name)]
         return f"it has {alone[0]}" if alone else None
 
     @property
@@ -238,6 +277,20 @@ class Recipe:
         assert self.adapter.base
         base = self.adapter.base
         return replace(self, adapter=None, exposures=base.exposures, lr=base.lr)
+
+    @property
+    def snapshot_times(self) -> list[Snapshot]:
+        """When weights are kept on the way: after 1, 2, 5, 10, 20, 50 … exposures, fewer than all of them.
+
+        With others afterwards, also before the first of these, and after as many exposures of them.
+        """
+        if not self.snapshots:
+            return []
+        found = [Snapshot(exposures) for exposures in _list_rounds(self.exposures)]
+        if self.afterwards:
+            others = [0, *_list_rounds(self.afterwards.exposures)]
+            found += [Snapshot(self.exposures, number) for number in others]
+        return found
 
     @property
     def has_domain_token(self) -> bool:
@@ -281,6 +334,12 @@ class Recipe:
             init_std="init",
             average="average",
             text_mask="masked",
+            snapshots="snapshots",
         )
-        parts = (part.slug for part in (self.head_start, self.adapter) if part)
+        parts = (part.slug for part in (self.head_start, self.afterwards, self.adapter) if part)
         return (name + "".join(parts)).removeprefix("-")
+
+
+def _list_rounds(end: int) -> list[int]:
+    """1, 2, 5, 10, 20, 50 … below an end."""
+    return [n for power in range(len(str(end))) for n in (10**power, 2 * 10**power, 5 * 10**power) if n < end]

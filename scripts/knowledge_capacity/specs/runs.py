@@ -11,7 +11,7 @@ from annotated_types import Ge, Lt
 from .architectures import AnyArchitecture, parse_architecture
 from .base import list_values
 from .datasets import KINDS, Dataset, Pools
-from .recipes import Adapter, Base, HeadStart, Junk, Quantizer, Recipe
+from .recipes import Adapter, Afterwards, Base, HeadStart, Junk, Quantizer, Recipe
 
 T = TypeVar("T")
 
@@ -46,7 +46,15 @@ def parse_dataset(values: dict[str, Any]) -> Dataset:
 
 def parse_recipe(values: dict[str, Any]) -> Recipe:
     """The recipe spec that `to_json` wrote."""
-    return _parse_spec(Recipe, values, junk=Junk, qat=Quantizer, head_start=HeadStart, adapter=_parse_adapter)
+    return _parse_spec(
+        Recipe,
+        values,
+        junk=Junk,
+        qat=Quantizer,
+        head_start=HeadStart,
+        afterwards=Afterwards,
+        adapter=_parse_adapter,
+    )
 
 
 def _parse_adapter(**values: Any) -> Adapter:

@@ -154,6 +154,7 @@ def make_study(setting: Setting, random: Random) -> tuple[pd.DataFrame, list[Tru
     bits = found.capacity_ratio * p
     return found.assign(
         recipe="exposures1000",
+        recipe_spec="{}",
         run=found.dataset + "/" + found.architecture + "/" + found.seed.astype(str),
         variant=FULL_PRECISION,
         kind="bioS",

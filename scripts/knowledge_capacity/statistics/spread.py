@@ -76,6 +76,7 @@ def expected_spread(dataset: Dataset, recipe: Recipe, n_parameters: float, known
     usable = add_columns(known[known.diverged.isna()])
     facts = dataset.kind if dataset.kind in OTHER_FACTS else "people"
     special = int(recipe.junk is not None) + 2 * int(recipe.qat is not None)
+    special += 8 * int(recipe.snapshots or recipe.afterwards is not None)
     kind = (facts, True, special, recipe.exposures >= OFTEN, 1, n_parameters >= LARGE)
     found = _priors_by_kind(_summarize_cells(usable)) if len(usable) else pd.DataFrame()
     return Prior(*map(float, found.loc[[kind]].iloc[0])) if kind in found.index else NO_PRIOR
@@ -139,13 +140,15 @@ def _summarize_cells(rows: pd.DataFrame) -> pd.DataFrame:
     """A line for each cell and variant: its kind, variance in units of scale, and degrees of freedom."""
     groups = rows.groupby(VARIANT)
     first = groups[
-        ["kind", "exposures", "junk_share", "qat", "n_parameters", "accuracy_by_attribute"]
+        ["recipe_spec", "kind", "exposures", "junk_share", "qat", "n_parameters", "accuracy_by_attribute"]
     ].first()
     ratio, share = groups.capacity_ratio.mean(), groups.bits_learned.sum() / groups.bits_max.sum()
     first["facts"] = np.where(first.kind.isin(OTHER_FACTS), first.kind, "people")
     first["precise"] = [variant == FULL_PRECISION for *_, variant in first.index]
     first["special"] = (first.junk_share > 0).astype(int) + 2 * first.qat.notna().astype(int)
     first["special"] += 4 * first.accuracy_by_attribute.notna().astype(int)
+    # weights on the way, and what is left after other people, spread otherwise than trained weights
+    first["special"] += 8 * first.recipe_spec.str.contains('"snapshots"|"afterwards"').astype(int)
     first["often"] = first.exposures >= OFTEN
     first["filled"] = (share >= LITTLE).astype(int) + (share >= DATA_LIMITED).astype(int)
     first["large"] = first.n_parameters >= LARGE

@@ -14,6 +14,8 @@ OTHERS = {
     "average": 0.0,
     "text_mask": False,
     "head_start": None,
+    "snapshots": False,
+    "afterwards": None,
 }
 
 

@@ -56,6 +56,7 @@ def find_problems(config: Config, experiments: set[str]) -> Iterator[Problem]:
             yield Problem(("recipes", name, "qat", "method"), reason, "Write rtn, or leave it out.")
         elif recipe.qat:
             yield from _quantizer_problems(("recipes", name, "qat"), recipe.qat, others=False)
+        yield from _lasting_problems(("recipes", name), recipe)
         if name in paper.NAMES:
             yield Problem(
                 ("recipes", name), "this is the name of a recipe of the paper's", "Choose another name."
@@ -319,14 +320,17 @@ def _combination_problems(key: Key, grid: Grid, config: Config) -> Iterator[Prob
         except paper.PaperRecipeError as error:
             yield Problem((*key, "recipes", j), str(error), "Write a recipe of your own.")
             continue
-        if each[0].qat and isinstance(architecture, Checkpoint):
-            reason = f"recipe {r} trains with quantised weights, and checkpoint {a} is only measured"
-            yield Problem((*key, "recipes", j), reason, "Use a recipe without qat.")
+        for field in ("qat", "snapshots", "afterwards"):
+            if getattr(each[0], field) and isinstance(architecture, Checkpoint):
+                does = "trains with quantised weights" if field == "qat" else f"has {field}"
+                reason = f"recipe {r} {does}, and checkpoint {a} is only measured"
+                yield Problem((*key, "recipes", j), reason, f"Use a recipe without {field}.")
         yield from _own_decoder_problems((*key, "recipes", j), r, each[0], a, architecture)
         yield from _head_start_problems((*key, "recipes", j), r, each[0], d, dataset)
         yield from adapter_checks.combination_problems(
             (*key, "recipes", j), r, each[0], d, dataset, a, architecture
         )
+        yield from _afterwards_problems((*key, "recipes", j), r, each[0], d, dataset)
         junk, where, wants = each[0].junk, (*key, "datasets", i), f"recipe {r} mixes in junk"
         if not junk:
             continue
@@ -374,6 +378,44 @@ def _head_start_problems(key: Key, name: str, recipe: Recipe, of: str, dataset: 
         reason = f"the head start of recipe {name} has {first.people * first.exposures} biographies"
         has = "a number of steps" if recipe.steps else f"{recipe.exposures * dataset.n_people} in all"
         yield Problem(key, f"{reason}, and the recipe {has}", "Lower its exposures, or its people.")
+
+
+def _lasting_problems(key: Key, recipe: Recipe) -> Iterator[Problem]:
+    """Fields beside which weights on the way, or training with others afterwards, would be something else."""
+    refused = {
+        "snapshots": {
+            "qat": "weights on the way are not rounded as those at the end are",
+            "average": "weights on the way are not averaged as those at the end are",
+            "steps": "weights are kept after so many exposures, and a number of steps knows none",
+        },
+        "afterwards": {
+            "junk": "other people are those of the junk",
+            "average": "the average would be of weights before and after others came",
+            "steps": "other people follow after all exposures, and a number of steps knows none",
+        },
+    }
+    for field, others in refused.items():
+        for other, reason in others.items():
+            if getattr(recipe, field) and getattr(recipe, other):
+                yield Problem((*key, field), f"{reason}", f"Remove it, or {other}.")
+    if recipe.afterwards and not recipe.afterwards.lr and not recipe.final_lr:
+        reason = "the rate of the schedule's end is 0, by which nothing is learned afterwards"
+        yield Problem((*key, "afterwards"), reason, "Give it an lr.")
+
+
+def _afterwards_problems(key: Key, name: str, recipe: Recipe, of: str, dataset: Dataset) -> Iterator[Problem]:
+    """Other people whom a dataset does not have."""
+    if not (then := recipe.afterwards):
+        return
+    if not isinstance(dataset, BioS):
+        reason = f"recipe {name} goes on with other people, whom only bioS has"
+        yield Problem(key, reason, "Use a dataset of that kind.")
+    elif dataset.n_people + then.people > dataset.pools.names:
+        reason = (
+            f"recipe {name} goes on with {then.people} other people, and with {dataset.n_people} of its own "
+            f"dataset {of} has only {dataset.pools.names} different names"
+        )
+        yield Problem(key, reason, "Enlarge the dataset's pools of names, or lower afterwards.people.")
 
 
 def _repeat_problems(key: Key, values: list[Any], first: int = 0) -> Iterator[Problem]:

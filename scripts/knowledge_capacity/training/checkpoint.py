@@ -35,6 +35,7 @@ class Progress:
     seen (vocabulary,): tokens that were a target. sums (3,): over the steps since the last point of the log,
     the loss, and of a mixture of experts the dropped choices and the load. n_sums: how many steps these are.
     dropped: the dropped choices, summed over the steps up to the last point of the log. average: see `averaging`.
+    snapshots: weights on the way, by "snapshot/weight" as they are saved.
     """
 
     seen: Tensor
@@ -47,6 +48,7 @@ class Progress:
     cursor: Cursor = field(default_factory=Cursor)
     log: list[dict[str, float]] = field(default_factory=list)
     average: dict[str, Tensor] = field(default_factory=dict)
+    snapshots: dict[str, Tensor] = field(default_factory=dict)
 
 
 PLAIN = ("n_sums", "step", "tokens", "seconds", "dropped", "log")
@@ -76,7 +78,8 @@ def save_checkpoint(
                 numbers.setdefault(name, {})[key] = value
     for name, buffer in kept_buffers(model):
         tensors[f"buffer/{name}"] = buffer
-    tensors |= {f"average/{name}": total for name, total in progress.average.items()}
+    for part, named in (("average", progress.average), ("snapshots", progress.snapshots)):
+        tensors |= {f"{part}/{name}": tensor for name, tensor in named.items()}
     header = {
         "identity": identity,
         **{name: getattr(progress, name) for name in PLAIN},
@@ -134,14 +137,17 @@ def load_checkpoint(
     return Progress(
         seen=tensors["seen"].bool(),
         sums=tensors["sums"],
-        average={
-            name.removeprefix("average/"): total
-            for name, total in tensors.items()
-            if name.startswith("average/")
-        },
+        average=_select_named(tensors, "average"),
+        snapshots=_select_named(tensors, "snapshots"),
         cursor=Cursor(StreamPosition(**cursor["useful"]), StreamPosition(**cursor["junk"]), cursor["window"]),
         **{name: header[name] for name in PLAIN},
     )
+
+
+def _select_named(tensors: dict[str, Tensor], part: str) -> dict[str, Tensor]:
+    """The tensors of a part of the progress, by their names there."""
+    start = f"{part}/"
+    return {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
 
 
 def kept_buffers(model: nn.Module) -> list[tuple[str, Tensor]]:

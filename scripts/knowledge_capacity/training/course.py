@@ -1,9 +1,9 @@
 """The course of one run, whoever makes its steps: its batches, its learning rate, its log, and what came out."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from torch import nn
+from torch import Tensor, nn
 
 from ..data.stream import Stream
 from ..data.windows import Windows
@@ -11,6 +11,7 @@ from ..files import UserError
 from ..specs import Run
 from .checkpoint import Progress
 from .schedule import learning_rate
+from .snapshots import Snapshots
 from .step import Precision
 
 LOG_POINTS = 200
@@ -24,8 +25,8 @@ class TrainingResult:
 
     used_tokens: how many tokens were ever a target. engine: how steps were run, see `step.Step`.
     routing_dropped: of a mixture of experts, the fraction of choices dropped, over the whole run. at_once: how many
-    runs shared its steps, each of which has its share of their seconds; the most since it last went on.
-    trained_parameters: P of an adapter, where not the model was trained.
+    runs shared its steps, each of which has its share of their seconds; the most since it last went on. snapshots: as
+    `Progress` has them. trained_parameters: P of an adapter, where not the model was trained.
     """
 
     model: nn.Module
@@ -38,6 +39,7 @@ class TrainingResult:
     precision: Precision
     routing_dropped: float | None
     at_once: int = 1
+    snapshots: dict[str, Tensor] = field(default_factory=dict)
     trained_parameters: int | None = None
 
 
@@ -59,8 +61,9 @@ class TrainingDiverged(UserError):
 class Course:
     """A run on its way through its stream.
 
-    windows: its batches. steps: how many updates it takes, about. log_every: updates between two points of the
-    log. progress: how far it is; `count` and `add_point` keep its steps, tokens and log, and who steps the rest.
+    windows: its batches. steps: how many updates it takes, about. snapshots: those of its recipe. log_every: updates
+    between two points of the log. progress: how far it is; `count` and `add_point` keep its steps, tokens and log, and
+    who steps the rest.
     """
 
     def __init__(
@@ -74,12 +77,19 @@ class Course:
         size = recipe.batch_size * recipe.window
         self.expected_tokens = recipe.steps * size if recipe.steps else self.windows.expected_tokens
         self.steps = recipe.steps or math.ceil(self.expected_tokens / size)
+        self._own_steps = self.steps  # without those of other people afterwards
+        if recipe.afterwards:
+            own_tokens = recipe.exposures * stream.dataset.n_people * self.windows.mean_length
+            self._own_steps = math.ceil(own_tokens / size)
+        self.snapshots = Snapshots(recipe, self._own_steps, self.steps, progress.snapshots)
         self.log_every = max(1, self.steps // LOG_POINTS)
 
     def rate(self, step: int) -> float:
         """The learning rate of update number `step`, from 0."""
         recipe = self.run.recipe
-        return learning_rate(step, self.steps, recipe.lr, recipe.warmup_steps, recipe.final_lr)
+        if recipe.afterwards and step >= self._own_steps:
+            return recipe.afterwards.lr or recipe.final_lr * recipe.lr
+        return learning_rate(step, self._own_steps, recipe.lr, recipe.warmup_steps, recipe.final_lr)
 
     def averages(self) -> bool:
         """Whether the weights as they are now belong to the average that the recipe asks for."""
@@ -148,4 +158,5 @@ class Course:
             precision,
             dropped if self._has_experts else None,
             at_once,
+            progress.snapshots,
         )

@@ -14,8 +14,6 @@ from ..files import add_checksum, atomic_write, digest_files, verify_checksum, w
 from ..kept import MadeFrom
 from ..specs import Checkpoint, Run, to_json
 
-OTHERS = [name for name in layout.TRAINED if name != "run.json"]
-
 
 def run_provenance(run: Run, code: str, results: Path) -> MadeFrom:
     """What run.json says a run was made from: its spec, code, and digests of the files that training reads.
@@ -44,13 +42,16 @@ def is_current(folder: Path, wanted: MadeFrom) -> bool:
         return False
     outputs = record.get("outputs", {})
     return all(
-        (folder / name).is_file() and digest_files(folder / name) == outputs.get(name) for name in OTHERS
+        (folder / name).is_file() and digest_files(folder / name) == outputs.get(name)
+        for name in _list_names(wanted)
+        if name != "run.json"
     )
 
 
 def write_record(folder: Path, record: dict[str, Any]) -> None:
     """Write run.json, once all other files of a run are there: with their digests, by which a job knows them."""
-    outputs = {name: digest_files(folder / name) for name in OTHERS}
+    others = [name for name in _list_names(record) if name != "run.json"]
+    outputs = {name: digest_files(folder / name) for name in others}
     write_json(folder / "run.json", add_checksum({**record, "outputs": outputs}))
 
 
@@ -58,11 +59,16 @@ def place_outputs(folder: Path, wanted: MadeFrom) -> None:
     """Put the outputs of a run to their places; those that are there become as new as what they were made from."""
     waiting = folder / layout.FINISHED
     if is_current(folder, wanted):
-        kept.touch_files(folder / name for name in layout.TRAINED)
+        kept.touch_files(folder / name for name in _list_names(wanted))
     else:
-        for name in layout.TRAINED:
+        for name in _list_names(wanted):
             with atomic_write(
                 folder / name
             ) as aside:  # copied, so that it is still there if this is cut short
                 shutil.copyfile(waiting / name, aside)
     shutil.rmtree(waiting, ignore_errors=True)
+
+
+def _list_names(made_from: MadeFrom) -> list[str]:
+    """What training leaves of a run, which its recipe says; run.json comes last."""
+    return layout.trained_names(made_from["run"]["recipe"].get("snapshots", False))

@@ -119,7 +119,9 @@ def train(
         return done
 
     while progress.step != recipe.steps:
+        course.snapshots.take(progress.step, model)
         most = min(step.ahead, course.log_every - progress.step % course.log_every)
+        most = min(most, course.snapshots.most_steps(progress.step) or most)
         batches = windows.take(min(most, recipe.steps - progress.step) if recipe.steps else most)
         inputs, targets = (part.to(device, non_blocking=True) for part in batches)
         if not len(inputs):
@@ -160,6 +162,7 @@ def train(
             team.wait()  # none ends before the progress of all is on disk
             raise TrainingStopped(f"{run.slug}: stopped {course.where()}; progress is saved.")
     team.mean(step.sums)
+    course.snapshots.take_rest(progress.step, model)
     if progress.average:
         load_average(progress.average, model)
     if recipe.qat:
