@@ -165,7 +165,8 @@ def data_of(runs):
 def trained_of(runs):
     """What jobs read of trained runs. One job leaves all of it, so that two files stand for it, but in a storage."""
     beside = (layout.config_file, layout.saved_tokenizer_file, layout.training_log_file) if IN_STORAGE else ()
-    return [file(run) for run in runs for file in (layout.model_file, layout.record_file, *beside)]
+    kept = (layout.snapshots_file,) if IN_STORAGE and runs[0].recipe.snapshots else ()
+    return [file(run) for run in runs for file in (layout.model_file, layout.record_file, *beside, *kept)]
 
 
 def training_logs():

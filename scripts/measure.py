@@ -16,7 +16,7 @@ from knowledge_capacity.measuring import result_row, scoring
 from knowledge_capacity.measuring.trained_run import TrainedRun
 from knowledge_capacity.models import build, store
 from knowledge_capacity.quantization import variants
-from knowledge_capacity.specs import FULL_PRECISION, Run, parse_cell
+from knowledge_capacity.specs import FULL_PRECISION, Run, parse_cell, to_json
 
 
 def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
@@ -46,7 +46,7 @@ def measure_run(run: Run, arguments: argparse.Namespace, log: console.Log, devic
 def measure_variants(
     subject: TrainedRun, files: list[Path], arguments: argparse.Namespace, log: console.Log, device: str
 ) -> list[dict[str, Any]]:
-    """A row for the run as trained and for each of its variants. files: of variants."""
+    """A row for the run as trained, for each of its variants, and for its weights on the way. files: of variants."""
     run, record = subject.run, subject.record
     try:
         weights = store.read_weights(subject.source)
@@ -64,6 +64,8 @@ def measure_variants(
     measured = {FULL_PRECISION: replace(variants.AS_TRAINED, bits_per_weight=own_bits)}
     for file in files:
         measured |= variants.read_variants(file)
+    if run.recipe.snapshots:
+        measured |= read_snapshots(run, arguments.results)
     found = []
     for name, stored in measured.items():
         began = time.monotonic()
@@ -81,6 +83,16 @@ def measure_variants(
             f"of at most {result['capacity_ratio_max']:z.3f}"
         )
     return found
+
+
+def read_snapshots(run: Run, results: Path) -> dict[str, variants.StoredVariant]:
+    """The weights that training kept on the way, as variants of a run."""
+    times = {time.slug: time for time in run.recipe.snapshot_times}
+    found = store.read_snapshots(results / layout.snapshots_file(run), list(times))
+    return {
+        name: replace(variants.AS_TRAINED, matrices=weights, spec=to_json(times[name]))
+        for name, weights in found.items()
+    }
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from helpers.run_workflow import TIMEOUT, copy_tree, make, snakemake
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from knowledge_capacity.config import ConfigError
+from knowledge_capacity.measurements import collecting
 from knowledge_capacity.specs import Architecture, Checkpoint, Experts, PythonModel, TransformersModel
 from knowledge_capacity.study.study import Study, list_experiments
 from snakemake.cli import parse_config
@@ -776,6 +777,15 @@ def test_what_snapshots_and_other_people_afterwards_do_not_go_with(recipe: str, 
     with pytest.raises(ConfigError) as error:
         read(BASE.replace("weight_decay: 0.01}", f"weight_decay: 0.01, {recipe}}}"))
     assert said in [line.split(": ", 2)[2].rpartition("}: ")[2] for line in str(error.value).splitlines()]
+
+
+def test_weights_on_the_way_are_asked_for_without_being_listed() -> None:
+    assert "snapshots" not in read(BASE).asked()["base_law"]
+    study = read(BASE.replace("{exposures: 50,", "{exposures: 6, snapshots: true,"))
+    wanted = collecting.parse_requests(json.dumps(study.asked()))
+    for run in study.runs.values():
+        assert {"fp32", "after-1", "after-2", "after-5"} <= wanted[run.slug].keys()
+        assert "base_law" in wanted[run.slug]["after-2"]
 
 
 def test_a_checkpoint_keeps_no_weights_on_the_way() -> None:

@@ -18,7 +18,16 @@ from knowledge_capacity.measurements import measurement_table
 from knowledge_capacity.measuring import instrument_checks
 from knowledge_capacity.models import store
 from knowledge_capacity.models.build import build_model
-from knowledge_capacity.specs import Architecture, BioS, Junk, Recipe, Run, cell_to_json, to_json
+from knowledge_capacity.specs import (
+    Afterwards,
+    Architecture,
+    BioS,
+    Junk,
+    Recipe,
+    Run,
+    cell_to_json,
+    to_json,
+)
 from safetensors.torch import load_file, save_file
 
 DATASET = BioS(n_people=12, templates=2, pools=instrument_checks.POOLS)
@@ -282,3 +291,36 @@ def test_whatever_byte_is_changed_no_other_number_comes_out(
 def comparable(path: Path) -> list[dict[str, Any]]:
     """Measurements without the seconds that measuring took."""
     return measurement_table.read_measurements(path).drop_columns(["measure_seconds"]).to_pylist()
+
+
+def test_weights_on_the_way_are_variants_of_their_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here all of them are the weights of the end, so that they hold what the run holds."""
+    recipe = replace(RUN.recipe, snapshots=True, afterwards=Afterwards(people=3, exposures=2))
+    run = replace(RUN, recipe=recipe)
+    a_run(tmp_path, run)
+    weights = store.read_weights(tmp_path / layout.model_file(run))
+    names = ["after-1", "after-2", "others-0", "others-1"]
+    kept = {f"{name}/{key}": weight.clone() for name in names for key, weight in weights.items()}
+    store.write_snapshots(tmp_path / layout.snapshots_file(run), kept)
+    assert script("measure", tmp_path, monkeypatch, run) == 0
+    rows = measurement_table.read_measurements(tmp_path / layout.measurements_file(run)).to_pylist()
+    assert [row["variant"] for row in rows] == ["fp32", *names]
+    assert [row["variant_spec"] for row in rows] == [None, *map(to_json, recipe.snapshot_times)]
+    assert len({row["bits_learned"] for row in rows}) == 1
+    assert {row["bits_per_weight"] for row in rows} == {32.0}
+
+
+def test_snapshots_that_are_damaged_or_missing_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = replace(RUN, recipe=replace(RUN.recipe, snapshots=True))
+    a_run(tmp_path, run)
+    file = tmp_path / layout.snapshots_file(run)
+    store.write_snapshots(file, {"after-1/weight": torch.zeros(2)})
+    assert script("measure", tmp_path, monkeypatch, run) == 1
+    assert f"{file}: there is no snapshot after-2 in it. Delete it" in capsys.readouterr().err
+    file.write_bytes(file.read_bytes()[:-1])
+    assert script("measure", tmp_path, monkeypatch, run) == 1
+    assert f"{file}: not a whole weights file" in capsys.readouterr().err

@@ -19,7 +19,7 @@ class Experiment:
     select_points: from its measurements, what its figure shows; none, where they tell nothing of it. draw_figure,
     describe_figure, tabulate_points: from these points, the picture, a sentence with numbers, and the table beside it.
     claims: what it judges. nothing: words for a figure without points, where there are measurements. shows_answers:
-    whether it is about answers to questions, which others leave out.
+    whether it is about answers to questions, which others leave out. shows_snapshots: the same of weights on the way.
     """
 
     name: str
@@ -30,6 +30,7 @@ class Experiment:
     claims: Sequence[Claim] = ()
     nothing: str | None = None
     shows_answers: bool = False
+    shows_snapshots: bool = False
 
     @property
     def number(self) -> int | None:
@@ -44,6 +45,7 @@ OPTIONAL = {
     "CLAIMS": "claims",
     "NOTHING": "nothing",
     "SHOWS_ANSWERS": "shows_answers",
+    "SHOWS_SNAPSHOTS": "shows_snapshots",
 }
 
 

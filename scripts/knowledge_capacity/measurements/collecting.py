@@ -19,7 +19,7 @@ def parse_requests(text: str) -> Asked:
         for dataset, architectures, recipes, seeds in spec["grids"]:
             for architecture, recipe, seed in product(architectures, recipes, seeds):
                 run = found.setdefault(f"{dataset}/{architecture}/{recipe}/seed{seed}", {})
-                for variant in spec["variants"]:
+                for variant in [*spec["variants"], *spec.get("snapshots", {}).get(recipe, ())]:
                     experiments = run.setdefault(variant, [])
                     if experiment not in experiments:
                         experiments.append(experiment)

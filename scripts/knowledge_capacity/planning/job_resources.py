@@ -58,8 +58,9 @@ def short_minutes(runs: Sequence[Run], device: Device) -> int:
     To read every text once takes a third of what training takes for each exposure. It is done in float32, which a GPU
     does more slowly than training, for several variants. At most a day.
     """
-    once = training_seconds(runs, device) / 3 / runs[0].recipe.exposures
-    return math.ceil(min(SHORT + MARGIN * READINGS * once / 60, LONGEST))
+    recipe = runs[0].recipe
+    once = training_seconds(runs, device) / 3 / recipe.exposures
+    return math.ceil(min(SHORT + MARGIN * (READINGS + len(recipe.snapshot_times)) * once / 60, LONGEST))
 
 
 def training_memory(runs: Sequence[Run], device: Device) -> int:
@@ -71,9 +72,8 @@ def training_memory(runs: Sequence[Run], device: Device) -> int:
     if not isinstance(run.architecture, Architecture):
         return packages + 4000
     model, recipe = run.architecture, run.recipe
-    weights = 24 * max_parameters(
-        run
-    )  # float32: weights, gradients, two moments, and what a checkpoint copies
+    # float32: weights, gradients, two moments, and what a checkpoint copies; and of weights on the way
+    weights = (24 + 8 * len(recipe.snapshot_times)) * max_parameters(run)
     activations = 0.0
     if device == "cpu":
         per_token = 12 * max_vocabulary_size(run) + 4 * model.layers * (

@@ -142,7 +142,10 @@ def is_answerable(claim: Claim, rows: pd.DataFrame) -> bool:
 def simulate_measurements(
     cells: Iterable[PlannedCell], experiment: str, variants: Mapping[str, Quantizer | Extraction | None]
 ) -> pd.DataFrame:
-    """Measurements of two seeds of these cells, as they would be if the paper's law held for all."""
+    """Measurements of two seeds of these cells, as they would be if the paper's law held for all.
+
+    Weights on the way hold half of what the others do.
+    """
     record: dict[str, Any] = dict.fromkeys(("precision", "device", "engine", "code", "python", "torch"), "")
     record |= {"used_tokens": 0, "steps": 0, "tokens": 0, "seconds": 0.0, "trained_at": ""}
     rows = []
@@ -152,6 +155,9 @@ def simulate_measurements(
             asked = {"experiments": [experiment], "lr_tried": [run.recipe.lr], "lr_best": True}
             base = {**describe_run(run, record, cell.n_parameters, ""), **asked}
             learned = (1 + OFF * seed) * cell.supposed_bits
+            for time in run.recipe.snapshot_times:
+                half = {**base, **_learned_columns(learned / 2, cell)}
+                rows.append({**half, "variant": time.slug, "variant_spec": to_json(time)})
             for variant, spec in variants.items():
                 rows.append({**base, **_learned_columns(learned, cell), "variant": variant})
                 if spec:

@@ -15,6 +15,7 @@ from ..experiments._contract import load_experiment
 from ..figures import style
 from ..files import UserError, atomic_write
 from ..measurements import learning_rates
+from ..specs import Snapshot
 from ..statistics.spread import join_spreads, learn_spreads
 
 # metadata that would otherwise hold the date, so that equal measurements give equal files
@@ -70,16 +71,20 @@ def experiment_rows(
 def select_experiment_measurements(experiment: str, measurements: pa.Table) -> pa.Table:
     """The measurements that an experiment asks for; those that no study collected count for all.
 
-    Of the learning rates that it asks for, the best counts. Runs that diverged are left out; so are answers, but where
-    the experiment is about them.
+    Of the learning rates that it asks for, the best counts. Runs that diverged are left out. So are answers and weights
+    on the way, unless the experiment is about them.
     """
     rows = learning_rates.select_experiment_runs(measurements, experiment)
     usable = pc.and_(
         learning_rates.requested_mask(rows, experiment),
         pc.and_(pc.is_null(rows["diverged"]), rows["lr_best"]),
     )
-    if not load_experiment(experiment).shows_answers:
+    module = load_experiment(experiment)
+    if not module.shows_answers:
         usable = pc.and_(usable, pc.is_null(rows["accuracy_by_attribute"]))
+    if not module.shows_snapshots:
+        specs = rows["variant_spec"].to_pylist()
+        usable = pc.and_(usable, pa.array([not Snapshot.is_spec_of(spec) for spec in specs], pa.bool_()))
     return rows.filter(usable)
 
 

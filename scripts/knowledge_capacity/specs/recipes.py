@@ -1,9 +1,10 @@
 """Recipes: how models are trained, and how their weights are stored."""
 
+import json
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fractions import Fraction
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Lt
 
@@ -168,6 +169,11 @@ class Snapshot:
 
     exposures: int
     others: int | None = None
+
+    @staticmethod
+    def is_spec_of(text: Any) -> bool:
+        """Whether the JSON of a variant's spec is that of a snapshot; a variant without one has none."""
+        return isinstance(text, str) and "exposures" in json.loads(text)
 
     @property
     def slug(self) -> str:

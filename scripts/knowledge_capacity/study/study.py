@@ -124,20 +124,30 @@ class Study:
         return [questions for _, questions in sorted(self._extractions[run].items())]
 
     def asked(self) -> dict[str, Any]:
-        """What each experiment asks for, in the slugs of runs and variants, as `capacity.asked` reads it."""
+        """What each experiment asks for, in the slugs of runs and variants, as `collecting.parse_requests` reads it.
+
+        snapshots: by recipe, those that its runs have beside the variants.
+        """
         found: dict[str, Any] = {}
         for name, experiment in self.experiments.items():
             # architectures, by dataset, recipes and seeds
             grids: dict[tuple[str, tuple[str, ...], tuple[int, ...]], list[str]] = {}
+            snapshots: dict[str, list[str]] = {}
             for grid in experiment.grids:
                 for d, a in product(grid.datasets, grid.architectures):
                     runs = [run for r in grid.recipes for run in self.model(d, a, r, seed=0)]
                     recipes = tuple(run.recipe.slug for run in runs)
+                    snapshots |= {
+                        run.recipe.slug: [time.slug for time in run.recipe.snapshot_times]
+                        for run in runs
+                        if run.recipe.snapshots
+                    }
                     key = runs[0].dataset.slug, recipes, tuple(grid.seeds or experiment.seeds)
                     grids.setdefault(key, []).append(runs[0].architecture.slug)
             found[name] = {
                 "variants": [self.config.variant(variant) for variant in experiment.variants],
                 "grids": [[dataset, models, *map(list, rest)] for (dataset, *rest), models in grids.items()],
+                **({"snapshots": snapshots} if snapshots else {}),
             }
         return found
 
