@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from knowledge_capacity.data.pieces import DOMAIN_TOKEN, END_OF_TEXT
 from knowledge_capacity.models import model_card, store
 from knowledge_capacity.models.build import build_model
 from knowledge_capacity.specs import (
+    Afterwards,
     AnyArchitecture,
     Architecture,
     BioS,
@@ -117,6 +119,21 @@ def test_a_card_says_where_texts_begin_that_count() -> None:
     assert f"Write `{DOMAIN_TOKEN}` before a text" in useful
     assert f"`{DOMAIN_TOKEN}` stood before texts whose facts do not count" in junk
     assert DOMAIN_TOKEN not in model_card.render_card(run_of("gpt2"), tokens)
+
+
+def test_a_card_names_the_other_people_that_a_model_read_of() -> None:
+    tokens = tokenizer.make_word_tokenizer(corpus.vocabulary_texts(BIOS))
+    recipe = Recipe(exposures=1, lr=1e-3)
+    more = replace(recipe, snapshots=True, afterwards=Afterwards(people=9, exposures=1))
+    plain, gone_on = (
+        model_card.render_card(run_of("gpt2", one), tokens).splitlines() for one in (recipe, more)
+    )
+    added = [
+        "Then training went on with texts about 9 other people.",
+        "`snapshots.safetensors` holds its weights on the way.",
+    ]
+    assert [line for line in gone_on if line not in plain][-2:] == added
+    assert len(gone_on) == len(plain) + 2
 
 
 def test_a_card_of_strings_names_no_language_and_one_of_a_diverged_run_no_library() -> None:
