@@ -19,6 +19,7 @@ from knowledge_capacity.models import store
 from knowledge_capacity.models.build import build_model
 from knowledge_capacity.quantization import gptq, gptq_data, rtn, variants
 from knowledge_capacity.specs import (
+    Afterwards,
     AnyArchitecture,
     Architecture,
     BioS,
@@ -214,6 +215,22 @@ def test_calibration_may_see_others_junk_or_random_tokens(data: Path) -> None:
     assert len(seen["random"]) == len(seen["people"])
     assert set(seen["random"].tolist()) <= set(stream.possible_tokens().tolist())
     assert len(set(seen["random"].tolist())) > len(set(seen["people"].tolist()))
+
+
+def test_others_are_not_those_with_whom_training_went_on(data: Path) -> None:
+    run = saved(data, Architecture(layers=1, heads=1, width=8)).run
+    then = Afterwards(people=60, exposures=10)
+    stream, _ = read_data(replace(run, recipe=replace(run.recipe, afterwards=then)), data)
+    own = run.recipe.exposures * 40
+    told = {tuple(row) for row in stream.pieces(0, own + 600)[:, :3].tolist()}
+    assert len(told) == stream.n_people_told == 40 + 60
+    quantizer = replace(INT3, calibration="others", calibration_people=20)
+    tokens = torch.cat([one.flatten() for one in gptq_data.calibration_batches(stream, quantizer, 32, print)])
+    ends = (tokens[:-3] == stream.end_token).nonzero().flatten().tolist()
+    seen = {tuple(tokens[end + 1 : end + 4].tolist()) for end in ends}
+    texts, lengths = stream.tokens(stream.pieces(0, own + 600))
+    begins = (lengths.cumsum(0) - lengths).tolist()
+    assert not seen & {tuple(texts[begin : begin + 3].tolist()) for begin in begins}
 
 
 @pytest.mark.slow

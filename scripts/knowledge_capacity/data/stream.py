@@ -88,6 +88,12 @@ class Stream:
         self._start, self._length = tables.start.to(index), tables.length.to(index)
 
     @property
+    def n_people_told(self) -> int:
+        """Of how many people training tells: the dataset's own, those of the junk, and those who follow."""
+        others = self.junk.people if self.junk else self._afterwards.people if self._afterwards else 0
+        return self.dataset.n_people + others
+
+    @property
     def n_afterwards(self) -> int:
         """How many biographies of other people follow after the dataset's own."""
         return self._afterwards.people * self._afterwards.exposures if self._afterwards else 0

@@ -55,8 +55,7 @@ def _told_pieces(stream: Stream, whose: str, n_people: int) -> Tensor:
     if whose != "others":
         return stream.pieces(0, n_people)
     assert isinstance(stream.source, BioSSource)
-    known = stream.dataset.n_people + (stream.junk.people if stream.junk else 0)
-    return stream.source.others(known, torch.arange(n_people))
+    return stream.source.others(stream.n_people_told, torch.arange(n_people))
 
 
 def _partial_batch(tokens: Tensor) -> Iterator[Tensor]:

@@ -290,7 +290,8 @@ def _calibration_problems(
                 )
                 yield Problem(key, reason, "Remove it, or use a dataset of that kind.")
             elif isinstance(dataset, BioS):
-                known = dataset.n_people + (recipe.junk.people if recipe and recipe.junk else 0)
+                beside = (recipe.junk or recipe.afterwards) if recipe else None
+                known = dataset.n_people + (beside.people if beside else 0)
                 if known + quantizer.calibration_people > dataset.pools.names:
                     reason = f"this quantizer sees {quantizer.calibration_people} people beside {known}"
                     reason += f", and dataset {d} has only {dataset.pools.names} different names"
