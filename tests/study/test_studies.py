@@ -102,6 +102,39 @@ def test_models_of_any_kind_go_through_and_a_run_that_diverges_ends_alone(tmp_pa
     assert (again["train"], again["measure"]) == (1, 1)
 
 
+@pytest.mark.slow
+def test_weights_on_the_way_go_through_to_their_figure(tmp_path: Path) -> None:
+    folder = copy_tree(tmp_path / "forgetting")
+    overlay = yaml.safe_load((folder / "studies/forgetting.yaml").read_text())
+    kept = {**overlay["recipes"]["then-few"], "exposures": 200, "afterwards": {"people": 9, "exposures": 11}}
+    people = yaml.safe_load((folder / "studies/smoke.yaml").read_text())["datasets"]["bioS-smoke"]
+    grid = {"datasets": ["few"], "families": ["gpt2"], "sizes": ["2-1-d16"], "recipes": ["kept", "plain"]}
+    plain = {**kept, "snapshots": False, "afterwards": None}
+    shown = {"seeds": [0, 1], "variants": ["fp32", "int4"], "grids": [grid]}
+    overlay |= {"datasets": {"few": people}, "recipes": {"kept": kept, "plain": plain}}
+    overlay["only"] = ["forgetting", "quantization"]
+    overlay["experiments"] = {"forgetting": shown, "quantization": shown}
+    (folder / "studies/forgetting.yaml").write_text(yaml.safe_dump(overlay))
+    study = ("--configfile", "studies/forgetting.yaml")
+    snakemake(folder, "--cores", "2", *study)
+
+    rows = pq.read_table(folder / "results/measurements.parquet").to_pandas()
+    whole = [f"after-{n}" for n in (1, 2, 5, 10, 20, 50, 100)] + [f"others-{n}" for n in (0, 1, 2, 5, 10)]
+    kept_rows, plain_rows = (rows[rows.recipe.str.contains("snapshots") == one] for one in (True, False))
+    assert set(kept_rows.variant) == {"fp32", "int4-rtn", *whole}
+    assert set(plain_rows.variant) == {"fp32", "int4-rtn"}
+    assert all("forgetting" in names for names in rows.experiments)
+    table = (folder / "results/figures/forgetting.md").read_text()
+    assert "left with 9 others, rate 0.002" in table
+    assert "others-" not in (folder / "results/figures/quantization.md").read_text()
+    assert planned(folder, *study) == {}
+    # no further runs: the others begin when the plain recipe is over
+    assert sorted(path.name for path in (folder / "results/runs").glob("*/*/*")) == sorted(set(rows.recipe))
+    # plain runs have no file of them, and the explorer shows all
+    assert len(list((folder / "results/runs").rglob("snapshots.safetensors"))) == 2
+    assert "others-10" in (folder / "results/explorer.html").read_text()
+
+
 MINE = """
 import torch
 from torch import nn

@@ -17,6 +17,7 @@ from knowledge_capacity.report import scorecard
 from knowledge_capacity.specs import (
     KINDS,
     Adapter,
+    Afterwards,
     Architecture,
     BioS,
     Extraction,
@@ -24,6 +25,7 @@ from knowledge_capacity.specs import (
     Pools,
     Quantizer,
     Recipe,
+    Snapshot,
     to_json,
 )
 from knowledge_capacity.specs.paper_points import POINTS
@@ -131,6 +133,17 @@ def calibrated(ratio: float, whose: str) -> list[Row]:
 
 def adapted(ratio: float, adapter: Adapter) -> list[Row]:
     return several(ratio, changed={"adapter": adapter})
+
+
+def went_on(left: float) -> list[Row]:
+    """A model that knew half of what is to be known, and a part of it after an exposure of other people."""
+    changed = {"snapshots": True, "afterwards": Afterwards(people=20_000, exposures=100)}
+    bits = {Snapshot(1000, 0): 1.3, Snapshot(1000, 1): 1.3 * left}
+    return [
+        row
+        for time, ratio in bits.items()
+        for row in several(ratio, changed=changed, variant=time.slug, variant_spec=to_json(time))
+    ]
 
 
 def with_junk(ratio: float, exposures: int, people: int = 100_000_000, told: str = "none") -> list[Row]:
@@ -365,6 +378,12 @@ CASES = [
         "With more people",
         on_people({20_000: 1.0, 40_000: 1.5, 160_000: 1.0}),
         on_people({20_000: 1.0, 40_000: 1.5, 160_000: 1.49}),
+    ),
+    (
+        "forgetting",
+        "A model that goes on with other people",
+        went_on(0.5),
+        went_on(1.0),
     ),
     (
         "training_choices",
