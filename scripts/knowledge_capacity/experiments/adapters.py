@@ -143,7 +143,7 @@ def tabulate_points(points: pd.DataFrame) -> pd.DataFrame:
             "trained before": points.base.map(lambda base: BASES.get(base, "")),
             "trained": points.targets.map(lambda name: TARGETS.get(name, WHOLE)),
             "rank": points["rank"].map(lambda rank: rank or ""),
-            "trained parameters": points.n_parameters.map("{:,.0f}".format),
+            "trained parameters": points.n_parameters.map("{:z,.0f}".format),
             "bits per trained parameter": points.ratio.map(ratio),
             "95 % interval": points.low.map(ratio) + " to " + points.high.map(ratio),
             "at most": points.most.map(ratio),
