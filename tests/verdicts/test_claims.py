@@ -21,6 +21,7 @@ from knowledge_capacity.specs import (
     Architecture,
     BioS,
     Extraction,
+    HeadStart,
     Junk,
     Pools,
     Quantizer,
@@ -192,6 +193,7 @@ def on_people(ratios: dict[int, float]) -> list[Row]:
 
 
 ONE_HEAD, TORCH_ADAMW = several(1.5, size="4-1"), {"beta2": 0.999, "eps": 1e-8}
+BEGUN = {"head_start": HeadStart(5_000, 200)}
 CASES = [
     ("base_law", "GPT-2 stores 2", several(2.05), with_larger(1.5)),
     ("base_law", "GPT-2 stores 2", several(1.9), several(2.9, ratio_max=3.5)),
@@ -390,6 +392,12 @@ CASES = [
         "AdamW's constants",
         ONE_HEAD + several(1.5, size="4-1", changed=TORCH_ADAMW),
         ONE_HEAD + several(1.0, size="4-1", changed=TORCH_ADAMW),
+    ),
+    (
+        "training_choices",
+        "All people from the start",
+        ONE_HEAD + several(1.5, size="4-1", changed=BEGUN),
+        ONE_HEAD + several(1.9, size="4-1", changed=BEGUN),
     ),
     (
         "training_choices",
