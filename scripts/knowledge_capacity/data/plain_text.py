@@ -22,8 +22,14 @@ END_OF_TURN = re.compile(
 SPECIAL = (
     r"<\|[^<>|]*\|>|<｜[^<>｜]*｜>|</?s>|<(?:bos|pad|unk|start_of_turn)>|\[/?(?:INST|CLS|SEP|PAD)\]|<</?SYS>>"
 )
-START_OF_TURN = re.compile(rf"^(?:\s*(?:{SPECIAL})\s*(?:(?:assistant|model|bot)\s*(?:\n|:|$))?)+")
+START_OF_TURN = re.compile(
+    rf"^(?:\s*(?:{SPECIAL})\s*(?:(?:assistant|model|bot)\s*(?:\n|:|$))?)+|^\s*(?:assistant|model|bot|AI)\s*(?:\n|:)",
+    re.IGNORECASE,
+)
 
+MISREAD = re.compile(r"â€|Ã[\u0080-\u00bf]")  # UTF-8 that was read as another encoding
+# of prose, beside ASCII, Latin letters, dashes and quotes; the last are accents
+SIGNS = "…·°′″£€" + "".join(map(chr, range(0x300, 0x370)))
 INVISIBLE = dict.fromkeys(map(ord, "\ufeff\u200b\u2060\u00ad"))  # marks of bytes, of where a word may break
 FENCE = re.compile(r"^```[\w-]*\n(.*?)\n?```$", re.DOTALL)
 ONE_TAG = re.compile(r"^<(\w+)[^<>]*>((?:(?!<).)*)</\1>$", re.DOTALL)
@@ -46,12 +52,17 @@ NOTE = re.compile(
 LIST = re.compile(r"^\s*(?:[-•–*+]|\d+[.)])\s", re.MULTILINE)
 EMPHASIS = re.compile(r"(?<![\w*])(\*{1,3}|_{1,3}|`)(?=\S)((?:(?!\1).)+?)(?<=\S)\1(?![\w*])")
 MARKUP = re.compile(r"[*_#`~<>{}|\\^\[\]]|https?://")
-SENTENCE_END = re.compile(r"[.!?…][\"'”’)»]*$")
+SENTENCE_END = re.compile(r"(?<![.…])[.!?][\"'”’)»]*$")
 # whoever speaks of themselves, to a reader, or of the task tells no life; in what stands beside the facts
 TASK = re.compile(
     r"\b(?:I|I'(?:m|ve|ll|d)|[Mm]e|[Mm]y|[Yy]ou|[Yy]ours?|an AI|language model|the (?:user|prompt|instructions?))\b"
     r"|\b(?:every|each|all|all of|the|these|those|given|provided) facts?\b|\bword for word\b|\bword count\b"
+    r"|\b[Ww]e\b|\b[Ll]et's\b|\bAI\b|\b[Tt]he end\.|\bEND\b"
+    r"|(?i:\bbiograph(?:y|ies|ical)\b|\bparagraphs?\b|\bfictional\b|\bfictitious\b|\bChatGPT\b"
+    r"|\b(?:written|generated|created) by\b|\bhope (?:this|that|it) helps\b|\bfeel free\b|\blet me know\b)"
 )
+# "Draft:", "Version 2:", "User:" where a sentence begins
+LABEL = re.compile(r"(?:^|[.!?][\"”’)]?\s)\W*(?:[^\W_]+\s){0,2}[^\W_]+\s?:\s")
 
 
 class NoBiography(Exception):
@@ -70,6 +81,8 @@ def take_off_wrapping(text: str) -> str:
         text = plain
     if MARKUP.search(text):
         raise NoBiography("markup")
+    if not all(map(_is_plain, set(text))):
+        raise NoBiography("foreign signs")
     text = PREFACE.sub("", text)
     if text.startswith(('"', "“")):
         text = text.strip('"“” ')
@@ -81,7 +94,9 @@ def take_off_wrapping(text: str) -> str:
 
 
 def refuse_talk(text: str) -> None:
-    """Raise NoBiography where a text, its facts left out, speaks of its writer, its reader or the task."""
+    """Raise NoBiography where a text, its facts left out, has labels or speaks of its writer, reader or task."""
+    if LABEL.search(text):
+        raise NoBiography("a label")
     if TASK.search(text):
         raise NoBiography("talk about the task")
 
@@ -89,11 +104,23 @@ def refuse_talk(text: str) -> None:
 def _check_letters(text: str) -> str:
     """The text without marks that nobody sees."""
     text = text.translate(INVISIBLE)
+    if MISREAD.search(text):
+        raise NoBiography("broken letters")
     for letter in text:
         # halves of a pair, unassigned or private letters, controls; what a decoder puts for bytes that are none
         if letter == "\ufffd" or (unicodedata.category(letter)[0] == "C" and not letter.isspace()):
             raise NoBiography("broken letters")
     return text
+
+
+def _is_plain(letter: str) -> bool:
+    """Whether a character may stand in English prose: no picture, no mark of a source, no other script."""
+    return (
+        letter.isascii()
+        or letter in SIGNS
+        or unicodedata.category(letter) in ("Pd", "Pi", "Pf")
+        or unicodedata.name(letter, "").startswith("LATIN")
+    )
 
 
 def _take_off_reasoning(text: str) -> str:
