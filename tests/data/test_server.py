@@ -59,6 +59,8 @@ PARTS = [
 ]
 TAKEN: dict[str, Callable[[int], Reply]] = {
     "a list of parts": lambda n: answer([{"type": "text", "text": good(n)}]),
+    "a part": lambda n: answer({"content": {"type": "text", "text": good(n)}}),
+    "a mark of the order of bytes": lambda n: (200, {}, b"\xef\xbb\xbf" + answer(good(n))[2]),
     "reasoning among the parts": lambda n: answer([PARTS[0], {"type": "text", "text": good(n)}]),
     "reasoning beside the text": lambda n: answer({"content": good(n), "reasoning_content": "Let me see."}),
     "another word for the end": lambda n: answer(good(n), "eos"),
@@ -90,6 +92,10 @@ REJECTED: dict[str, tuple[str, Reply]] = {
     "a call of a tool": ("ended by tool_calls", answer(None, "tool_calls")),
     "not ended": ("unfinished sentence", answer(good(0)[:-1], None)),
     "reasoning alone": ("reasoning alone", answer({"content": "", "reasoning": "Let me see."})),
+    "reasoning alone, in parts": (
+        "reasoning alone",
+        answer({"content": "", "reasoning_details": [{"text": "Let"}]}),
+    ),
     "a refusal": ("refused by the model", answer({"content": None, "refusal": "I cannot do that."})),
     "a picture": ("malformed answer", answer([{"type": "image_url", "image_url": {"url": "x"}}])),
     "half a letter": ("broken letters", answer(good(0) + "\ud83d")),
@@ -151,6 +157,14 @@ SAID = {
         r"an error \(Upstream said no\)\. The key in OPENAI_API_KEY may not",
     ),
     "another protocol": (b'{"done": true, "response": "Hello"}', r'no chat completion \(\{"done": true'),
+    "another protocol with an id": (
+        b'{"id": "r", "object": "response", "output": [{"content": [{"text": "A"}]}]}',
+        r'no chat completion \(\{"id": "r", "object": "response"',
+    ),
+    "an error beside no choices": (
+        b'{"id": "1", "choices": null, "base_resp": {"status_code": 1008, "status_msg": "insufficient balance"}}',
+        r"no chat completion \(.*insufficient balance",
+    ),
     "a page": (b"<!doctype html><title>Sign in</title>", r"a web page \(Sign in\)\. Correct url"),
     "a page without a title": (b"<html><body>Hello <b>there</b></body>", r"a web page \(Hello there\)"),
     "a stream": (b'data: {"choices": [{"delta": {"content": "A"}}]}\n\n', r"a stream of events \(data: .*obey"),
@@ -240,6 +254,7 @@ WAITS: dict[str, tuple[dict[str, str], str, float]] = {
         "",
         360,
     ),
+    "a header of any limit": ({"RateLimit_Remaining": "0", "RateLimit_Reset": "130"}, "", 130),
     "the message": ({}, "Limit reached. Please try again in 7m12.5s.", 432.5),
 }
 

@@ -17,6 +17,17 @@ TOO_LONG = {
     "model_length",
     "incomplete",
 }
+# what a chat completion has beside its choices
+BESIDE_CHOICES = {
+    "id",
+    "object",
+    "created",
+    "model",
+    "usage",
+    "choices",
+    "system_fingerprint",
+    "service_tier",
+}
 SHOWN = 200  # characters of what came, in a message
 
 
@@ -50,7 +61,7 @@ def read_reply(content: str, content_type: str = "") -> Answer:
 
     What may come of a connection that broke, or of a moment's trouble, is an answer with a problem.
     """
-    content = content.strip()
+    content = content.removeprefix("\ufeff").strip()
     try:
         found = json.loads(content)
     except (ValueError, RecursionError) as error:
@@ -62,9 +73,15 @@ def read_reply(content: str, content_type: str = "") -> Answer:
         if not choices[0].get("error"):
             return _read_choice(choices[0], found.get("usage"))
         found = choices[0]
-    elif not found or (isinstance(found, dict) and set(found) & {"choices", "id"} and not found.get("error")):
+    elif not found or (isinstance(found, dict) and not found.get("error") and _is_completion(found)):
         return Answer(None, problem="malformed answer", detail=_shorten(content))
     raise read_error(found)
+
+
+def _is_completion(found: dict[str, Any]) -> bool:
+    """Whether an object is a chat completion, be it without a choice, and none of another protocol."""
+    told = {key for key, value in found.items() if value is not None}
+    return isinstance(found.get("choices"), list) or told <= BESIDE_CHOICES
 
 
 def read_error(found: Any) -> ReplyError:
@@ -133,7 +150,9 @@ def _read_choice(choice: dict[str, Any], usage: Any) -> Answer:
         problem = f"ended by {word[:40]}"
     elif message.get("refusal"):
         problem = "refused by the model"
-    elif not text and (message.get("reasoning_content") or message.get("reasoning")):
+    elif not text and any(
+        message.get(key) for key in ("reasoning_content", "reasoning", "reasoning_details")
+    ):
         problem = "reasoning alone"
     used = usage if isinstance(usage, dict) else {}
     tokens_in = _read_count(used.get("prompt_tokens", used.get("input_tokens")))
@@ -143,7 +162,9 @@ def _read_choice(choice: dict[str, Any], usage: Any) -> Answer:
 
 
 def _read_content(content: Any) -> tuple[str | None, str]:
-    """The text of a message, which may be a list of parts, and what is wrong with it."""
+    """The text of a message, which may be a part or a list of parts, and what is wrong with it."""
+    if isinstance(content, dict):
+        content = [content]
     if isinstance(content, list):
         parts = [part for part in content if not _is_reasoning(part)]
         texts = [part.get("text") if isinstance(part, dict) else part for part in parts]

@@ -169,10 +169,12 @@ def read_wait(headers: Mapping[str, str], message: str) -> float | None:
             return max(0.0, parsedate_to_datetime(after).timestamp() - time.time())
     except (ValueError, OverflowError):
         pass
-    exhausted = [
-        kind for kind in ("requests", "tokens") if headers.get(f"x-ratelimit-remaining-{kind}") == "0"
+    limits = [
+        (f"{stem}-remaining{kind}", f"{stem}-reset{kind}")
+        for stem in ("x-ratelimit", "ratelimit")
+        for kind in ("-requests", "-tokens", "")
     ]
-    waits = [headers.get(f"x-ratelimit-reset-{kind}", "") for kind in exhausted]
+    waits = [headers.get(reset, "") for remaining, reset in limits if headers.get(remaining) == "0"]
     waits += [match[1] for match in [AGAIN_IN.search(message)] if match]
     return max((_read_duration(wait) for wait in waits if wait), default=None)
 
