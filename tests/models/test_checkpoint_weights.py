@@ -190,6 +190,7 @@ Q = "model.layers.0.self_attn.q_proj.weight"
         (lambda w: w, {"head_dim": 16}, r"has the shape \(.*\), not"),
         (lambda w: {"a": torch.ones(1)}, {}, r"25 \(.*\) missing; 1 \(a\) left over"),
         (lambda w: {**w, Q: w[Q].to(torch.int8)}, {}, rf"{Q} holds torch\.int8, codes of a quantiser"),
+        (lambda w: {**w, Q: w[Q] / 0}, {}, rf"{Q} holds NaN or infinity\."),
         (lambda w: {**w, Q: w[Q].to(torch.float8_e4m3fn)}, {}, r"float8_e4m3fn, codes of a quantiser"),
         (
             lambda w: {**w, Q: w[Q].to(torch.int8), f"{Q}_scale": torch.ones(16, 1)},
@@ -207,12 +208,14 @@ def test_what_is_not_the_whole_model_is_refused(
     changed: Callable[[Weights], Weights],
     config: dict[str, Any],
     reason: str,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     folder = write_checkpoint(tmp_path, plain, changed(weights))
     edit_config(folder, **config)
     with pytest.raises(UserError, match=reason) as error:
         read_checkpoint(Checkpoint(str(folder)))
     assert "\n" not in str(error.value)
+    assert capsys.readouterr().err == ""  # no bar of the library
 
 
 def test_files_that_are_missing_or_too_many_are_refused(

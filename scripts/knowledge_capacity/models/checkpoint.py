@@ -43,8 +43,9 @@ def read_checkpoint(architecture: Checkpoint, say: Say = lambda line: None) -> n
     from transformers.utils import logging
 
     folder = Path(architecture.folder)
-    verbosity = logging.get_verbosity()
+    verbosity, shows_progress = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity(SILENT)  # what it would only report is an error here
+    logging.disable_progress_bar()
     try:
         config = _read_config(folder)
         file = _weights_file(folder, config)
@@ -64,6 +65,8 @@ def read_checkpoint(architecture: Checkpoint, say: Say = lambda line: None) -> n
             ) from error
     finally:
         logging.set_verbosity(verbosity)
+        if shows_progress:
+            logging.enable_progress_bar()
     _refuse_other_weights(file, weights, model)
     head = model.get_output_embeddings()
     if (
@@ -227,6 +230,8 @@ def _other_numbers(pairs: Iterator[tuple[tuple[str, Tensor], Tensor]]) -> Iterat
             yield f"{name} has the shape {(*given.shape,)}, not {(*held.shape,)}"
         elif held.is_floating_point() and not (given.is_floating_point() and given.itemsize > 1):
             yield f"{name} holds {given.dtype}, codes of a quantiser and no weights"
+        elif not given.isfinite().all():
+            yield f"{name} holds NaN or infinity"
         elif not held.is_meta and not torch.equal(given.to(held.dtype), held.detach()):
             yield f"{name} has other numbers in the model that transformers makes of it"
         else:
