@@ -57,6 +57,10 @@ MODELS: dict[str, tuple[AnyArchitecture, set[str]]] = {
         every_layer(*FOUR, "mlp.shared_expert_gate", *(f"mlp.shared_expert.{name}" for name in GATED)),
     ),
     "Qwen3 with experts": (TransformersModel("Qwen3MoeConfig", {**QWEN, "head_dim": 8}), every_layer(*FOUR)),
+    "HunYuan, whose router is a layer in a module": (
+        TransformersModel("HunYuanMoEV1Config", {**SMALL, "head_dim": 8, "num_experts": 4, "moe_topk": 2}),
+        every_layer(*FOUR, *(f"mlp.shared_mlp.{name}" for name in GATED)),
+    ),
     "Granite with experts": (TransformersModel("GraniteMoeConfig", {**SMALL, **ROUTED}), every_layer(*FOUR)),
     "LLaMA": (
         TransformersModel("LlamaConfig", {**SMALL, "num_hidden_layers": 2}),

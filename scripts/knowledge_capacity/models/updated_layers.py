@@ -23,9 +23,11 @@ def layers_to_update(model: nn.Module) -> list[str]:
     mixtures = {name for name, module in model.named_modules() if isinstance(module, Mixture)}
 
     def is_routed(name: str) -> bool:
-        parent, _, last = name.rpartition(".")
         parts = name.split(".")
-        beside = parent in with_experts | mixtures and last in ROUTERS
+        # a router may be a module with its layer in it, as HunYuan's mlp.gate.wg
+        beside = any(
+            part in ROUTERS and ".".join(parts[:i]) in with_experts | mixtures for i, part in enumerate(parts)
+        )
         return beside or "router" in parts or any(_holds_experts(part) for part in parts)
 
     return [
