@@ -119,6 +119,7 @@ OTHERS: dict[str, tuple[Callable[[pa.Table], pa.Table], str]] = {
     "numbers as texts": (changed("bits_learned", str), "bits_learned is of type string and not double"),
     "fractions": (changed("people_scored", lambda v: 0.5), "people_scored is of type double and not int64"),
     "a gap": (changed("bits_max", lambda v: None if v > 1e4 else v), "bits_max is null somewhere"),
+    "rows twice": (lambda t: pa.concat_tables([t, t.slice(3, 1)]), r"stands in 2 rows .*Leave one row of each"),
     "fewer columns": (lambda t: t.drop_columns(["lr"]).replace_schema_metadata(None), "it lacks lr"),
     "more columns": (lambda t: t.append_column("mine", t["lr"]), "it has mine besides"),
     "other pairs": (

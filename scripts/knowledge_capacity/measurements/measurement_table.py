@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ..files import UserError, read_parquet, remake_remedy, write_parquet
 from .other_writers import store_plainly
@@ -105,7 +106,8 @@ def read_measurements(path: Path, source: str | None = None) -> pa.Table:
     """A measurements file, in the present schema even if an older version made it.
 
     source: what to call it, if it is not a result of this study that could be made again. Raises UserError for a file
-    that is missing, damaged, in another schema, or of a version that `versions.CHANGES` does not let be read.
+    that is missing, damaged, in another schema, of a version that `versions.CHANGES` does not let be read, or that
+    has a measurement twice.
     """
     name = source or path
     if not source and path.is_dir():
@@ -127,13 +129,27 @@ def read_measurements(path: Path, source: str | None = None) -> pa.Table:
         fault = find_fault(found, SCHEMA)
         raise UserError(f"{name}: a Parquet file that was not written as measurements: {fault}. {whole}")
     try:
-        return read_as_current(found, version, SCHEMA)
+        table = read_as_current(found, version, SCHEMA)
     except NewerVersion as error:
         raise UserError(
             f"{name}: {error}. Update this code, as by git pull, or name another file."
         ) from error
     except ValueError as error:
         raise UserError(f"{name}: {error}. {current}") from error
+    _refuse_twice(table, name)
+    return table
+
+
+def _refuse_twice(table: pa.Table, name: str | Path) -> None:
+    """Raise UserError where one measurement stands in two rows, which would count as two runs."""
+    counts = table.group_by(["run", "variant"]).aggregate([([], "count_all")])
+    twice = counts.filter(pc.greater(counts["count_all"], 1))
+    if len(twice):
+        first = twice.slice(0, 1).to_pylist()[0]
+        raise UserError(
+            f"{name}: {first['run']} {first['variant']} stands in {first['count_all']} rows (and so do "
+            f"{len(twice) - 1} others). Leave one row of each, as by DISTINCT."
+        )
 
 
 def _is_made_here(path: Path) -> bool:
