@@ -12,6 +12,7 @@ from knowledge_capacity.measurements import filters, measurement_table, spec_col
 from knowledge_capacity.measurements.columns import add_columns
 from knowledge_capacity.measuring.result_row import RECORDED, describe_run
 from knowledge_capacity.specs import (
+    Adapter,
     Afterwards,
     Architecture,
     BioD,
@@ -60,6 +61,7 @@ OTHERS: dict[type, Any] = {
     float: 0.25,
     str: "bpe-600",
     Junk: Junk(people=7),
+    Adapter: Adapter(rank=2),
     HeadStart: HeadStart(people=5, exposures=2),
     Afterwards: Afterwards(people=5, exposures=2),
     Quantizer: Quantizer(bits=4),
