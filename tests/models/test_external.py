@@ -213,6 +213,11 @@ def test_a_file_that_does_not_run(tmp_path: Path) -> None:
         ("AutoModel", {}, "AutoModel: transformers has no such class"),
         ("nowhere/config.json", {}, r"nowhere/config\.json: there is no such file"),
         ("Qwen3Config", {"hidden_size": "wide"}, "Qwen3Config: it makes no model"),
+        (
+            "GPT2Config",
+            {"activation_function": "swiglu"},
+            r"GPT2Config: activation_function = 'swiglu': .* Did you mean 'silu'\?",
+        ),
     ],
 )
 def test_a_configuration_that_makes_no_model(config: str, fields: dict[str, Any], message: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..config import suggest_name
 from ..files import UserError
 from ..quiet import suppress_warnings
 from ..specs import PythonModel, TransformersModel
@@ -30,11 +31,26 @@ def build_external_model(
         raise
     except Exception as error:  # whatever the user's code or values make the library raise
         said = " ".join(str(error).split())
+        if isinstance(architecture, TransformersModel) and (
+            unknown := _find_unknown_word(architecture, error)
+        ):
+            raise UserError(f"{what}: {unknown}") from error
         raise UserError(f"{what}: it makes no model ({type(error).__name__}: {said}).") from error
     if not isinstance(model, nn.Module):
         raise UserError(f"{what}: it gives {type(model).__name__}, not a torch module.")
     _check_precision(model, what)
     return model
+
+
+def _find_unknown_word(architecture: TransformersModel, error: Exception) -> str | None:
+    """Which field has a word that the library does not know, such as that of an activation, with the remedy."""
+    for name, value in architecture.fields.items():
+        if isinstance(error, KeyError) and isinstance(value, str) and value in error.args:
+            from transformers.activations import ACT2FN  # only here: it takes seconds
+
+            remedy = suggest_name(value, ACT2FN) if "act" in name else "Write a word that its class knows."
+            return f"{name} = {value!r}: transformers knows no such word. {remedy}"
+    return None
 
 
 def _check_precision(model: nn.Module, what: str) -> None:
