@@ -163,6 +163,6 @@ CLAIMS = [
         0.0,
         1 / TOLERANCE,
         overfull_to_best_ratio,
-        Comparison("GPT-2 on far more people than fit", "on as many as suit it best", "learns", "bits"),
+        Comparison("GPT-2 on far more people than fit", "GPT-2 on as many as suit it", "learns", "bits"),
     )
 ]
