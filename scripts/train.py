@@ -30,7 +30,12 @@ from knowledge_capacity.models.build import build_model
 from knowledge_capacity.models.checkpoint import stored_bits
 from knowledge_capacity.specs import Architecture, Checkpoint, Run, parse_cell
 from knowledge_capacity.training import finished, parallel
-from knowledge_capacity.training.adopt import adopt_checkpoint, check_saved_model, used_tokens
+from knowledge_capacity.training.adopt import (
+    adopt_checkpoint,
+    check_saved_model,
+    refuse_known_people,
+    used_tokens,
+)
 from knowledge_capacity.training.cell import train_cell
 from knowledge_capacity.training.course import Point, TrainingDiverged, TrainingResult, TrainingStopped
 from knowledge_capacity.training.loop import BASE_CHECKPOINT
@@ -136,7 +141,8 @@ def train_together(
         first = run is runs[0] and work.processes.first
         say = work.log.say if first else lambda line: None
         if isinstance(run.architecture, Checkpoint):
-            adopt_checkpoint(run, tokens, lambda line: say(f"train {line}"))  # which may refuse
+            model = adopt_checkpoint(run, tokens, lambda line: say(f"train {line}"))
+            refuse_known_people(run, model, stream)
         elif not isinstance(run.architecture, Architecture):
             check_trainable(run, stream, tokenizer.embedding_rows(tokens), work.device, say)
         return stream

@@ -223,7 +223,7 @@ def test_an_adapter_is_trained_above_a_new_model_and_above_a_trained_one(tmp_pat
     assert "trained parameters" in said
     assert "before, the model is trained on " in progress
     (trained,) = [path.parent for path in folder.glob("results/runs/*/gpt2-*/*/seed0/model.safetensors")]
-    said, progress = run_command("bits", folder, str(trained), *adapter)
+    said, progress = run_command("bits", folder, str(trained), *adapter)  # so little trained, it knows nobody
     (line,) = [line.split() for line in said.splitlines() if line.startswith("seed0-")]
     record = json.loads(next(folder.glob("results/runs/*/seed0-*/*/seed0/run.json")).read_text())
     assert int(line[1].replace(",", "")) == record["trained_parameters"]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from knowledge_capacity.data import people
-from knowledge_capacity.data.stream import Stream
+from knowledge_capacity.data.stream import Stream, make_source
 from knowledge_capacity.extraction.tuning import prepare_model
 from knowledge_capacity.files import UserError
 from knowledge_capacity.models import native_decoder
@@ -32,6 +32,7 @@ from knowledge_capacity.specs import (
 )
 from knowledge_capacity.training import loop, native_step
 from knowledge_capacity.training.adapters import AdaptedModel, AdapterStep
+from knowledge_capacity.training.adopt import refuse_known_people
 from knowledge_capacity.training.bases import base_run, make_base_stream
 from knowledge_capacity.training.course import TrainingResult, TrainingStopped
 from knowledge_capacity.training.parallel import Team
@@ -236,3 +237,19 @@ def test_a_native_decoder_sees_what_is_put_into_its_weights(stream: Stream) -> N
     adapted.merge()
     assert places == {name: value.data_ptr() for name, value in model.named_parameters()}
     assert adapted.weights["layers.0.attention.joint.weight"].std() > 0.1
+
+
+def test_a_model_that_knows_the_people_already_is_refused(stream: Stream, tmp_path: Path) -> None:
+    """By what their biographies cost it beside those of others; seeds share no people, and sizes do."""
+    run = Run(BIOS, GPT2, replace(RECIPE, exposures=300, lr=1e-2), seed=0)
+    knows = train(run, stream, tmp_path).model
+    knows_nobody = build_run_model(run, vocabulary_of(stream))
+    refuse_known_people(run, knows_nobody, stream)
+    with pytest.raises(
+        UserError, match=r"it knows some \d+% of what there is to know about the people of seed 0 already"
+    ):
+        refuse_known_people(run, knows, stream)
+    fewer = replace(run, dataset=replace(BIOS, n_people=8))
+    codes = people.draw_all_people(fewer.dataset, 0)
+    with pytest.raises(UserError, match="people of seed 0 already"):
+        refuse_known_people(fewer, knows, stream.about(make_source(fewer.dataset, 0, codes)))

@@ -395,9 +395,9 @@ CASES = [
     ),
     (
         "training_choices",
-        "All people from the start",
-        ONE_HEAD + several(1.5, size="4-1", changed=BEGUN),
+        "Reading of some people first",
         ONE_HEAD + several(1.9, size="4-1", changed=BEGUN),
+        ONE_HEAD + several(1.5, size="4-1", changed=BEGUN),
     ),
     (
         "training_choices",

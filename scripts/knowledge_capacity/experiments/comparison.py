@@ -11,7 +11,7 @@ from ..statistics.compare import capacity_ratio
 
 KEY = (
     "bars: 95 % intervals of the mean over seeds.  small dots: seeds.  hollow: data-limited.\n"
-    "dashed: GPT-2 with AdamW.  right: bits per parameter, and how many there are to be had"
+    "dashed, if shown: GPT-2 with AdamW.  right: bits per parameter, and the most that there are"
 )
 
 

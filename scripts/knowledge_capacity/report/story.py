@@ -57,7 +57,7 @@ seed would give somewhat other numbers.</p>
 
 def _tell_lead(model: Model) -> str:
     return _paragraphs(
-        "A language model keeps what it has read in its parameters. These are plain numbers. "
+        "A language model keeps what it has read in its parameters. These are just numbers. "
         f"This page looks into a model of only {model.n_parameters:,} parameters, and counts what it knows. "
         "Reading takes ten minutes.",
         "A program made up all people on this page, so that no model can have heard of them before. "
@@ -110,7 +110,8 @@ def _tell_person(model: Model) -> str:
     others_told = _paragraphs(
         f"The other {len(others)} words and stops are much alike in all biographies. After {last.exposures} readings "
         f"these cost {sum(others):.1f} bits here. They cannot be free, since the order of the sentences is drawn anew "
-        f"each time: {n} sentences have {orders} orders; log₂ {orders} is {math.log2(orders):.1f}. "
+        f"each time: {n} sentences have {orders} orders, so on average they cost log₂ {orders} = "
+        f"{math.log2(orders):.1f} bits or more. One biography may cost a little less. "
         "This is no knowledge about a person, and is not counted.",
         f"The name always costs something. Nobody can tell which of {dataset.n_people} people comes next, and that "
         f"alone costs log₂ {dataset.n_people} = {math.log2(dataset.n_people):.1f} bits. The city of work counts for "
@@ -125,10 +126,11 @@ def _tell_filling(model: Model) -> str:
     steps = [_describe_step(f"{state.exposures} readings", state, most) for state in model.filling]
     share, ratio = last.bits_learned / most, last.bits_learned / model.n_parameters
     before = _paragraphs(
-        f"All facts about all {model.dataset.n_people} people are {most:,.0f} bits together. A full bar would be a "
+        f"All facts about all {model.dataset.n_people} people are {most:,.0f} bits together: less than so many "
+        "times the cost of one biography, since it is no knowledge which person comes next. A full bar would be a "
         f"model that knows them all. The model was trained {len(steps)} times from the start, and read every "
         f"biography {first.exposures} to {last.exposures} times. Move the slider, and watch the biography. "
-        "Each training starts anew, so that a single fact may become dearer again."
+        "Each training starts anew, so that a single fact may cost more again."
     )
     after = _paragraphs(
         f"After {first.exposures} readings the model knows {format_bits(first.bits_learned)} bits. "
@@ -172,17 +174,18 @@ def _tell_law(law: pd.DataFrame) -> str:
         )
     theirs = story_law.paper_points()
     before = _paragraphs(
-        "How much can larger models know? Each mark is a size of model, and shows the one that learned most. "
+        "How much can larger models know? Each point is a size of model, and shows the one that learned most. "
         f"Dots are models that read every fact {often_read} times, and triangles {rarely_read} times. "
         "Along a dashed line, all models know the same number of bits per parameter, which stands at its end. "
-        "On both axes, each mark is ten times the one before."
+        "On both axes, each tick is ten times the one before."
     )
     paper = (
-        f"<p>{PAPER} asked first. Crosses are {len(theirs)} of their models after {often_read} readings, read off "
-        f"their figure, with {format_short(theirs.n_parameters.min())} to {format_short(theirs.n_parameters.max())} "
-        f"parameters. They know {theirs.ratio.min():.2f} to {theirs.ratio.max():.2f} bits per parameter. This is the "
-        "law: a model can know about 2 bits per parameter, whatever its size. A model of 7 billion parameters would "
-        "then know 14 billion bits. The authors estimate that English Wikipedia and textbooks hold fewer.</p>\n"
+        f"<p>{PAPER} asked this first, in 2024. Crosses are {len(theirs)} of their models after {often_read} "
+        f"readings, read off their figure, with {format_short(theirs.n_parameters.min())} to "
+        f"{format_short(theirs.n_parameters.max())} parameters. They know {theirs.ratio.min():.2f} to "
+        f"{theirs.ratio.max():.2f} bits per parameter. This is the law: a model can know about 2 bits "
+        "per parameter, whatever its size. A model of 7 billion parameters would then know 14 billion bits. "
+        "The authors estimate that English Wikipedia and textbooks hold fewer.</p>\n"
     )
     return before + f"<figure>{story_law.draw_law(law)}</figure>\n" + _paragraphs(*said) + paper
 

@@ -57,8 +57,8 @@ def format_noise(rows: pd.DataFrame, at_once: int) -> str:
     ]
     if found.borrowed:
         lines.append(
-            f"with what published cells of its kind say: {100 * found.moderated:z.1f} % of R; they count like "
-            f"{found.borrowed:z.0f} seeds more"
+            f"with what published cells of its kind say: {100 * found.moderated:z.1f} % of R, as in the table; "
+            f"they tell as much as {found.borrowed:z.0f} seeds more"
         )
     seconds = float(rows.train_seconds.median())
     lines += [f"a run trains in {seconds:z.0f} s here, {at_once} at a time", "", describe_table()]
@@ -68,7 +68,16 @@ def format_noise(rows: pd.DataFrame, at_once: int) -> str:
         minutes = math.ceil(2 * seeds_each / at_once) * seconds / 60
         ratios = map(format_difference, (told.paired, told.unpaired))
         cells.append([str(seeds_each), *ratios, str(2 * seeds_each), f"{minutes:z.1f}"])
-    return "\n".join([*lines, compare.align_columns(cells)])
+    return "\n".join([*lines, compare.align_columns(cells), "", _conclude(len(rows), found)])
+
+
+def _conclude(seeds: int, found: Spread) -> str:
+    """What so many seeds on each side can tell, in a sentence."""
+    told = detectable_ratio(found.moderated, seeds, Prior(0.0, found.borrowed)).paired
+    return (
+        f"With {seeds} seeds of each, as here, you can tell a difference of {format_difference(told)}. "
+        "Smaller ones need more seeds."
+    )
 
 
 def describe_table() -> str:

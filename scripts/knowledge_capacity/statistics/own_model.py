@@ -21,10 +21,13 @@ def format_answer(rows: pd.DataFrame, yours: str, other: str | None, adapted: bo
     shown = [rows[rows.architecture == name].sort_values("seed") for name in (yours, other) if name]
     names = ("your model", "GPT-2 of its size")
     if adapted:
-        names = ("the adapter of your model", "that of a GPT-2 of its size")
+        names = ("the adapter of your model", "the adapter of a GPT-2 of its size")
     said = describe_obstacles(list(zip(shown, names[: len(shown)], strict=True)))
     if not said and other:
         said = compare.describe_verdict([Pair({}, *shown)], *names)
+    elif not said:
+        mean, low, high = compare.capacity_ratio(shown[0])
+        said = f"The adapter stores {mean:z.2f} bits per trained parameter ({low:z.2f} to {high:z.2f})."
     table = _format_table(shown, "trained parameters" if adapted else "parameters")
     return f"{table}\n\n{said}".rstrip()
 

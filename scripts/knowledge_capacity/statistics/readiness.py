@@ -60,7 +60,7 @@ def find_obstacle(rows: pd.DataFrame, name: str) -> str | None:
     share = float(rows.late_share.mean())
     if share > LATE:
         return (
-            f"{name} is still learning: it has learned {100 * share:z.0f} % of its bits in the last tenth of its "
+            f"{name} is still learning: it has learned {100 * share:z.1f} % of its bits in the last tenth of its "
             f"training, and {100 * LATE:z.0f} % is the most to conclude from. Train longer: {longer}"
         )
     return None

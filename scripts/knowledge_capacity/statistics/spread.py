@@ -76,7 +76,9 @@ def expected_spread(dataset: Dataset, recipe: Recipe, n_parameters: float, known
     usable = add_columns(known[known.diverged.isna()])
     facts = dataset.kind if dataset.kind in OTHER_FACTS else "people"
     special = int(recipe.junk is not None) + 2 * int(recipe.qat is not None)
-    special += 8 * int(recipe.snapshots or recipe.afterwards is not None)
+    special += 8 * int(recipe.snapshots or recipe.afterwards is not None) + 16 * int(
+        recipe.adapter is not None
+    )
     kind = (facts, True, special, recipe.exposures >= OFTEN, 1, n_parameters >= LARGE)
     found = _priors_by_kind(_summarize_cells(usable)) if len(usable) else pd.DataFrame()
     return Prior(*map(float, found.loc[[kind]].iloc[0])) if kind in found.index else NO_PRIOR
@@ -149,6 +151,7 @@ def _summarize_cells(rows: pd.DataFrame) -> pd.DataFrame:
     first["special"] += 4 * first.accuracy_by_attribute.notna().astype(int)
     # weights on the way, and what is left after other people, spread otherwise than trained weights
     first["special"] += 8 * first.recipe_spec.str.contains('"snapshots"|"afterwards"').astype(int)
+    first["special"] += 16 * first.recipe_spec.str.contains('"adapter"').astype(int)
     first["often"] = first.exposures >= OFTEN
     first["filled"] = (share >= LITTLE).astype(int) + (share >= DATA_LIMITED).astype(int)
     first["large"] = first.n_parameters >= LARGE

@@ -1,24 +1,28 @@
 """Taking in a model that was trained elsewhere, in place of training one."""
 
+import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer
 from torch import nn
 
-from ..data import corpus, tokenizer
-from ..data.stream import Stream
+from ..data import corpus, people, tokenizer
+from ..data.stream import Stream, make_source
+from ..data.windows import Windows
 from ..files import UserError
 from ..models import checkpoint, store
 from ..models.build import token_weights
-from ..models.loss import logits
-from ..specs import Checkpoint, Run
+from ..models.loss import logits, loss
+from ..specs import BioS, Checkpoint, Run
 from .splitting import check_splitting
 
 MOST = 1_000_000  # biographies
 CHUNK = 1 << 13
 TEXTS = 10  # on which the saved model has to do what the checkpoint does
+LOOKED_AT, KNOWN = 500, 0.2  # people, and the share of their bits that nobody knows by chance
 SAME = 1e-4  # of the largest logit: more than rounding
 
 
@@ -53,6 +57,45 @@ def adopt_checkpoint(
         raise UserError(f"{folder}: {reason}. Give a checkpoint with room for them.") from error
     check_splitting(Path(folder), model, tokens, ["".join(pieces) for pieces in sample[:TEXTS]], say)
     return model
+
+
+@torch.no_grad()
+def refuse_known_people(run: Run, model: nn.Module, stream: Stream) -> None:
+    """Raise UserError where a model knows the people already that its adapter is to learn.
+
+    Their biographies then cost it fewer nats than those of other people do, whom bioS alone has. People are the same by
+    the same seed and pools, however many there are.
+    """
+    dataset, n_people = run.dataset, min(run.dataset.n_people, LOOKED_AT)
+    if not isinstance(dataset, BioS) or dataset.n_people + n_people > dataset.pools.names:
+        return
+    few = replace(dataset, n_people=n_people)
+    others = make_source(
+        few, run.seed, people.draw_others(dataset, run.seed, n_people).to(stream.source.device)
+    )
+    own, theirs = (_mean_loss(run, model.eval(), one) for one in (stream, stream.about(others)))
+    known = (theirs - own) * stream.mean_length() / math.log(2)
+    share = known * dataset.n_people / dataset.bits_max
+    if share > KNOWN:
+        reason = (
+            f"it knows some {share:.0%} of what there is to know about the people of seed {run.seed} already"
+        )
+        remedy = (
+            "An adapter is to learn what is new. Take other seeds: --seeds, or `seeds` of the experiment."
+        )
+        raise UserError(f"{run.architecture.slug}: {reason}. {remedy}")
+
+
+def _mean_loss(run: Run, model: nn.Module, stream: Stream) -> float:
+    """Nats a token of a model on the biographies of some people, told once."""
+    size, window = run.recipe.batch_size, run.recipe.window
+    batches = Windows(stream, None, size, window)
+    n_batches = math.ceil(LOOKED_AT * stream.mean_length() / (size * window))
+    total = 0.0
+    for _ in range(n_batches):
+        inputs, targets = batches.take(1)
+        total += float(loss(model, inputs[0].cpu(), targets[0].cpu()).nats)
+    return total / (n_batches * size * window)
 
 
 @torch.no_grad()
