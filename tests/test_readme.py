@@ -9,12 +9,11 @@ from pathlib import Path
 from types import ModuleType
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 import pytest
 from knowledge_capacity.experiments import base_law, biod, quantization
 from knowledge_capacity.files import write_parquet
 from knowledge_capacity.measurements import measurement_table
+from knowledge_capacity.measurements.collecting import parse_requests
 from knowledge_capacity.report import writing
 from knowledge_capacity.study import overlay_files
 
@@ -35,10 +34,11 @@ def rows() -> pd.DataFrame:
 def default(rows: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> pd.DataFrame:
     """The measurements of the default study: more has been measured and published since."""
     monkeypatch.chdir(ROOT)
-    runs = set(overlay_files.make_study(*overlay_files.read_configuration([])).runs)
-    rows = rows[rows.run.isin(runs)]
-    assert rows.run.nunique() == len(runs)
-    return rows
+    study = overlay_files.make_study(*overlay_files.read_configuration([]))
+    asked = parse_requests(json.dumps(study.asked()))
+    wanted = [variant in asked.get(run, {}) for run, variant in zip(rows.run, rows.variant, strict=True)]
+    assert rows[wanted].run.nunique() == len(study.runs)
+    return rows[wanted]
 
 
 @pytest.mark.parametrize("module", [base_law, biod, quantization])
@@ -118,7 +118,7 @@ def test_what_the_first_study_says_in_words_is_so(default: pd.DataFrame) -> None
 def test_the_comparisons_of_the_first_study_are_decided(default: pd.DataFrame, tmp_path: Path) -> None:
     table = measurement_table.read_measurements(PUBLISHED / "measurements.parquet")
     file = tmp_path / "measurements.parquet"
-    write_parquet(file, table.filter(pc.is_in(table["run"], pa.array(default.run.unique()))))
+    write_parquet(file, table.take(default.index.to_list()))
     commands = re.findall(
         r'^make compare OPTIONS="(.*)"$', (ROOT / "docs/first-study.md").read_text(), re.MULTILINE
     )

@@ -69,11 +69,11 @@ def test_ratios_are_of_one_base_and_of_adapters_that_learned() -> None:
     def mean(part: str) -> float:
         return float(means[next(name for name in means.index if part in name)])
 
-    assert adapters.mlp_to_attention_ratio(frame).value.mean == pytest.approx(
-        mean("adapter4-mlp") / mean("adapter4-attention")
+    assert adapters.mlp_attention_difference(frame).value.mean == pytest.approx(
+        mean("adapter4-mlp") - mean("adapter4-attention")
     )
-    assert adapters.high_to_low_rank_ratio(frame).value.mean == pytest.approx(
-        mean("adapter16") / mean("adapter1-on")
-    )
+    lowest = frame[frame.recipe.str.contains("adapter1-on")]
+    worse = frame.assign(capacity_ratio=frame.capacity_ratio.mask(frame.index.isin(lowest.index), 0.1))
+    assert adapters.best_lowest_rank_difference(worse).value.mean == pytest.approx(mean("adapter16") - 0.1)
     with pytest.raises(NotMeasured, match="adapters of two ranks"):
-        adapters.high_to_low_rank_ratio(table(*rows(CELLS[0], CELLS[1], CELLS[5])).to_pandas())
+        adapters.best_lowest_rank_difference(table(*rows(CELLS[0], CELLS[1], CELLS[5])).to_pandas())

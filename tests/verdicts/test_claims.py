@@ -373,7 +373,7 @@ CASES = [
         "adapters",
         "An adapter of higher rank",
         adapted(1.5, Adapter(1)) + adapted(2.2, Adapter(16)),
-        adapted(1.5, Adapter(1)) + adapted(1.5, Adapter(16)),
+        adapted(1.5, Adapter(1)) + adapted(1.52, Adapter(16)),
     ),
     (
         "overfull",

@@ -23,7 +23,7 @@ SEEN = {  # in the order in which they stand beside each other
     "random": "random tokens",
     "none": "nothing (to nearest)",
 }
-KEY = f"{capacity_plot.SPAN}.  dashed: as trained"
+KEY = f"{capacity_plot.SPAN}.  dashed: as trained.  what lies far below zero is cut off"
 
 
 def select_points(rows: pd.DataFrame) -> pd.DataFrame:

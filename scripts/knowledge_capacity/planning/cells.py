@@ -6,9 +6,11 @@ from dataclasses import replace
 from ..costs.rates import Rates, training_work
 from ..data import corpus, tokenizer
 from ..files import UserError
+from ..models.build import build_model
 from ..specs import WORD_LEVEL, Checkpoint, Dataset, Run
 from ..study import overlay_files
 from ..study.study import Study
+from ..training.adapters import AdaptedModel
 from .needs import PlannedCell
 
 Cells = dict[tuple[Run, ...], PlannedCell]  # by the runs of seed 0
@@ -40,12 +42,19 @@ def read_cells(study: Study, rates: Rates) -> Cells:
             n_parameters = overlay_files.count_parameters(first.architecture, texts, recipe.window)
             found[runs] = PlannedCell(
                 runs,
-                n_parameters,
+                count_trained(first, size) if recipe.adapter else n_parameters,
                 training_work(first, n_parameters),
                 rates,
                 count_jobs(study, slugs[runs[0]]),
             )
     return found
+
+
+def count_trained(run: Run, vocabulary: int) -> int:
+    """P of a run's adapter, where all tokens are used."""
+    assert run.recipe.adapter
+    model = build_model(run.architecture, vocabulary, run.recipe.window, seed=0)
+    return AdaptedModel(model, run.recipe.adapter, seed=0).n_trained(vocabulary)
 
 
 def count_jobs(study: Study, slugs: Sequence[str]) -> int:

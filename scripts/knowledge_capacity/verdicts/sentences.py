@@ -53,6 +53,27 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class Difference:
+    """Of a minus b. what: of "A stores 0.5 more bits per parameter than B"."""
+
+    a: str
+    b: str
+    what: str = "bits per parameter"
+
+    def __call__(self, value: Interval) -> str | None:
+        if value.low <= 0 <= value.high:
+            return None
+        who = f"{self.a[0].upper()}{self.a[1:]}"
+        more = "more" if value.low > 0 else "fewer"
+        mean, low, high = (format_significant(abs(end)) for end in value)
+        ends = f"{low} to {high}" if value.low > 0 else f"{high} to {low}"
+        return f"{who} stores {mean} {more} {self.what} than {self.b} ({ends})."
+
+    def half_width_wanted(self, mean: float) -> float:
+        return math.log(2) if mean else 0.0  # half the mean or twice it is on the same side of zero
+
+
+@dataclass(frozen=True)
 class Amount:
     """Of a number of bits. text: a sentence with {} for it."""
 
