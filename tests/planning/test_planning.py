@@ -18,6 +18,7 @@ from knowledge_capacity.costs.rates import CPU, GPU, DeviceUsage, Rates, Trainin
 from knowledge_capacity.experiments import architectures_at_100, base_law, quantization
 from knowledge_capacity.files import UserError
 from knowledge_capacity.planning import choose
+from knowledge_capacity.planning.cells import count_trained
 from knowledge_capacity.planning.needs import (
     ClaimNeed,
     PlannedCell,
@@ -25,7 +26,7 @@ from knowledge_capacity.planning.needs import (
     is_answerable,
     simulate_measurements,
 )
-from knowledge_capacity.specs import Architecture, BioS, Quantizer, Recipe, Run
+from knowledge_capacity.specs import Adapter, Architecture, BioS, Quantizer, Recipe, Run
 from knowledge_capacity.study import overlay_files
 
 DATASET = BioS(20_000)
@@ -322,3 +323,9 @@ def test_budgets_that_make_no_sense_are_refused(
     assert done.returncode != 0
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_plan_counts_the_parameters_of_adapters() -> None:
+    adapted = Run(DATASET, Architecture(2, 1, 32), replace(RECIPE, adapter=Adapter(2)), seed=0)
+    # two layers, and factors beside matrices from 32 to 96, 32 to 32, 32 to 128 and back
+    assert count_trained(adapted, vocabulary=200) == 2 * 2 * (128 + 64 + 160 + 160)
