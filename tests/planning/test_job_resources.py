@@ -11,6 +11,7 @@ import pytest
 from helpers.run_workflow import TIMEOUT
 from knowledge_capacity.costs import cost
 from knowledge_capacity.data import corpus, tokenizer
+from knowledge_capacity.measurements.measurement_table import BUSY
 from knowledge_capacity.planning import job_resources
 from knowledge_capacity.specs import (
     Architecture,
@@ -118,6 +119,7 @@ def test_memory_covers_what_a_run_of_twenty_million_people_reads() -> None:
 
 def test_the_published_runs_would_have_had_time_enough() -> None:
     rows = pd.read_parquet(PUBLISHED)
+    rows = rows[~rows.device.str.endswith(BUSY)]  # beside other work, and stopped for it
     measuring = rows.groupby("run").measure_seconds.sum()
     for row in rows.drop_duplicates("run").itertuples():
         specs = {

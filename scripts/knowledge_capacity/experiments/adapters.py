@@ -7,6 +7,7 @@ arXiv 2607.21351 measured adapters of a model of 2M parameters on random tokens;
 import json
 import math
 from dataclasses import replace
+from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -128,7 +129,9 @@ def draw_figure(points: pd.DataFrame) -> Figure:
         )
     for base in dict.fromkeys(points[points["rank"] > 0].base):
         axes[0, 0].plot([], [], "o-", ms=4, lw=1, color=colours[base], label=BASES[base])
-    axes[0, 0].legend(frameon=False, title="the model below was trained")
+    figure.legend(
+        loc="outside upper center", ncols=len(BASES), frameon=False, title="the model below was trained"
+    )
     figure.supxlabel(KEY, fontsize=6, color="0.45")
     return figure
 
@@ -226,11 +229,14 @@ def _most_placements(adapters: pd.DataFrame) -> tuple[int, pd.DataFrame]:
     return rank, adapters[adapters["rank"] == rank]
 
 
-def _draw_estimate(ax: Axes, x: float, row: object, colour: style.Colour) -> None:
+def _draw_estimate(ax: Axes, x: float, row: Any, colour: style.Colour) -> None:
     low, mean, high, limited = (getattr(row, name) for name in ("low", "ratio", "high", "data_limited"))
     if mean < (floor := ax.get_ylim()[0]):
         ax.plot(x, floor, "v", ms=5, color=colour, clip_on=False)
-        ax.annotate(f"{mean:z.1f}", (x, floor), (4, 4), textcoords="offset points", fontsize=6, color=colour)
+        above = 4 + 8 * list(BASES).index(str(row.base))  # one over the other, where there are several
+        ax.annotate(
+            f"{mean:z.1f}", (x, floor), (4, above), textcoords="offset points", fontsize=6, color=colour
+        )
         return
     face = "white" if limited else colour
     ax.errorbar(

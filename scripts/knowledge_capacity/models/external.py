@@ -1,5 +1,6 @@
 """Models other than the study's decoder: from a Python function, from transformers."""
 
+import difflib
 import hashlib
 import importlib.util
 import sys
@@ -10,7 +11,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..config import suggest_name
 from ..files import UserError
 from ..quiet import suppress_warnings
 from ..specs import PythonModel, TransformersModel
@@ -48,7 +48,8 @@ def _find_unknown_word(architecture: TransformersModel, error: Exception) -> str
         if isinstance(error, KeyError) and isinstance(value, str) and value in error.args:
             from transformers.activations import ACT2FN  # only here: it takes seconds
 
-            remedy = suggest_name(value, ACT2FN) if "act" in name else "Write a word that its class knows."
+            near = difflib.get_close_matches(value, ACT2FN, n=1) if "act" in name else []
+            remedy = f"Did you mean {near[0]!r}?" if near else "Write a word that its class knows."
             return f"{name} = {value!r}: transformers knows no such word. {remedy}"
     return None
 
