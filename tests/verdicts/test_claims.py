@@ -690,3 +690,18 @@ def test_a_page_shows_what_a_name_holds_and_runs_none_of_it() -> None:
     assert "<script>" not in page
     assert "<b>" not in page
     assert 'x".png' not in page
+
+
+def test_kinds_of_text_are_compared_by_one_tokenizer() -> None:
+    """Texts in smaller pieces take more of a model, whatever they tell."""
+
+    def cut(one: Row, tokenizer: str) -> Row:
+        spec = {**json.loads(one["dataset_spec"]), "tokenizer": tokenizer}
+        return {**one, "run": f"{tokenizer}/{one['run']}", "dataset_spec": json.dumps(spec)}
+
+    prose = [cut(one, "bpe-1000") for one in several(0.4, kind="bioG")]
+    other = [cut(one, "bpe-1000") for one in several(0.5)]
+    assert judged("data_format", "Prose of a grammar", several(2.0) + prose).reading is None
+    found = judged("data_format", "Prose of a grammar", several(2.0) + other + prose).reading
+    assert found
+    assert found.value.mean == pytest.approx(0.8, rel=0.02)

@@ -1,5 +1,6 @@
 """Result 2 (figure 11): the same facts in other words: one wording for ever, free prose, or a language model's."""
 
+import json
 from functools import partial
 
 import pandas as pd
@@ -8,7 +9,7 @@ from matplotlib.figure import Figure
 from ..figures import capacity_plot, laws
 from ..specs import FULL_PRECISION
 from ..verdicts import claims
-from ..verdicts.claims import TOLERANCE, Claim, Reading
+from ..verdicts.claims import TOLERANCE, Claim, NotMeasured, Reading
 from ..verdicts.sentences import Comparison
 
 KINDS = {
@@ -34,12 +35,19 @@ def draw_figure(points: pd.DataFrame) -> Figure:
 
 
 def kind_to_bios_ratio(kind: str, rows: pd.DataFrame) -> Reading:
-    """The highest R of a kind over that of bioS, after 1000 exposures."""
+    """The highest R of a kind over that of bioS, after 1000 exposures, both cut by one tokenizer.
+
+    Raises NotMeasured where there are no such two.
+    """
     same = {"design": "gpt2", "exposures": 1000, "variant": FULL_PRECISION}
     rows = capacity_plot.select_gpt2(rows)
-    return claims.compare_peaks(
-        claims.select_rows(rows, kind=kind, **same), claims.select_rows(rows, kind="bioS", **same)
-    )
+    rows = rows.assign(tokenizer=[json.loads(spec).get("tokenizer") for spec in rows.dataset_spec])
+    told = claims.select_rows(rows, kind=kind, **same)
+    bios = claims.select_rows(rows, kind="bioS", **same)
+    shared = bios[bios.tokenizer.isin(told.tokenizer)]
+    if shared.empty:
+        raise NotMeasured(f"bioS by the tokenizer of {kind}")
+    return claims.compare_peaks(told[told.tokenizer.isin(shared.tokenizer)], shared)
 
 
 CLAIMS = [
