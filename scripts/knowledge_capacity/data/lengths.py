@@ -7,12 +7,11 @@ import re
 from functools import cache
 from statistics import fmean
 
-from ..specs import BioD, BioS, BioSSimple, Dataset, RandomStrings, Recipe
+from ..specs import STRING_LENGTH, BioD, BioS, BioSSimple, Dataset, RandomStrings, Recipe
 from . import pools
 from .words.templates import TEMPLATES
 
 WORD = re.compile(r"'s|[.,]|[^\s.,']+")  # as the word-level tokenizer cuts
-STRING_LENGTH = 8  # words of a string that the model below an adapter is trained on
 SAMPLE = 300  # texts of the grammar that are counted
 
 

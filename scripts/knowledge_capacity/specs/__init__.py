@@ -37,6 +37,7 @@ from .datasets import (
 from .recipes import (
     FEWEST_ASKED,
     METHODS,
+    STRING_LENGTH,
     Adapter,
     Afterwards,
     Base,
@@ -59,6 +60,7 @@ __all__ = [
     "METHODS",
     "STORED",
     "STRICT",
+    "STRING_LENGTH",
     "WORD_LEVEL",
     "Adapter",
     "Afterwards",

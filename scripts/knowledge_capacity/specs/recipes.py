@@ -180,6 +180,9 @@ class Snapshot:
         return f"after-{self.exposures}" if self.others is None else f"others-{self.others}"
 
 
+STRING_LENGTH = 8  # tokens of a random string that the model below an adapter is trained on
+
+
 @dataclass(frozen=True)
 class Base:
     """What the weights below an adapter were trained on before, with exposures and lr of its own.

@@ -4,10 +4,9 @@ from dataclasses import replace
 
 from ..data import people
 from ..data.corpus import vocabulary_texts
-from ..data.lengths import STRING_LENGTH
 from ..data.stream import Stream, make_source
 from ..data.tokenizer import make_word_tokenizer
-from ..specs import Base, BioS, RandomStrings, Run
+from ..specs import STRING_LENGTH, Base, BioS, RandomStrings, Run
 
 OTHER_SEED = 2**31  # added to a run's seed: no run has such a seed
 
