@@ -19,7 +19,7 @@ from ..figures import style
 from ..measurements.columns import add_columns
 from ..specs import FULL_PRECISION, Adapter, parse_recipe
 from ..statistics.compare import capacity_ratio
-from ..statistics.intervals import Interval
+from ..statistics.intervals import independent_difference
 from ..verdicts import claims
 from ..verdicts.claims import Claim, NotMeasured, Reading
 from ..verdicts.sentences import Difference
@@ -201,12 +201,9 @@ def _compare_best(pairs: list[tuple[pd.DataFrame, pd.DataFrame]], wanted: str) -
 
     best = max(pairs, key=rank)
     a, b = claims.model_reading(best[0]), claims.model_reading(best[1])
-    mean = a.value.mean - b.value.mean
-    down = math.hypot(a.value.mean - a.value.low, b.value.high - b.value.mean)
-    up = math.hypot(a.value.high - a.value.mean, b.value.mean - b.value.low)
     return replace(
         a,
-        value=Interval(mean, mean - down, mean + up),
+        value=independent_difference(a.value, b.value),
         seeds=min(a.seeds, b.seeds),
         n_parameters=(min(a.n_parameters[0], b.n_parameters[0]), max(a.n_parameters[1], b.n_parameters[1])),
         cells=(*a.cells, *b.cells),

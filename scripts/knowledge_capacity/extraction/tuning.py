@@ -16,14 +16,13 @@ from ..console import format_duration
 from ..files import UserError
 from ..models.loss import loss
 from ..models.token_tables import token_tables
-from ..models.updated_layers import layers_to_update
+from ..models.updated_layers import SCALE, layers_to_update
 from ..quiet import suppress_warnings
 from ..specs import Extraction as Spec
 from ..training.schedule import learning_rate
 from .answers import ask_questions
 from .questions import Questions, TokenRole
 
-SCALE = 2.0  # of the updates, lora_alpha / rank
 WARM_UP = 0.05  # of all steps
 KEPT_BACK = 0.1  # of those who are taught, to choose the epoch
 BETAS, EPS, CLIP = (0.9, 0.98), 1e-6, 1.0

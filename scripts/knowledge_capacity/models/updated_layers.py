@@ -6,10 +6,9 @@ from .build import token_weights
 from .experts import Mixture
 
 ROUTERS = ("gate", "gating", "router", "wg")  # linear layers of these names beside experts choose among them
-ATTENTION = (
-    "attn",
-    "attention",
-)  # in the name of a part that holds its layers; all other layers are the MLP's
+# in the name of a part that holds its layers; all other layers are the MLP's
+ATTENTION = ("attn", "attention")
+SCALE = 2.0  # of low-rank updates: lora_alpha / rank of peft
 
 
 def layers_to_update(model: nn.Module) -> list[str]:

@@ -15,12 +15,10 @@ from ..files import UserError
 from ..models.loss import loss
 from ..models.native_decoder import NativeDecoder, is_supported_decoder
 from ..models.token_tables import token_tables
-from ..models.updated_layers import is_of_attention, layers_to_update
+from ..models.updated_layers import SCALE, is_of_attention, layers_to_update
 from ..specs import Adapter, Recipe
 from . import optimizers as optim
 from .step import DTYPES, Precision
-
-SCALE = 2.0  # of the updates: lora_alpha / rank of peft
 
 
 class AdaptedModel(nn.Module):
@@ -49,9 +47,8 @@ class AdaptedModel(nn.Module):
         for weight, is_turned in found.values():
             rows, columns = reversed(weight.shape) if is_turned else weight.shape
             up, down = torch.zeros(rows, adapter.rank), torch.empty(adapter.rank, columns)
-            bound = 1 / math.sqrt(
-                columns
-            )  # as torch and peft draw the weights of a layer with so many inputs
+            # as torch and peft draw the weights of a layer with so many inputs
+            bound = 1 / math.sqrt(columns)
             down.uniform_(-bound, bound, generator=generator)
             self.ups.append(nn.Parameter(up.to(weight.device)))
             self.downs.append(nn.Parameter(down.to(weight.device)))
