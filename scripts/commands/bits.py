@@ -1,8 +1,9 @@
 """Bits per parameter of your own model, beside a GPT-2 with as many parameters.
 
 MODEL is path/to/file.py:function (a function that gives a torch module), a configuration class of
-transformers such as Qwen3Config, the path of a config.json, or a folder with a model that was trained
-elsewhere on the dataset and is only measured. docs/your-own-model.md tells more.
+transformers such as Qwen3Config, the path of a config.json, the name of an architecture such as
+llama-2-1-d12, or a folder with a model that was trained elsewhere on the dataset and is only measured.
+docs/your-own-model.md tells more.
 """
 
 import argparse
@@ -22,11 +23,7 @@ SEEDS = [0, 1, 2]
 
 
 def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
-    yours = overlay_files.parse_model_argument(
-        arguments.model,
-        overlay_files.parse_json_option(arguments.arguments, "--arguments"),
-        overlay_files.parse_json_option(arguments.fields, "--fields"),
-    )
+    yours = own_study.find_model(arguments)
     trained = isinstance(yours, Checkpoint) and not arguments.adapter
     seeds = arguments.seeds or ([0] if trained else SEEDS)
     if trained and len(seeds) > 1:
@@ -37,6 +34,7 @@ def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
     # a GPT-2 beside a trained model would have to be trained as that was
     alone = adapter and isinstance(yours, Checkpoint)
     other = None if alone else overlay_files.nearest_gpt2(setting.size, setting.texts)
+    other = None if other == yours else other
     file = own_study.write_overlay(setting, [other] if other else [], seeds, arguments, Path("results/yours"))
     beside = f"; beside it, {other.slug}" if other else ""
     log.say(f"bits: {yours.slug} has about {setting.size:,} parameters{beside}. The study is {file}")

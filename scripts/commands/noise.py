@@ -1,7 +1,7 @@
 """The noise of a setup: how far seeds of one model lie apart, and what difference so many seeds can tell.
 
-MODEL is what make bits takes, or the name of an architecture such as gpt2-2-1-d12, which is also the default. It is
-trained with several seeds. docs/noise.md tells more.
+MODEL is what make bits takes, by default the architecture gpt2-2-1-d12. It is trained with several seeds. docs/noise.md
+tells more.
 """
 
 import argparse
@@ -12,11 +12,11 @@ import _path  # noqa: F401 (first, so that the package is found)
 import torch
 from knowledge_capacity import console
 from knowledge_capacity.files import UserError
-from knowledge_capacity.specs import AnyArchitecture, Checkpoint
+from knowledge_capacity.specs import Checkpoint
 from knowledge_capacity.statistics.noise import format_noise
 from knowledge_capacity.statistics.own_model import refuse_diverged
 from knowledge_capacity.statistics.readiness import describe_obstacles
-from knowledge_capacity.study import overlay_files, own_study
+from knowledge_capacity.study import own_study
 from knowledge_capacity.study.running import refuse_unfinished
 
 DEFAULT = "gpt2-2-1-d12"  # of the default study, the one in the middle
@@ -26,7 +26,7 @@ def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
     if arguments.seeds < 2:
         raise UserError(f"--seeds {arguments.seeds}: one seed has no spread. Write a number of at least 2.")
     arguments.model = arguments.model or DEFAULT
-    model = find_model(arguments)
+    model = own_study.find_model(arguments)
     if isinstance(model, Checkpoint):
         raise UserError(f"{arguments.model}: is trained already, with one seed. Name a model to be trained.")
     setting = own_study.read_setting(arguments, model, log)
@@ -45,17 +45,6 @@ def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
     print(format_noise(rows, count_runs_at_once(arguments.cores)))
     if obstacles := describe_obstacles([(rows, model.slug)]):
         print(f"\n{obstacles}")
-
-
-def find_model(arguments: argparse.Namespace) -> AnyArchitecture:
-    """The model that is named: an architecture of the study, or what `make bits` takes. Raises UserError for others."""
-    values = [
-        overlay_files.parse_json_option(getattr(arguments, option), f"--{option}")
-        for option in ("arguments", "fields")
-    ]
-    study = overlay_files.make_study(*overlay_files.read_configuration(arguments.configfile))
-    named = study.config.architecture(arguments.model)
-    return named or overlay_files.parse_model_argument(arguments.model, *values)
 
 
 def count_runs_at_once(cores: str) -> int:

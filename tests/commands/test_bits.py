@@ -1,5 +1,6 @@
 """Bits per parameter of one's own model in one command: the question, the runs, the answer."""
 
+import argparse
 import json
 import os
 import re
@@ -28,7 +29,7 @@ from knowledge_capacity.specs import (
 from knowledge_capacity.statistics import own_model, readiness
 from knowledge_capacity.statistics.compare import ratio_interval
 from knowledge_capacity.statistics.pairing import Pair
-from knowledge_capacity.study import overlay_files, running
+from knowledge_capacity.study import overlay_files, own_study, running
 from knowledge_capacity.study.adapter_option import parse_adapter
 
 SMALL = "--configfile studies/smoke.yaml --dataset bioS-smoke --recipe smoke-100 --cores 2".split()
@@ -52,6 +53,13 @@ def test_from_a_function_to_a_verdict_and_nothing_twice(tmp_path: Path) -> None:
     again, progress = run_command("bits", folder, *model, "--seeds", "0")
     assert again == said
     assert "Nothing to be done" in progress
+
+    # an architecture of the study has no GPT-2 beside it, where it is the one that would stand there
+    said, progress = run_command("bits", folder, "gpt2-2-1-d8", *SMALL, "--seeds", "0")
+    assert progress.count("done in") == 1
+    assert "gpt2-2-1-d8 has about" in progress
+    assert "beside it" not in progress
+    assert "GPT-2 of its size" not in said
 
     # training that diverges ends in one line; the other model's run is kept
     overlay = folder / "studies/wild.yaml"
@@ -115,6 +123,17 @@ def test_options_that_do_not_fit() -> None:
     for text in ("{width: 3}", "[3]", ""):
         with pytest.raises(UserError, match=r"--arguments .*: these are no values in JSON\. Write"):
             overlay_files.parse_json_option(text, "--arguments")
+
+
+def test_a_name_of_the_study_is_a_model_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    arguments = argparse.Namespace(model="llama-2-1-d12", arguments="{}", fields="{}", configfile=[])
+    assert own_study.find_model(arguments) == Architecture(2, 1, 12, family="llama")
+    arguments.fields = '{"hidden_size": 8}'
+    with pytest.raises(UserError, match=r"--fields: the name llama-2-1-d12 says all about that model\."):
+        own_study.find_model(arguments)
+    arguments.model = "Qwen3Config"
+    assert own_study.find_model(arguments) == TransformersModel("Qwen3Config", {"hidden_size": 8})
 
 
 def test_names_that_the_configuration_lacks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

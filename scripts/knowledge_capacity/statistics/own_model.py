@@ -27,7 +27,8 @@ def format_answer(rows: pd.DataFrame, yours: str, other: str | None, adapted: bo
         said = compare.describe_verdict([Pair({}, *shown)], *names)
     elif not said:
         mean, low, high = compare.capacity_ratio(shown[0])
-        said = f"The adapter stores {mean:z.2f} bits per trained parameter ({low:z.2f} to {high:z.2f})."
+        what, counted = ("The adapter", "trained parameter") if adapted else ("Your model", "parameter")
+        said = f"{what} stores {mean:z.2f} bits per {counted} ({low:z.2f} to {high:z.2f})."
     table = _format_table(shown, "trained parameters" if adapted else "parameters")
     return f"{table}\n\n{said}".rstrip()
 

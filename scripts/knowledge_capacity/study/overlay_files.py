@@ -63,9 +63,8 @@ def parse_model_argument(model: str, arguments: Values, fields: Values) -> AnyAr
     elif model.endswith(".json") or model.isidentifier():
         found, others = TransformersModel(model, fields), {"--arguments": arguments}
     else:
-        kinds = (
-            "path/to/file.py:function, a class such as Qwen3Config, a config.json, or a folder that exists"
-        )
+        kinds = "path/to/file.py:function, a class such as Qwen3Config, a config.json"
+        kinds += ", an architecture such as gpt2-2-1-d12, or a folder that exists"
         raise UserError(f"{model or 'MODEL'}: this names no model. Write {kinds}.")
     for option, values in others.items():
         if values:

@@ -12,7 +12,7 @@ import torch
 import yaml
 
 from .. import console, layout
-from ..files import atomic_write, read_parquet
+from ..files import UserError, atomic_write, read_parquet
 from ..measurements import learning_rates, locations, measurement_table
 from ..models import trial
 from ..models.build import build_model, n_parameters
@@ -63,6 +63,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--profile", default="local", metavar="NAME", help="a folder of envs/; default: local"
     )
     parser.add_argument("--cores", default="all", metavar="N", help="default: all")
+
+
+def find_model(arguments: argparse.Namespace) -> AnyArchitecture:
+    """The model that is named: an architecture of the study, or one of the user's own. Raises UserError for others."""
+    values = {
+        option: overlay_files.parse_json_option(getattr(arguments, option), f"--{option}")
+        for option in ("arguments", "fields")
+    }
+    study = overlay_files.make_study(*overlay_files.read_configuration(arguments.configfile))
+    if not (named := study.config.architecture(arguments.model)):
+        return overlay_files.parse_model_argument(arguments.model, **values)
+    if given := [f"--{option}" for option in values if values[option]]:
+        raise UserError(f"{given[0]}: the name {arguments.model} says all about that model. Leave it out.")
+    return named
 
 
 def read_setting(arguments: argparse.Namespace, model: AnyArchitecture, log: console.Log) -> Setting:
