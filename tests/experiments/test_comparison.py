@@ -71,6 +71,24 @@ def test_models_are_told_apart_best_first(measured: pa.Table) -> None:
     assert canon.low < canon.ratio < canon.high
 
 
+def test_a_model_stands_beside_the_gpt2_of_its_size(measured: pa.Table) -> None:
+    table = comparison.tabulate_points(comparison.select_points(measured.to_pandas()))
+    over = dict(zip(table.model + table.optimiser, table["R over that of GPT-2"], strict=True))
+    assert [name for name, said in over.items() if not said] == ["gpt2-2-1-d12adamw"]
+    rows = measured.to_pandas()
+    sides = [rows[rows.family == family].query("optimizer == 'adamw'") for family in ("canon", "gpt2")]
+    expected = np.exp(
+        np.mean(np.log(sides[0].capacity_ratio.to_numpy() / sides[1].capacity_ratio.to_numpy()))
+    )
+    assert over[f"{CANON.slug}adamw"].startswith(f"{expected:.2f} (")
+    # neither where there is none of its size, nor where there are two
+    larger = rows.assign(n_parameters=np.where(rows.family == "canon", 7000, rows.n_parameters))
+    two = pd.concat([rows, rows[rows.architecture == "gpt2-2-1-d12"].assign(architecture="gpt2-4-1-d8")])
+    for others in (larger, two):
+        table = comparison.tabulate_points(comparison.select_points(others))
+        assert set(table[table.model == CANON.slug]["R over that of GPT-2"]) == {""}
+
+
 def test_its_files_are_the_same_twice(measured: pa.Table, tmp_path: Path) -> None:
     for name in ("one", "two"):
         writing.write_figure("comparison", measured, tmp_path / name)
