@@ -140,7 +140,7 @@ def tabulate_points(points: pd.DataFrame) -> pd.DataFrame:
         at = line.set_index("x")
         rows.append(
             {
-                "data": first.dataset,
+                "people": f"{first.n_people:,}",
                 "model": first.architecture,
                 "parameters": f"{first.n_parameters:z,.0f}",
                 "seeds": first.seeds,

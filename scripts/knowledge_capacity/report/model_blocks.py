@@ -1,5 +1,6 @@
 """Blocks of pages that list models, with what they store."""
 
+import json
 import textwrap
 from collections.abc import Sequence
 from fractions import Fraction
@@ -23,6 +24,14 @@ def describe_junk(row: pd.Series) -> str:
     return f"{Fraction(row.junk_share)}, {row.junk_people:,.0f} people{token}"
 
 
+def describe_texts(row: pd.Series) -> str:
+    """The texts that a run was trained on, in a few words: of which kind, how many a person, by which tokenizer."""
+    spec = json.loads(row.dataset_spec)
+    what, each = ("text", spec["rewrites"]) if "rewrites" in spec else ("wording", spec["templates"])
+    count = f"{each} {what}{'s' if each > 1 else ''}"
+    return ", ".join([row.kind, *(["guided"] if spec.get("guided") else []), count, spec["tokenizer"]])
+
+
 def list_seeds(values: pd.Series, digits: int = 2) -> str:
     """The values of up to four seeds, or the lowest and the highest of more."""
     if len(values) > 4:
@@ -33,14 +42,16 @@ def list_seeds(values: pd.Series, digits: int = 2) -> str:
 def render_models(results: Results, names: Sequence[str]) -> str:
     """The models of a selection, with R of their seeds."""
     rows = results.select_models(names)
-    with_junk = bool((rows.junk_share > 0).any())
-    head = ["model", "people", "exposures", "batch", "rate", *(["junk"] if with_junk else []), "updates"]
+    with_junk, with_kind = bool((rows.junk_share > 0).any()), len({*rows.kind}) > 1
+    head = ["model", *(["texts"] if with_kind else []), "people", "exposures", "batch", "rate"]
+    head += [*(["junk"] if with_junk else []), "updates"]
     head += ["parameters", "bits learned", "in names", "R", "R of the seeds", "R_max"]
     lines = []
     for _, seeds in sorted_models(rows):
         row = seeds.iloc[0]
         line = [
             row.architecture,
+            *([describe_texts(row)] if with_kind else []),
             f"{row.n_people:,}",
             f"{row.exposures:,}",
             str(row.batch_size),
@@ -52,7 +63,7 @@ def render_models(results: Results, names: Sequence[str]) -> str:
         digits = 3 if abs(seeds.capacity_ratio.mean()) < 0.1 else 2
         line += [f"{seeds.capacity_ratio.mean():z.{digits}f}", list_seeds(seeds.capacity_ratio, digits)]
         lines.append([*line, f"{seeds.capacity_ratio_max.mean():.2f}"])
-    return format_table(head, lines)
+    return format_table(head, lines, left=2 if with_kind else 1)
 
 
 def render_paper_points(results: Results, _: Sequence[str]) -> str:
