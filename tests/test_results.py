@@ -209,8 +209,10 @@ def test_small_architectures() -> None:
     often.append(find_claim("GPT-2 with a quarter of its MLP stores as much"))
     bare = find_claim("GPT-2 without MLP stores as much")
     assert all(bare["value"] < one["value"] < 1 for one in often)
-    assert "The interval of the model without MLP stays below 1" in TEXT
-    assert bare["high"] < 1
+    assert "Those of Mistral and of the model without MLP stay below 1." in TEXT
+    assert [one["high"] < 1 for one in (*often, bare)] == [False, True, False, True]
+    assert "The wider one stores more there." in TEXT
+    assert find_claim("From two layers on")["high"] < 1
     names = ("architectures", "architectures_at_100", "gated_mlp")
     decided = [one for one in CLAIMS if one["experiment"] in names and one["here"] != "open"]
     assert all(one["claim"] == bare["claim"] for one in decided)
@@ -274,3 +276,20 @@ def test_the_estimate_is_three_times_the_papers() -> None:
     assert "about three times as many parameters would be needed as the paper says" in TEXT
     assert find_claim("7B parameters")["value"] / 7e9 == pytest.approx(3, abs=0.5)
     assert find_claim("Random strings are stored better")["low"] > 1
+
+
+def test_choices_of_training() -> None:
+    table = (PUBLISHED / "training_choices.md").read_text()
+    lines = [line.split(" | ") for line in table.splitlines() if line.startswith("| bioS of 360")]
+    found = {line[2]: (*map(float, line[4].split(" to ")), line[5]) for line in lines}
+    apart = {choice for choice, (low, high, _) in found.items() if not low < 1 < high}
+    assert "Three of these intervals leave out 1." in TEXT
+    assert apart == {
+        "attention within a biography only",
+        "first some of the people alone",
+        "four heads in place of one",
+    }
+    masked = list(map(float, found["attention within a biography only"][2].split(", ")))
+    assert max(masked) == masked[0]
+    low, _, muon = found["Muon in place of AdamW"]
+    assert 0.97 < low < 1 < min(map(float, muon.split(", ")))

@@ -401,6 +401,18 @@ CASES = [
     ),
     (
         "training_choices",
+        "Hiding the other biographies",
+        ONE_HEAD + several(1.9, size="4-1", changed={"text_mask": True}),
+        ONE_HEAD + several(1.5, size="4-1", changed={"text_mask": True}),
+    ),
+    (
+        "training_choices",
+        "Muon stores more",
+        ONE_HEAD + several(1.9, size="4-1", optimizer="muon"),
+        ONE_HEAD + several(1.5, size="4-1", optimizer="muon"),
+    ),
+    (
+        "training_choices",
         "The number of heads",
         ONE_HEAD + several(1.5, size="4-4", width=64),
         ONE_HEAD + several(1.0, size="4-4", width=64),
