@@ -51,10 +51,11 @@ def format_value(claim: dict[str, Any]) -> str:
 def count_verdicts(claims: Sequence[dict[str, Any]]) -> str:
     """How many claims have which verdict, as a sentence."""
     count = [claim["verdict"] for claim in claims].count
+    missing = count("not measured")
     return (
         f"Of {len(claims)} claims, {count('reproduced')} are reproduced and {count('not reproduced')} are refuted at "
         f"the paper's scale. {count('found')} others have a finding of their own, {count('undecided')} are open, and "
-        f"{count('not measured')} were not measured."
+        f"{missing} {'was' if missing == 1 else 'were'} not measured."
     )
 
 
