@@ -110,6 +110,17 @@ def test_the_base_law(rows: pd.DataFrame) -> None:
     assert 1 / 1.1 < alike["low"] < 1.1 < alike["high"]
     assert largest.capacity_ratio.max() < 0.6 * largest.capacity_ratio_max.min()
     assert (full.capacity_ratio / full.capacity_ratio_max).min() > 0.97
+    small, middle = (
+        often[(often.architecture == f"gpt2-2-2-d{width}") & (often.n_people > 1000)] for width in (24, 36)
+    )
+    assert "GPT-2 of 26 thousand parameters stores about 1 after 1000 exposures" in TEXT
+    assert (round(small.n_parameters.mean(), -3), round(middle.n_parameters.mean(), -3)) == (26_000, 49_000)
+    assert small.capacity_ratio.mean() == pytest.approx(1, abs=0.1)
+    assert "one of 49 thousand as much as GPT2-2-1 does on 20 thousand people" in TEXT
+    assert middle.capacity_ratio.mean() == pytest.approx(thirds.capacity_ratio.mean(), rel=0.1)
+    assert "After 100 exposures, all of them store about a third or less." in TEXT
+    brief = rows[rows.n_people.between(1001, 9999) & (rows.exposures == 100) & (rows.kind == "bioS")]
+    assert brief.groupby(["architecture", "recipe"]).capacity_ratio.mean().max() < 0.35
     (one,) = select(rows, "bioS-10K", "gpt2-1-1", LAW + "24").capacity_ratio
     assert one < 0.1
     assert (round(whole.train_steps.mean(), -3), round(thirds.train_steps.mean(), -3)) == (48_000, 144_000)

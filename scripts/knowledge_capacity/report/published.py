@@ -36,6 +36,7 @@ SMALL = "n_people == 300 and variant == 'fp32'"
 SELECTIONS = {
     "law": Selection(f"{AT_SCALE} and kind == 'bioS' and exposures == 1000"),
     "law_small": Selection(f"{SMALL} and exposures == 1000", ("base_law",)),
+    "bridge": Selection(f"1000 < n_people < {SCALE} and variant == 'fp32'", ("base_law",)),
     "wording": Selection(f"{SMALL} and exposures == 1000", ("data_format",)),
     "strings": Selection(f"{AT_SCALE} and kind == 'bioD'"),
     "hundred": Selection(f"{AT_SCALE} and exposures == 100 and n_people == 50000 and family == 'gpt2'"),
