@@ -7,6 +7,7 @@ CLOCK = re.compile(r"^\d\d:\d\d:\d\d ")
 JOB_BEGINS = re.compile(r"^\d\d:\d\d:\d\d \S+\.py( |$)")  # its command line
 SHOWN = 6  # lines of a job that failed
 LOOKED_AT = 1 << 16  # bytes at the end of a log, in which these are
+BEHIND = 1.0  # seconds by which the time of a file may lie behind that of the clock
 
 
 class JobLog:
@@ -38,7 +39,7 @@ class JobLog:
 def read_last_lines(path: Path, since: float) -> list[str]:
     """The last lines of the last job in a log, without times; none where nothing was written since then."""
     try:
-        if path.stat().st_mtime < since:
+        if path.stat().st_mtime < since - BEHIND:
             return []
         with open(path, "rb") as file:
             file.seek(max(0, path.stat().st_size - LOOKED_AT))

@@ -181,6 +181,7 @@ def test_a_log_is_followed_from_where_its_job_begins(tmp_path: Path) -> None:
     assert followed.read_lines() == ["three"]
     assert followed.read_lines() == []
     assert read_last_lines(log, 2.0) == ["one", "two", "three"]
+    assert read_last_lines(log, log.stat().st_mtime + 0.02) == ["one", "two", "three"]  # files' clocks tick
     assert read_last_lines(log, time.time() + 60) == []
 
 
