@@ -127,7 +127,7 @@ test: .venv/ready
 	snakefmt --check --compact-diff .
 	mypy
 	snakemake --lint
-	$(TESTS) -m "not slow"
+	$(TESTS) -m "not slow" --ignore tests/slurm
 	@echo "Left out: whole studies, make test-slow. make test-all runs both."
 
 test-slow: .venv/ready

@@ -34,7 +34,8 @@ QUESTIONS: dict[str, Any] = {
     "quantizers": {"int8-gptq": {"method": "gptq", "bits": 8}},
 }
 TIMEOUT = 1200
-LONG = 600  # exposures: about a minute of training
+FEW = 300  # exposures
+SECONDS = 100  # of training: longer than a job of one minute and than the time between checkpoints
 
 
 def study(folder: Path, exposures: int, sizes: tuple[str, ...] = ("2-1-d8",), **other: Any) -> Path:
@@ -122,6 +123,16 @@ def tree(tmp_path: Path) -> Iterator[Path]:
         )
 
 
+@pytest.fixture(scope="module")
+def long(tmp_path_factory: pytest.TempPathFactory) -> int:
+    """The exposures that are trained for SECONDS on this machine."""
+    folder = run_workflow.copy_tree(tmp_path_factory.mktemp("speed") / "a study")
+    study(folder, exposures=FEW)
+    run_workflow.snakemake(folder, "--cores", "1", "--configfile", "study.yaml")
+    (record,) = folder.glob("results/runs/*/*/*/*/run.json")
+    return round(FEW * SECONDS / json.loads(record.read_text())["seconds"])
+
+
 def test_a_study_through_slurm_measures_what_it_measures_here(tree: Path, tmp_path: Path) -> None:
     file = study(tree, exposures=50, sizes=("2-1-d8", "2-1-d10"))
     before = set(jobs())
@@ -169,8 +180,8 @@ def test_a_run_that_fails_stops_no_other(tree: Path) -> None:
     assert len(measurements) == 1, "the other run is trained and measured"
 
 
-def test_a_job_whose_time_is_over_goes_on_in_another(tree: Path, tmp_path: Path) -> None:
-    file = study(tree, exposures=3 * LONG)  # whole steps in C++ make LONG in less than a minute
+def test_a_job_whose_time_is_over_goes_on_in_another(tree: Path, tmp_path: Path, long: int) -> None:
+    file = study(tree, exposures=long)
     said = Submitted(tree, *PROFILE, "--set-resources", "train:gpu=0", "train:runtime=1").wait()
     assert "Trying to restart job" in said
     here = run_workflow.copy_tree(tmp_path / "here")
@@ -179,8 +190,8 @@ def test_a_job_whose_time_is_over_goes_on_in_another(tree: Path, tmp_path: Path)
     pd.testing.assert_frame_equal(run_workflow.measured(tree), run_workflow.measured(here))
 
 
-def test_a_machine_that_is_drained_gives_its_job_to_another(tree: Path) -> None:
-    study(tree, exposures=LONG)
+def test_a_machine_that_is_drained_gives_its_job_to_another(tree: Path, long: int) -> None:
+    study(tree, exposures=long)
     submitted = Submitted(tree, *PROFILE, *NO_GPU)
     until(lambda: checkpoint(tree), "training saves its progress")
     (job,) = training("RUNNING")
@@ -284,14 +295,14 @@ def test_another_scheduler_by_its_submit_command(tree: Path) -> None:
     assert (tree / "results/scorecard.md").exists()
 
 
-def test_stopping_snakemake_stops_its_jobs(tree: Path) -> None:
-    study(tree, exposures=LONG)
+def test_stopping_snakemake_stops_its_jobs(tree: Path, long: int) -> None:
+    study(tree, exposures=long)
     submitted = Submitted(tree, *PROFILE, *NO_GPU)
     until(lambda: checkpoint(tree), "training saves its progress")
     submitted.process.send_signal(signal.SIGINT)
     submitted.wait(ok=False)
     until(lambda: not training("RUNNING"), "Slurm ends the job")
-    study(tree, exposures=LONG)
+    study(tree, exposures=long)
     Submitted(tree, *PROFILE, *NO_GPU).wait()
     (log,) = tree.glob("results/logs/train/*/*/*.log")
     assert "going on from step" in log.read_text()
