@@ -818,6 +818,18 @@ def test_fields_that_only_the_own_decoder_knows_are_refused_for_others() -> None
         )
 
 
+@pytest.mark.parametrize("value", ["widht", "0", "-1", "[1]"])
+def test_a_choice_between_names_and_numbers_is_told_once(value: str) -> None:
+    text = BASE.replace("weight_decay: 0.01}", f"weight_decay: 0.01, init_std: {value}}}")
+    with pytest.raises(ConfigError) as error:
+        read(text)
+    (line,) = [line for line in str(error.value).splitlines() if "recipes.short" in line]
+    assert line.endswith(": this is none of what it may be. Write width or a number more than 0.")
+    # YAML takes 1e-2 for text
+    written = read(BASE.replace("weight_decay: 0.01}", "weight_decay: 0.01, init_std: 1e-2}"))
+    assert written.config.recipes["short"].init_std == 0.01
+
+
 def test_qat_is_asked_for_the_quantizers_that_its_recipes_train_with() -> None:
     def lines(qat: str, variants: str) -> list[str]:
         base = BASE.replace("weight_decay: 0.01}", f"weight_decay: 0.01, qat: {qat}}}")

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from types import NoneType
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
@@ -165,7 +165,8 @@ def parse_config(schema: Any, sources: Sources) -> tuple[Any, list[Problem]]:
                 _value_at(config, key[:-1])[key[-1]] = json.loads(text)
     if config != sources.config:
         parsed, errors = _validate_schema(schema, config)
-    return parsed, [_translate_error(details, schema) for details in errors]
+    # of a choice, pydantic finds fault with each member
+    return parsed, list(dict.fromkeys(_translate_error(details, schema) for details in errors))
 
 
 def check_readable(files: Iterable[str | Path]) -> None:
@@ -204,6 +205,8 @@ def _translate_error(details: Any, schema: Any) -> Problem:
     """What pydantic found, in our words."""
     found, value, context = details["type"], details["input"], details.get("ctx", {})
     key, holder, schema = _trace_location(schema, details["loc"])
+    if _is_choice(schema):
+        return Problem(key, "this is none of what it may be", f"Write {_describe_choice(schema)}.")
     if found == "unexpected_keyword_argument":
         return Problem(key, "unknown key", suggest_name(key[-1], [f.name for f in fields(holder)]))
     if found == "missing":
@@ -255,11 +258,36 @@ def _describe_type(schema: Any) -> str:
     return WANTED.get(get_origin(schema) or schema, MAPPING)
 
 
+def _is_choice(schema: Any) -> bool:
+    """Whether one of several types of plain values may stand there."""
+    return get_origin(schema) in (Union, UnionType) and not any(map(is_dataclass, get_args(schema)))
+
+
+def _describe_choice(schema: Any) -> str:
+    """What may stand there: names, and numbers with their limits."""
+    names: list[str] = []
+    numbers: list[str] = []
+    for member in get_args(schema):
+        if get_origin(member) is Literal:
+            names += map(str, get_args(member))
+            continue
+        limits = [
+            f" {remedy} {limit:g}"
+            for one in getattr(member, "__metadata__", ())
+            for name, (_, remedy) in LIMITS.items()
+            if math.isfinite(limit := getattr(one, name, math.inf))
+        ]
+        numbers.append(_describe_type(_strip_annotations(member)) + " and".join(limits))
+    return " or ".join([*names, *numbers])
+
+
 def _trace_location(schema: Any, location: tuple[str | int, ...]) -> tuple[Key, Any, Any]:
     """The key for a location of pydantic's, and the schemas above it and at it (None for an unknown key)."""
     key: Key = ()
     holder, schema = None, _strip_annotations(schema)
     for part in location:
+        if _is_choice(schema):  # what follows are its members, which are no keys
+            break
         members = [m for m in get_args(schema) if is_dataclass(m) and getattr(m, "kind", None) == part]
         if members:  # the chosen member of a union, which is no key
             schema = members[0]

@@ -132,7 +132,12 @@ def test_a_name_of_the_study_is_a_model_too(monkeypatch: pytest.MonkeyPatch) -> 
     arguments.fields = '{"hidden_size": 8}'
     with pytest.raises(UserError, match=r"--fields: the name llama-2-1-d12 says all about that model\."):
         own_study.find_model(arguments)
-    arguments.model = "Qwen3Config"
+    arguments.model, arguments.fields = "llama-2-3-d16", "{}"
+    with pytest.raises(
+        UserError, match=r"llama-2-3-d16: a width of 16 does not divide among 3 heads\. Use .* 18\."
+    ):
+        own_study.find_model(arguments)
+    arguments.model, arguments.fields = "Qwen3Config", '{"hidden_size": 8}'
     assert own_study.find_model(arguments) == TransformersModel("Qwen3Config", {"hidden_size": 8})
 
 

@@ -161,10 +161,11 @@ def _architecture_problems(key: Key, name: str, architecture: AnyArchitecture) -
                 reason = f"there is no {needed} in this folder"
                 yield Problem((*key, "folder"), reason, "Give the folder of a model that transformers saved.")
     elif isinstance(architecture, Architecture):
-        yield from _decoder_problems(key, architecture)
+        yield from decoder_problems(key, architecture)
 
 
-def _decoder_problems(key: Key, architecture: Architecture) -> Iterator[Problem]:
+def decoder_problems(key: Key, architecture: Architecture) -> Iterator[Problem]:
+    """A shape that no decoder can have. key: of the architecture."""
     width, heads = architecture.width, architecture.heads
     reason = ""
     if width % heads:
@@ -233,7 +234,7 @@ def _experiment_problems(key: Key, experiment: Experiment, config: Config) -> It
                 yield from _twin_problems((*key, "grids", g, section), names, config)
             for i, name in enumerate(names):
                 if section == "architectures" and (standard := standard_architecture(name)):
-                    yield from _decoder_problems((*key, "grids", g, section, i), standard)
+                    yield from decoder_problems((*key, "grids", g, section, i), standard)
                     continue
                 if section == "recipes" and name in paper.NAMES:
                     continue

@@ -21,6 +21,7 @@ from ..models.effects import IDLE_FIELDS, drop_idle_fields
 from ..specs import (
     FULL_PRECISION,
     AnyArchitecture,
+    Architecture,
     Checkpoint,
     Dataset,
     PythonModel,
@@ -30,7 +31,7 @@ from ..specs import (
 from ..statistics.readiness import late_share
 from ..statistics.spread import add_spreads
 from ..training.adapters import AdaptedModel
-from . import overlay_files
+from . import checks, overlay_files
 from .adapter_option import parse_adapter
 from .running import run_snakemake
 
@@ -76,6 +77,9 @@ def find_model(arguments: argparse.Namespace) -> AnyArchitecture:
         return overlay_files.parse_model_argument(arguments.model, **values)
     if given := [f"--{option}" for option in values if values[option]]:
         raise UserError(f"{given[0]}: the name {arguments.model} says all about that model. Leave it out.")
+    if isinstance(named, Architecture):
+        for problem in checks.decoder_problems((), named):
+            raise UserError(f"{arguments.model}: {problem.reason}. {problem.remedy}")
     return named
 
 
