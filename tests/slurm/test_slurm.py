@@ -124,7 +124,7 @@ def tree(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def long(tmp_path_factory: pytest.TempPathFactory) -> int:
+def long_exposures(tmp_path_factory: pytest.TempPathFactory) -> int:
     """The exposures that are trained for SECONDS on this machine."""
     folder = run_workflow.copy_tree(tmp_path_factory.mktemp("speed") / "a study")
     study(folder, exposures=FEW)
@@ -180,8 +180,8 @@ def test_a_run_that_fails_stops_no_other(tree: Path) -> None:
     assert len(measurements) == 1, "the other run is trained and measured"
 
 
-def test_a_job_whose_time_is_over_goes_on_in_another(tree: Path, tmp_path: Path, long: int) -> None:
-    file = study(tree, exposures=long)
+def test_a_job_whose_time_is_over_goes_on_in_another(tree: Path, tmp_path: Path, long_exposures: int) -> None:
+    file = study(tree, exposures=long_exposures)
     said = Submitted(tree, *PROFILE, "--set-resources", "train:gpu=0", "train:runtime=1").wait()
     assert "Trying to restart job" in said
     here = run_workflow.copy_tree(tmp_path / "here")
@@ -190,8 +190,8 @@ def test_a_job_whose_time_is_over_goes_on_in_another(tree: Path, tmp_path: Path,
     pd.testing.assert_frame_equal(run_workflow.measured(tree), run_workflow.measured(here))
 
 
-def test_a_machine_that_is_drained_gives_its_job_to_another(tree: Path, long: int) -> None:
-    study(tree, exposures=long)
+def test_a_machine_that_is_drained_gives_its_job_to_another(tree: Path, long_exposures: int) -> None:
+    study(tree, exposures=long_exposures)
     submitted = Submitted(tree, *PROFILE, *NO_GPU)
     until(lambda: checkpoint(tree), "training saves its progress")
     (job,) = training("RUNNING")
@@ -295,14 +295,14 @@ def test_another_scheduler_by_its_submit_command(tree: Path) -> None:
     assert (tree / "results/scorecard.md").exists()
 
 
-def test_stopping_snakemake_stops_its_jobs(tree: Path, long: int) -> None:
-    study(tree, exposures=long)
+def test_stopping_snakemake_stops_its_jobs(tree: Path, long_exposures: int) -> None:
+    study(tree, exposures=long_exposures)
     submitted = Submitted(tree, *PROFILE, *NO_GPU)
     until(lambda: checkpoint(tree), "training saves its progress")
     submitted.process.send_signal(signal.SIGINT)
     submitted.wait(ok=False)
     until(lambda: not training("RUNNING"), "Slurm ends the job")
-    study(tree, exposures=long)
+    study(tree, exposures=long_exposures)
     Submitted(tree, *PROFILE, *NO_GPU).wait()
     (log,) = tree.glob("results/logs/train/*/*/*.log")
     assert "going on from step" in log.read_text()
