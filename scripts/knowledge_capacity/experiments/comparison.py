@@ -13,7 +13,7 @@ from ..measurements.spec_columns import PLAIN
 from ..specs import FULL_PRECISION
 from ..statistics.compare import capacity_ratio, ratio_interval
 from ..statistics.intervals import Interval
-from ..statistics.pairing import Pair
+from ..statistics.pairing import pair_seeds
 
 KEY = (
     "bars: 95 % intervals of the mean over seeds.  small dots: seeds.  hollow: data-limited.\n"
@@ -89,11 +89,10 @@ def _over_gpt2(rows: pd.DataFrame, plain: pd.DataFrame) -> Interval | None:
     one = rows.iloc[0]
     near = plain.n_parameters.between(one.n_parameters / ALIKE, one.n_parameters * ALIKE)
     same = plain[near & (plain.dataset == one.dataset) & (plain.exposures == one.exposures)]
-    seeds = sorted({*rows.seed} & {*same.seed})
-    if same.run.isin(rows.run).any() or same.groupby(["architecture", "recipe"]).ngroups != 1 or not seeds:
+    if same.run.isin(rows.run).any() or same.groupby(["architecture", "recipe"]).ngroups != 1:
         return None
-    both = [side.set_index("seed").loc[seeds].reset_index() for side in (rows, same)]
-    return ratio_interval([Pair({}, *both)])
+    pair = pair_seeds({}, rows, same)
+    return ratio_interval([pair]) if pair.seeds else None
 
 
 def _is_plain_gpt2(rows: pd.DataFrame) -> "pd.Series[bool]":

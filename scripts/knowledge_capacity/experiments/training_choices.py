@@ -16,7 +16,7 @@ from ..measurements.spec_columns import PLAIN
 from ..specs import FULL_PRECISION, Recipe
 from ..statistics.compare import ratio_interval
 from ..statistics.intervals import Interval
-from ..statistics.pairing import Pair
+from ..statistics.pairing import Pair, pair_seeds
 from ..verdicts import claims
 from ..verdicts.claims import TOLERANCE, Claim, NotMeasured, Reading
 from ..verdicts.sentences import Comparison
@@ -68,11 +68,10 @@ def pair_choice(rows: pd.DataFrame, choice: str) -> list[Pair]:
     """A choice beside the plain recipe, of each size both were trained at and learned something, by the same seeds."""
     pairs = []
     for _, model in rows.groupby(MODEL):
-        both = [model[model.choice == one].set_index("seed").sort_index() for one in (choice, PLAIN)]
-        seeds = both[0].index.intersection(both[1].index)
-        a, b = (side.loc[seeds].reset_index() for side in both)
-        if len(seeds) and min(a.capacity_ratio.min(), b.capacity_ratio.min()) > 0:
-            pairs.append(Pair({"width": str(a.width.iloc[0])}, a, b))
+        a, b = (model[model.choice == one] for one in (choice, PLAIN))
+        pair = pair_seeds({"width": str(model.width.iloc[0])}, a, b)
+        if pair.seeds and min(pair.a.capacity_ratio.min(), pair.b.capacity_ratio.min()) > 0:
+            pairs.append(pair)
     return pairs
 
 

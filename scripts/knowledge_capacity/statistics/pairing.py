@@ -45,6 +45,12 @@ class Pair:
         return len(self.a)
 
 
+def pair_seeds(shared: dict[str, str], a: pd.DataFrame, b: pd.DataFrame) -> Pair:
+    """Two models beside each other, by the seeds that both have; there may be none. Each has a seed once."""
+    seeds = sorted({*a.seed} & {*b.seed})
+    return Pair(shared, *(side.set_index("seed").loc[seeds].reset_index() for side in (a, b)))
+
+
 @dataclass(frozen=True)
 class Pairing:
     """The units of a comparison, and what became of all runs.
