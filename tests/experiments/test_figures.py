@@ -166,6 +166,17 @@ def test_labels_of_a_panel_lie_off_each_other() -> None:
         assert y / x == pytest.approx(float(text.get_text().split()[0]))
 
 
+def test_dots_of_one_model_close_above_each_other_share_a_label() -> None:
+    rows = table(measured(DATASET, 8, 1000, 0, 1.0), measured(BioS(n_people=60), 8, 1000, 0, 1.0))
+    points = base_law.select_points(rows.to_pandas())
+    said = {}
+    for times in (1.05, 20):
+        points.loc[1, ["bits_learned", "bits_low", "bits_high"]] = times * points.bits_learned[0]
+        (ax,) = base_law.draw_figure(points).axes
+        said[times] = sum(text.get_text() == "2-1 d8" for text in ax.texts)
+    assert said == {1.05: 1, 20: 2}
+
+
 def test_the_papers_models_are_crosses_where_it_has_as_many_people() -> None:
     points = base_law.select_points(
         table(measured(DATASET, 8, 1000, 0, 1.0), measured(DATASET, 8, 100, 0, 1.0)).to_pandas()

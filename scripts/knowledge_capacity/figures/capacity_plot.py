@@ -1,5 +1,6 @@
 """The common form of a capacity figure: learned bits against parameters, one dot per trained model."""
 
+import math
 import re
 from collections.abc import Iterable
 
@@ -28,6 +29,7 @@ SPEC = [
 
 SPAN = "bars: span of the seeds' 95 % intervals over people"  # of over_seeds: span_low to span_high, in R
 CROSS: style.Colour = (0.25, 0.25, 0.25)
+CLOSE = 0.1  # of the panel: dots of one model on several datasets share a label where they are closer
 ALIKE = 1.15  # models whose sizes differ by less count as equally large
 
 
@@ -134,7 +136,7 @@ def draw_capacity(
         ax.text(
             0.99, taken[-1][1], said, transform=ax.transAxes, ha="right", fontsize=6, color=colours[people]
         )
-    for row in drawn.sort_values("bits_learned").itertuples():
+    for row in select_labelled(ax, drawn).itertuples():
         labels.label_dot(ax, row.label, row.n_parameters, row.bits_learned, taken)
     labels.draw_guides(ax, [*taken, *4 * spots])  # rather over a label's edge than over a dot
     ax.set_xlabel("parameters")
@@ -154,6 +156,19 @@ def _draw_dataset_limits(
         taken.append((0, up, 1, up + 0.0005))
         corners = [(x, y) for x in (0.01, 0.99 - width, 0.3, 0.5) for y in (up + 0.003, up - height)]
         labels.place_text(ax, said, corners, taken, 6, colours[people])
+
+
+def select_labelled(ax: Axes, points: pd.DataFrame) -> pd.DataFrame:
+    """The dots to label, lowest first: of dots close above each other whose labels are alike, the highest."""
+    kept: list[int] = []
+    spots = {
+        i: labels.panel_position(ax, *points.loc[i, ["n_parameters", "bits_learned"]]) for i in points.index
+    }
+    for i in points.sort_values("bits_learned", ascending=False).index:
+        alike = [spots[other] for other in kept if points.label[other] == points.label[i]]
+        if not any(math.dist(spots[i], spot) < CLOSE for spot in alike):
+            kept.append(i)
+    return points.loc[reversed(kept)]
 
 
 def people_labels(points: pd.DataFrame) -> pd.Series:

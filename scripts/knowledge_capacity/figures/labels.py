@@ -49,11 +49,12 @@ def label_corners(ax: Axes, said: str, x: float, y: float, size: float) -> list[
     """Corners for the label of a dot: right of it and lower, or else higher, left, above, below, or further off."""
     (across, up), (width, height) = panel_position(ax, x, y), text_extent(ax, said, size)
     corners = []
-    for away in (AWAY, 2.5 * AWAY):
+    for away in (AWAY, 2.5 * AWAY, 5 * AWAY, 8 * AWAY):
         right, above = (away * point for point in point_size(ax))
         sides = (across + right, across - right - width)
-        corners += [(side, up - height - 0.3 * above) for side in sides]
-        corners += [(side, up + 0.3 * above) for side in sides]
+        for rise in (0.3 * above, above):
+            corners += [(side, up - height - rise) for side in sides]
+            corners += [(side, up + rise) for side in sides]
         corners += [(across - width / 2, up - height - above), (across - width / 2, up + above)]
     return corners
 
