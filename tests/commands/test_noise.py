@@ -68,6 +68,7 @@ def seeds_of(*ratios: float, prior: Prior = NO_PRIOR) -> pd.DataFrame:
             "train_seconds": 30.0,
             "spread_variance": prior.variance * r.mean() ** 2,
             "spread_freedom": prior.freedom,
+            "late_share": np.linspace(0.02, 0.04, len(r)),
         }
     )
 
@@ -102,6 +103,9 @@ def test_the_table_says_what_seeds_tell_and_what_they_take() -> None:
         assert float(unpaired) == pytest.approx(100 * (told.unpaired - 1), abs=0.5)
         assert float(minutes) == pytest.approx(0.5 * -(-2 * seeds // 3), abs=0.05)
     assert "a run trains in 30 s here, 3 at a time" in said
+    assert "learned in the last tenth of training: 3.0 % of its bits\n" in said
+    unknown = rows.assign(late_share=np.nan)  # of a recipe whose log does not tell
+    assert "last tenth" not in noise.format_noise(unknown, at_once=3)
     assert "over 900 %" in noise.format_noise(seeds_of(0.4, 0.8), at_once=1)
 
 

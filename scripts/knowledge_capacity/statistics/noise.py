@@ -43,8 +43,8 @@ def estimate_spread(rows: pd.DataFrame) -> Spread:
 def format_noise(rows: pd.DataFrame, at_once: int) -> str:
     """The R of each seed, their spread, and the differences that seeds can tell, in words and a table.
 
-    rows: the seeds of one model, none of which diverged, with the columns of `add_spreads`. at_once: how many runs this
-    machine trains side by side, each in the seconds that it took.
+    rows: the seeds of one model, none of which diverged, with the columns of `add_spreads` and with `late_share`.
+    at_once: how many runs this machine trains side by side, each in the seconds that it took.
     """
     mean, low, high = compare.capacity_ratio(rows)
     seeds = ", ".join(f"{row.capacity_ratio:z.3f}" for row in rows.sort_values("seed").itertuples())
@@ -60,6 +60,9 @@ def format_noise(rows: pd.DataFrame, at_once: int) -> str:
             f"with what published cells of its kind say: {100 * found.moderated:z.1f} % of R, as in the table; "
             f"they tell as much as {found.borrowed:z.0f} seeds more"
         )
+    late = float(rows.late_share.mean())
+    if not math.isnan(late):
+        lines.append(f"learned in the last tenth of training: {100 * late:z.1f} % of its bits")
     seconds = float(rows.train_seconds.median())
     lines += [f"a run trains in {seconds:z.0f} s here, {at_once} at a time", "", describe_table()]
     cells = [["seeds of each", "paired", "unpaired", "runs of both", "minutes here"]]
