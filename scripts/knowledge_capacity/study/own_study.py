@@ -31,8 +31,9 @@ from ..specs import (
 from ..statistics.readiness import late_share
 from ..statistics.spread import add_spreads
 from ..training.adapters import AdaptedModel
-from . import checks, overlay_files
+from . import overlay_files
 from .adapter_option import parse_adapter
+from .architecture_checks import decoder_problems
 from .running import run_snakemake
 
 SIDE_BY_SIDE = ("--set-resources", "train:apart=1")
@@ -78,7 +79,7 @@ def find_model(arguments: argparse.Namespace) -> AnyArchitecture:
     if given := [f"--{option}" for option in values if values[option]]:
         raise UserError(f"{given[0]}: the name {arguments.model} says all about that model. Leave it out.")
     if isinstance(named, Architecture):
-        for problem in checks.decoder_problems((), named):
+        for problem in decoder_problems((), named):
             raise UserError(f"{arguments.model}: {problem.reason}. {problem.remedy}")
     return named
 
