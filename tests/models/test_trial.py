@@ -61,6 +61,9 @@ BODY = "self.head(x + x.cumsum(dim=1)) + self.zero"
         (BODY, "self.head(x + x.mean(dim=1, keepdim=True))", r"not causal: its logits at token \d+ change"),
         (BODY, "self.head(x + in_blocks(x))", "not causal"),
         (BODY, "self.head(x) + self.zero * x.mean()", "not causal"),  # hidden until it is trained
+        # each token of the beginning, where names stand, sees all of it; or so at the end
+        (BODY, "self.head(torch.cat([x[:, :5] + x[:, :5].mean(1, True), x[:, 5:]], 1))", "not causal"),
+        (BODY, "self.head(torch.cat([x[:, :-3], x[:, -3:] + x[:, -3:].mean(1, True)], 1))", "not causal"),
         (BODY, "self.head(x + x.mean(dim=0))", "change with another text of the batch"),
         (BODY, "self.head(x[:, -1:])", r"gives logits of shape \(2, 1, 29\), not \(2, 9, 29\)"),
         (

@@ -118,14 +118,21 @@ def _count_idle_parameters(model: nn.Module, name: str, tokens: Tensor) -> int:
     return without
 
 
+def _places_to_change(length: int) -> list[int]:
+    """Places from which to change the tokens of a text: near its ends, where a name stands or a part may be read as a
+    whole, and two in its middle, since no block of two or more tokens ends at both.
+    """
+    near = [n for n in (1, 2, 4, 8, 16, 32) if n < length]
+    return sorted({*near, *(length - n for n in near), length // 2, length // 2 + 1} - {0, length})
+
+
 @torch.no_grad()
 def _check_causal(model: nn.Module, name: str, tokens: Tensor, generator: torch.Generator) -> None:
     """Other tokens from a place on leave the logits before it as they were, and those of the other row."""
     for parameter in model.parameters():
         parameter.add_(SHAKE * torch.randn(parameter.shape, generator=generator).to(parameter.device))
     before = _checked_logits(model, name, tokens)
-    middle = tokens.shape[1] // 2
-    for place in (middle, middle + 1):  # no block of two or more tokens ends at both
+    for place in _places_to_change(tokens.shape[1]):
         changed = tokens.clone()
         changed[0, place:] = (changed[0, place:] + 1) % (int(tokens.max()) + 1)
         moved = (_checked_logits(model, name, changed) - before).abs() / before.abs().max()
