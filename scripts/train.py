@@ -42,6 +42,7 @@ from knowledge_capacity.training.loop import BASE_CHECKPOINT
 from knowledge_capacity.training.parallel import Team
 from knowledge_capacity.training.stack import Member, Outcome
 from knowledge_capacity.training.stopping import REQUEUE, StopSignal
+from torch import nn
 
 SAY_EVERY = 10.0  # seconds between lines on the terminal
 SAMPLE = 1 << 14  # texts that are looked at before training
@@ -190,6 +191,7 @@ def keep_run(run: Run, outcome: Outcome, made_from: MadeFrom, work: JobContext) 
         store.write_diverged(output, run, diverged.reason)
     else:
         store.write_model(output, done.model, run, tokens.get_vocab()[END_OF_TEXT])
+        check_saved_run(output / "model.safetensors", run, done.model.to(work.device))
     if run.recipe.snapshots:
         store.write_snapshots(output / layout.SNAPSHOTS, done.snapshots, diverged.reason if diverged else "")
     tokenizer.write_run_tokenizer(output, tokens)
@@ -238,6 +240,13 @@ def check_trainable(
     lengths = (int(texts.min()), int(texts.max()), run.recipe.window)
     name = run.slug
     trial.check_model(model, name, vocabulary, lengths, False, lambda line: say(f"train {line}"))
+    trial.check_rebuilding(run.architecture, name, vocabulary, run.recipe.window)
+
+
+def check_saved_run(file: Path, run: Run, model: nn.Module) -> None:
+    """Raise UserError where a user's model has learned what its file of weights does not hold."""
+    if not isinstance(run.architecture, Architecture):
+        trial.check_saved_weights(file, run.architecture, model, run.recipe.window, store.read_weights(file))
 
 
 def make_reporter(log: console.Log) -> Callable[[Run, Point, int], None]:

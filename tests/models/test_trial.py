@@ -1,5 +1,6 @@
 """Models that cannot be trained and measured are told so before anything starts."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,36 @@ def test_a_model_that_will_not_do(tmp_path: Path, old: str, new: str, message: s
     with pytest.raises(UserError, match=message) as error:
         tried(tmp_path, GOOD.replace(old, new))
     assert "\n" not in str(error.value)
+
+
+HEAD = "self.head = nn.Linear(width, vocabulary)"
+
+
+@pytest.mark.parametrize(
+    ("layers", "saved"),
+    [
+        ("nn.ModuleList([nn.Linear(width, width)])", True),
+        ("[nn.Linear(width, width)]", False),
+        ("[lambda x, drawn=torch.randn(width): x * drawn]", False),
+        ("[lambda x, fixed=torch.ones(width): x * fixed]", True),
+    ],
+)
+def test_a_model_that_its_weights_do_not_make_is_refused(tmp_path: Path, layers: str, saved: bool) -> None:
+    """Each seed would be trained with numbers of its own, and be measured with those of another."""
+    text = GOOD.replace(HEAD, f"{HEAD}; self.layers = {layers}").replace("(x + x.", "(x + self.layers[0](x).")
+    (tmp_path / "mine.py").write_text(text)
+    expected = (
+        nullcontext()
+        if saved
+        else pytest.raises(UserError, match=r"not saved with its weights, .*ModuleList")
+    )
+    with expected:
+        trial.check_rebuilding(PythonModel(f"{tmp_path}/mine.py:build"), "mine", VOCABULARY, 16)
+
+
+def test_sizes_that_are_not_known_yet_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"head\.weight has no size before .* as nn\.Linear takes them"):
+        tried(tmp_path, GOOD.replace(HEAD, "self.head = nn.LazyLinear(vocabulary)"))
 
 
 def test_models_of_transformers_are_tried_too() -> None:

@@ -52,3 +52,27 @@ def test_it_is_refused_before_training(
         job.finish()
     assert said in failed.value.stderr
     assert not any((job.folder / name).exists() for name in OUTPUTS)
+
+
+COOLS = LOOKS_AHEAD.replace("x + x.roll(-1, dims=1)", "x / self.heat").replace(
+    "        x = ", "        self.heat *= 0.99999 if self.training else 1\n        x = "
+)
+
+
+def test_what_is_learned_beside_the_weights_is_told(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cools.py").write_text(COOLS.replace("self.head =", "self.heat = 1.0; self.head ="))
+    run = replace(
+        RUN,
+        architecture=PythonModel("cools.py:build"),
+        recipe=replace(RUN.recipe, exposures=20, warmup_steps=5),
+    )
+    job = Job(data, tmp_path / "results", run)
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        job.finish()
+    assert "model.safetensors: its logits depend on numbers that are not saved with its weights" in (
+        failed.value.stderr
+    )
+    assert not any((job.folder / name).exists() for name in OUTPUTS)

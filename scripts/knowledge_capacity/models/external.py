@@ -38,7 +38,7 @@ def build_external_model(
         raise UserError(f"{what}: it makes no model ({type(error).__name__}: {said}).") from error
     if not isinstance(model, nn.Module):
         raise UserError(f"{what}: it gives {type(model).__name__}, not a torch module.")
-    _check_precision(model, what)
+    _check_weights(model, what)
     return model
 
 
@@ -54,9 +54,12 @@ def _find_unknown_word(architecture: TransformersModel, error: Exception) -> str
     return None
 
 
-def _check_precision(model: nn.Module, what: str) -> None:
-    """Raise UserError unless all weights are in the precision that records and tables speak of."""
+def _check_weights(model: nn.Module, what: str) -> None:
+    """Raise UserError unless all weights are there, in the precision that records and tables speak of."""
     for name, parameter in model.named_parameters():
+        if nn.parameter.is_lazy(parameter):
+            reason = f"its weight {name} has no size before it has read a text"
+            raise UserError(f"{what}: {reason}. Give its layer all sizes, as nn.Linear takes them.")
         if parameter.dtype != torch.float32:
             reason = (
                 f"its weight {name} is {parameter.dtype}, and weights are trained and saved in torch.float32"

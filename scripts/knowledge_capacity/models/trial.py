@@ -1,12 +1,15 @@
 """Trying out a model from elsewhere before hours are spent on it."""
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from ..files import UserError
-from .build import token_weights
+from ..specs import AnyArchitecture
+from . import store
+from .build import build_model, token_weights
 from .effects import drawing_fields
 from .generators import seed_building, seed_generators
 from .loss import loss
@@ -54,6 +57,42 @@ def check_model(
     return without
 
 
+@torch.no_grad()
+def check_rebuilding(architecture: AnyArchitecture, name: str, vocabulary: int, window: int) -> None:
+    """Raise UserError for an architecture whose weights alone do not make its model, which is saved as these.
+
+    name: what the user calls it. The weights of one seed are given to the model of another.
+    """
+    model = build_model(architecture, vocabulary, window, seed=1)
+    generator = torch.Generator().manual_seed(0)
+    for parameter in model.parameters():
+        parameter.add_(SHAKE * torch.randn(parameter.shape, generator=generator))
+    weights = {key: tensor.clone() for key, tensor in store.saved_weights(model)[0].items()}
+    check_saved_weights(Path(name), architecture, model, window, weights)
+
+
+@torch.no_grad()
+def check_saved_weights(
+    source: Path, architecture: AnyArchitecture, model: nn.Module, window: int, weights: dict[str, Tensor]
+) -> None:
+    """Raise UserError unless the weights that were saved of a model make one with its logits.
+
+    source: where they are, or the name of the model. model: on the device on which both are tried.
+    """
+    vocabulary = len(next(token_weights(model)))
+    device = next(model.parameters()).device
+    saved = store.load_model(source, architecture, vocabulary, window, weights).to(device)
+    tokens = torch.randint(vocabulary, (2, window), generator=torch.Generator().manual_seed(0)).to(device)
+    expected = _checked_logits(model.eval(), str(source), tokens)
+    if (
+        not (_checked_logits(saved, str(source), tokens) - expected).abs().max()
+        <= SAME * expected.abs().max()
+    ):
+        reason = "its logits depend on numbers that are not saved with its weights"
+        remedy = "Hold layers in an nn.ModuleList, and tensors as nn.Parameter or by register_buffer."
+        raise UserError(f"{source}: {reason}, such as layers in a plain list. {remedy}")
+
+
 def _checked_logits(model: nn.Module, name: str, tokens: Tensor) -> Tensor:
     try:
         found = model(tokens)
@@ -93,7 +132,7 @@ def _check_random_numbers(model: nn.Module, name: str, tokens: Tensor, say: Call
             raise UserError(f"{name}: {reason}. Draw only where self.training is true.")
         model.train()
         if differ(0, 0):
-            reason = "it draws random numbers that no seed decides on, so that no run of it could be resumed"
+            reason = "it draws random numbers that no seed decides on, or goes by what it read before"
             remedy = (
                 "Draw from torch, numpy or random, or from a generator that its modules or its file hold."
             )

@@ -116,6 +116,8 @@ def read_setting(arguments: argparse.Namespace, model: AnyArchitecture, log: con
     trained = isinstance(model, Checkpoint)
     if without := trial.check_model(built, arguments.model, texts.vocabulary, lengths, trained, say):
         say(f"no gradient reaches {without:,} of the parameters; they count nevertheless")
+    if isinstance(model, PythonModel | TransformersModel):
+        trial.check_rebuilding(model, arguments.model, texts.vocabulary, recipe.window)
     return Setting(config, dataset, recipe, model, texts, size)
 
 
