@@ -117,6 +117,23 @@ def test_sources_are_merged_and_a_measurement_serves_the_experiments_of_all(rows
     assert merged[2] == {**rows[2], "experiments": [*rows[2]["experiments"], "mine"]}
 
 
+def test_a_function_that_was_edited_between_its_seeds_is_refused() -> None:
+    """Its name stays, and a mean over seeds would be one of two models."""
+    table = measurement_table.read_measurements(PUBLISHED / "measurements.parquet")
+    found = [row for row in table.to_pylist() if row["architecture"].startswith("looped-")]
+    parts = [[row for row in found if (row["seed"] < 4) is early] for early in (True, False)]
+    first, second = (pa.Table.from_pylist(part, schema=measurement_table.SCHEMA) for part in parts)
+    assert sources.merge_tables({"a": first, "b": second}).num_rows == len(found)
+    edited = [{**row, "train_code": row["train_code"][:-12] + "0123456789ab"} for row in parts[1]]
+    with pytest.raises(
+        UserError, match=r"looped\.py:looped had other code for .* in a than for .*seed\d in b"
+    ):
+        sources.merge_tables({"a": first, "b": pa.Table.from_pylist(edited, schema=measurement_table.SCHEMA)})
+    retrained = [{**row, "train_code": "fedcba987654" + row["train_code"][-12:]} for row in parts[1]]
+    again = pa.Table.from_pylist(retrained, schema=measurement_table.SCHEMA)
+    assert sources.merge_tables({"a": first, "b": again}).num_rows == len(found)
+
+
 def test_sources_that_disagree_are_refused_by_name(rows: list[Row]) -> None:
     other = {**rows[2], "bits_learned": rows[2]["bits_learned"] * 1.01}
     with pytest.raises(UserError, match=r"Sources disagree: .*bits_learned is .* in a and .* in b"):

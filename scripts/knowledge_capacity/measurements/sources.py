@@ -19,6 +19,7 @@ from .locations import source_file
 
 TIMEOUT = 60  # seconds without an answer
 MOST_SHOWN = 5  # disagreements
+FINGERPRINT = 12  # letters of `fingerprint.code_fingerprint`
 
 # what two measurements of the same variant must agree in; cost, date and fingerprints may differ
 RESULTS = [
@@ -54,7 +55,7 @@ def read_source(source: str, results: Path) -> pa.Table:
 def merge_tables(tables: Mapping[str, pa.Table]) -> pa.Table:
     """All rows, by the names of their sources; of the same variant of a run, the first, for the experiments of all.
 
-    Raises UserError where two sources measured it and found something else.
+    Raises UserError where two sources measured it and found something else, and where they mean two models by one name.
     """
     found: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {}
     apart = []
@@ -77,7 +78,27 @@ def merge_tables(tables: Mapping[str, pa.Table]) -> pa.Table:
             f"Sources disagree: {'; '.join(apart[:MOST_SHOWN])}{more}. Two machines may round differently; "
             "leave one source out."
         )
+    _refuse_edited_functions(found.values())
     return pa.Table.from_pylist([row for _, row in found.values()], schema=measurement_table.SCHEMA)
+
+
+def _refuse_edited_functions(found: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+    """Raise UserError where the function of a model was another one for some of its runs.
+
+    Its name tells file and arguments alone; what the file held, the last part of `train_code` tells.
+    """
+    known: dict[str, tuple[str, str]] = {}
+    for source, row in found:
+        if json.loads(row["architecture_spec"]).get("kind") != "python":
+            continue
+        code = row["train_code"][-FINGERPRINT:]
+        first, other = known.setdefault(row["architecture"], (source, code))
+        if other != code:
+            function = json.loads(row["architecture_spec"])["function"]
+            raise UserError(
+                f"Sources disagree: {function} had other code for the runs of {row['architecture']} in {first} than "
+                f"for {row['run']} in {source}. Measure all of its runs again, or name the edited function anew."
+            )
 
 
 def _is_same_value(a: Any, b: Any) -> bool:
