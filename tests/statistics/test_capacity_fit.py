@@ -232,6 +232,12 @@ def test_the_figure_is_the_same_twice_and_its_table_has_the_fits(tmp_path: Path)
     assert len(saturation.select_points(rows.to_pandas())) == len(ROWS)
 
 
+def test_a_figure_without_any_fit_says_why(tmp_path: Path) -> None:
+    rows = learning_rates.mark_best_learning_rates(measurement_table.build_table(ROWS[:1]))
+    writing.write_figure("saturation", rows, tmp_path / "saturation", ["md"])
+    assert "1000 exposures: not determined" in (tmp_path / "saturation.md").read_text()
+
+
 def test_the_headline_is_a_division_and_says_how_far_it_goes() -> None:
     assert extrapolation.required_parameters(14e9, Interval(2.0, 1.4, 2.8)) == pytest.approx((7e9, 5e9, 10e9))
     assert extrapolation.required_parameters(1.0, Interval(2.0, 0.0, 4.0)).high == math.inf

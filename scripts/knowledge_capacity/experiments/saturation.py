@@ -43,7 +43,7 @@ def tabulate_points(points: pd.DataFrame) -> pd.DataFrame:
         fit, (data, design, exposures, _) = group.fit.iloc[0], key
         line = {"data": data, "model": design, "exposures": exposures}
         if isinstance(fit, str):
-            lines.append({**line, "bits per parameter": NOT, "remarks": fit})
+            lines.append({**line, "bits per parameter": NOT, "95 % interval": "", "remarks": fit})
             continue
         both = fit.determined
         least = fit.bound == "low" and fit.capacity.low > 0
