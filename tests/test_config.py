@@ -236,7 +236,7 @@ def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_architectures_of_every_kind_are_understood() -> None:
-    Path("mine.py").write_text("")
+    Path("mine.py").write_text("def build(vocabulary, window, width, names): ...")
     Path("theirs").mkdir()
     for name in ("config.json", "tokenizer.json"):
         (Path("theirs") / name).write_text("{}")

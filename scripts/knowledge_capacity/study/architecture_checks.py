@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ..config import Key, Problem
 from ..specs import AnyArchitecture, Architecture, Checkpoint, PythonModel
+from .function_checks import function_problems
 from .schema import standard_architecture
 
 
@@ -17,9 +18,7 @@ def architecture_problems(key: Key, name: str, architecture: AnyArchitecture) ->
         )
         yield Problem(key, reason, "Choose another name.")
     if isinstance(architecture, PythonModel):
-        file, _, function = architecture.function.rpartition(":")
-        if not Path(file).is_file() or not function.isidentifier():
-            yield Problem((*key, "function"), "there is no such file", "Write path/to/file.py:function.")
+        yield from function_problems(key, architecture)
     elif isinstance(architecture, Checkpoint):
         for needed in ("config.json", "tokenizer.json"):
             if not (Path(architecture.folder) / needed).is_file():
