@@ -718,6 +718,15 @@ def test_adapters_and_averages_that_cannot_be_are_named() -> None:
     assert "unknown name. Did you mean 'mlp'?" in lines("adapter: {rank: 1, targets: mpl}")[0]
 
 
+@pytest.mark.parametrize(("part", "has"), [("mlp: none", "none"), ("family: gpt2-moe", "one of experts")])
+def test_an_adapter_of_a_part_that_a_model_has_not_is_told(part: str, has: str) -> None:
+    text = BASE.replace("weight_decay: 0.01}", "weight_decay: 0.01, adapter: {rank: 2, targets: mlp}}")
+    with pytest.raises(
+        ConfigError, match=f"the adapter of recipe short updates the MLP, and narrow has {has}"
+    ):
+        read(text.replace("heads: 2, width: 8}", f"heads: 2, width: 8, {part}}}"))
+
+
 def test_an_architecture_that_is_that_of_a_family_is_named_so() -> None:
     overlay = """
 architectures: {mine: {layers: 1, heads: 1, width: 8, family: llama, tied: false}}

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ..config import Key, Problem
-from ..specs import FULL_PRECISION, AnyArchitecture, BioS, Checkpoint, Dataset, Recipe
+from ..specs import FULL_PRECISION, AnyArchitecture, Architecture, BioS, Checkpoint, Dataset, Recipe
 from .schema import Config, Experiment
 
 # what an adapter is not trained with
@@ -35,7 +35,17 @@ def recipe_problems(key: Key, recipe: Recipe) -> Iterator[Problem]:
 def combination_problems(
     key: Key, name: str, recipe: Recipe, of: str, dataset: Dataset, model: str, architecture: AnyArchitecture
 ) -> Iterator[Problem]:
-    """A base that a dataset or a model cannot have. key: of the recipe in a grid; name, of, model: as it names them."""
+    """What a dataset or a model has not, for an adapter or its base. key: of the recipe in a grid; name, of, model: as
+    it names them.
+    """
+    if recipe.adapter and recipe.adapter.targets == "mlp" and isinstance(architecture, Architecture):
+        parts = architecture.parts
+        if parts.mlp == "none" or parts.experts:
+            has = "none" if parts.mlp == "none" else "one of experts, which adapters leave out"
+            reason = f"the adapter of recipe {name} updates the MLP, and {model} has {has}"
+            yield Problem(
+                key, reason, "Name other targets (layers, attention, embeddings), or another model."
+            )
     base = recipe.adapter and recipe.adapter.base
     if not base:
         return
