@@ -20,6 +20,7 @@ from knowledge_capacity.report import redraw, writing
 from knowledge_capacity.specs import Architecture, BioD, BioS, Dataset, Junk, Recipe, Run
 from knowledge_capacity.specs.paper_points import POINTS
 from knowledge_capacity.study.study import list_experiments
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 Row = dict[str, Any]
@@ -175,6 +176,21 @@ def test_dots_of_one_model_close_above_each_other_share_a_label() -> None:
         (ax,) = base_law.draw_figure(points).axes
         said[times] = sum(text.get_text() == "2-1 d8" for text in ax.texts)
     assert said == {1.05: 1, 20: 2}
+
+
+def test_models_below_zero_are_named_off_the_bars_of_others() -> None:
+    rows = [measured(DATASET, width, 1000, 0, loss) for width, loss in ((8, 30.0), (12, 1.0), (16, 30.0))]
+    points = base_law.select_points(table(*rows).to_pandas())
+    points.loc[points.bits_learned > 0, "bits_low"] = -500.0
+    figure = base_law.draw_figure(points)
+    figure.canvas.draw()
+    (ax,) = figure.axes
+    (said,) = [text for text in ax.texts if text.get_text() == "below zero: 2-1 d8, 2-1 d16"]
+    (bar,) = [collection for collection in ax.collections if isinstance(collection, LineCollection)]
+    across = ax.transData.transform((points.n_parameters[points.bits_learned > 0].item(), 1))[0]
+    box = said.get_window_extent()
+    assert not box.x0 <= across <= box.x1
+    assert bar.get_segments()[0][0, 1] < ax.get_ylim()[0]  # it reaches down to where the names stand
 
 
 def test_the_papers_models_are_crosses_where_it_has_as_many_people() -> None:

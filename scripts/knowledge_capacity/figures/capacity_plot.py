@@ -129,13 +129,13 @@ def draw_capacity(
         for _, row in group.iterrows():
             draw_dot(ax, row, row.n_parameters, row.bits_learned, row.low, row.bits_high, colours[people])
     _draw_dataset_limits(ax, points, colours, taken)
-    for i, (people, group) in enumerate(below.groupby("people")):
+    for people, group in below.groupby("people"):
         said = f"below zero: {', '.join(group.label)}"
         width, height = labels.text_extent(ax, said, 6)
-        taken.append((0.99 - width, 0.01 + i * height, 0.99, 0.01 + (i + 1) * height))
-        ax.text(
-            0.99, taken[-1][1], said, transform=ax.transAxes, ha="right", fontsize=6, color=colours[people]
-        )
+        corners = [
+            (x, 0.01 + row * height) for row in range(4) for x in (0.99 - width, 0.01, 0.5 - width / 2)
+        ]
+        labels.place_text(ax, said, corners, taken, 6, colours[people], dot=1)
     for row in select_labelled(ax, drawn).itertuples():
         labels.label_dot(ax, row.label, row.n_parameters, row.bits_learned, taken)
     labels.draw_guides(ax, [*taken, *4 * spots])  # rather over a label's edge than over a dot

@@ -12,6 +12,7 @@ EDGES: tuple[Box, ...] = ((-9, -9, 0, 9), (1, -9, 9, 9), (-9, -9, 9, 0), (-9, 1,
 PANEL = 0.8  # of its share of the figure; the rest is for ticks and titles
 LETTER = 0.56  # the mean width of a letter, in font sizes
 AWAY = 3.5  # points from a dot to its label
+CROWDED = 0.1  # of a label covered: then it may stand further off
 # behind a label, so that lines do not cross it
 GROUND = {"facecolor": "white", "edgecolor": "none", "pad": 0.3}
 
@@ -45,11 +46,16 @@ def dot_box(ax: Axes, x: float, low: float, high: float) -> Box:
     return across - right, bottom - up, across + right, top + up
 
 
-def label_corners(ax: Axes, said: str, x: float, y: float, size: float) -> list[tuple[float, float]]:
-    """Corners for the label of a dot: right of it and lower, or else higher, left, above, below, or further off."""
+def label_corners(
+    ax: Axes, said: str, x: float, y: float, size: float, distances: Iterable[float]
+) -> list[tuple[float, float]]:
+    """Corners for the label of a dot: right of it and lower, or else higher, left, above or below.
+
+    distances: from the dot, in points.
+    """
     (across, up), (width, height) = panel_position(ax, x, y), text_extent(ax, said, size)
     corners = []
-    for away in (AWAY, 2.5 * AWAY, 5 * AWAY, 8 * AWAY):
+    for away in distances:
         right, above = (away * point for point in point_size(ax))
         sides = (across + right, across - right - width)
         for rise in (0.3 * above, above):
@@ -94,7 +100,11 @@ def place_text(
 def label_dot(ax: Axes, said: str, x: float, y: float, taken: list[Box], size: float = 5.5) -> None:
     """Label a dot, with a thin line from one to the other where they are apart."""
     across, up = panel_position(ax, x, y)
-    corners = label_corners(ax, said, x, y, size)
+    corners = label_corners(ax, said, x, y, size, (AWAY, 2.5 * AWAY))
+    width, height = text_extent(ax, said, size)
+    least = min(covered_area([(u, v, u + width, v + height)], taken) for u, v in corners)
+    if least > CROWDED * width * height:
+        corners += label_corners(ax, said, x, y, size, (5 * AWAY, 8 * AWAY))
     left, bottom, right, top = place_text(ax, said, corners, taken, size, (0.3, 0.3, 0.3), across)
     ends = [across, min(max(across, left), right)], [up, min(max(up, bottom), top)]
     gaps = [(end[1] - end[0]) / point for end, point in zip(ends, point_size(ax), strict=True)]
@@ -125,7 +135,7 @@ def draw_guides(ax: Axes, taken: list[Box], ratios: Iterable[float] = style.GUID
         if not found:
             continue  # hardly in the panel
         middle, box = min(found, key=lambda one: covered_area(one[1], taken))
-        if covered_area(box, taken) > width * height / 2:
+        if covered_area(box, taken) > width * height / 3:
             continue  # no room: its neighbours, of half and double, tell what it is
         taken += box
         ax.text(
