@@ -52,6 +52,9 @@ def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
     print(
         f"figure: results/figures/{overlay_files.EXPERIMENT}.pdf  measurements: results/measurements.parquet"
     )
+    print(
+        "Scorecard and explorer are of this comparison now; make study draws yours again, without training."
+    )
 
 
 def _describe_base(adapter: Adapter) -> str:

@@ -47,6 +47,7 @@ def test_from_a_function_to_a_verdict_and_nothing_twice(tmp_path: Path) -> None:
     assert "stores" not in said
     assert "bits: with one seed, no difference can be told from chance" in progress
     assert "figure: results/figures/comparison.pdf" in said
+    assert "Scorecard and explorer are of this comparison now" in said
     assert progress.count("done in") == 2
     assert "results/yours/block-width8-" in progress
     assert (folder / "results/figures/comparison.pdf").exists()

@@ -363,6 +363,7 @@ def test_the_estimate_is_of_plain_training_and_says_what_else_there_is(tmp_path:
     assert "family=llama: no measurement with optimizer=muon. Known: gpt2." in unmet
     missing = estimate(str(file), "--where", "kind=bioS", "variant=int4-rtn", ok=False)
     assert "variant=int4-rtn: no measurement with kind=bioS. Known: fp32." in missing
+    assert f"The file is {file}." in missing
 
     write(others)
     assert "all of these were trained with junk or at few bits" in estimate(str(file), ok=False)

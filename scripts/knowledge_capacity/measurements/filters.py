@@ -22,6 +22,7 @@ ASPECTS: dict[str, tuple[str, ...]] = {
     "variant": (),
 }
 JUNK = {one.name for one in spec_columns.JUNK}
+LAST_STUDY = Path("results/measurements.parquet")
 EXPERIMENT = "experiment"  # no column: a measurement may be asked for by several
 FIELDS = ["seed", EXPERIMENT, *chain.from_iterable((aspect, *fields) for aspect, fields in ASPECTS.items())]
 FIELDS_HELP = "FIELD is one of\n" + "\n".join(
@@ -41,9 +42,9 @@ def add_measurements_argument(parser: argparse.ArgumentParser) -> None:
         "measurements",
         type=Path,
         nargs="?",
-        default=Path("results/measurements.parquet"),
+        default=LAST_STUDY,
         metavar="MEASUREMENTS",
-        help="default: results/measurements.parquet",
+        help=f"default: {LAST_STUDY}",
     )
 
 
@@ -66,7 +67,11 @@ def read_selected_measurements(
         and len(own := learning_rates.select_experiment_runs(table, where[EXPERIMENT]))
     ):
         table = own
-    return select_measurements(table.to_pandas(), where or {}, "--where", defaults)
+    try:
+        return select_measurements(table.to_pandas(), where or {}, "--where", defaults)
+    except UserError as error:
+        last = ", of the study that ran last" if path == LAST_STUDY else ""
+        raise UserError(f"{error} The file is {path}{last}.") from None
 
 
 def special_training_masks(rows: pd.DataFrame, asked: Conditions) -> dict[str, pd.Series]:
