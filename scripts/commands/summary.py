@@ -29,7 +29,9 @@ def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
         others = f", as {count('undecided') - 1} more" if count("undecided") > 1 else ""
         _print_wrapped(f"Not told yet{others}: {name}. {claim['step']}")
     if rest := count("not measured"):
-        print(f"{rest} further claims: make study STUDY=small")
+        print(
+            f"{rest} further claims: make study STUDY=small measures most of them, in hours (docs/limits.md)"
+        )
 
 
 def _print_wrapped(text: str) -> None:
