@@ -391,7 +391,8 @@ def test_a_model_from_elsewhere_that_knows_nothing_may_have_read_of_other_people
 @pytest.mark.parametrize(
     ("values", "reason"),
     [
-        ({"late": readiness.LATE + 0.01}, "is still learning: it has learned"),
+        ({"late": readiness.LATE + 0.01}, "is still learning: it has learned 6.0 % of its bits"),
+        ({"late": 2.219}, "is still learning: it has learned more than 90 % of its bits"),
         ({"steps": 150}, "is trained too short: 150 updates, of which 100 are the warm-up."),
     ],
 )
