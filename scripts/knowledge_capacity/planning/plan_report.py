@@ -37,7 +37,7 @@ def plan_text(about: PlanReport, machines: Sequence[int]) -> str:
     if not plan.optimal:
         best = "a better one may exist: the solver ran out of time"
     lines = [
-        f"# A plan for {about.hours:g} hours",
+        f"# A plan for {about.hours:g} hour{'' if about.hours == 1 else 's'}",
         "",
         f"On {about.rates.device}, {about.at_once} at once; costs learned from {about.rates.runs} timings. "
         + stack_note(about),
@@ -45,7 +45,7 @@ def plan_text(about: PlanReport, machines: Sequence[int]) -> str:
         f"* **It takes** {format_duration(seconds)} (nine times of ten {format_duration(seconds / factor)} to "
         f"{format_duration(seconds * factor)}): {runs} runs, those that are measured already included.",
         f"* **It tells** {len(plan.judged)} of {len(wanted)} claims, by two seeds or more ({best}).",
-        f"* **To run it:** `{about.command}`",
+        f"* **To run it,** after `source .venv/bin/activate`: `{about.command}`",
         "",
         "| claim | models | seeds of each | machine time |",
         "| --- | ---: | ---: | ---: |",
@@ -73,9 +73,10 @@ def plan_text(about: PlanReport, machines: Sequence[int]) -> str:
         lines += [NEVER, "", *(f"* {need.experiment}: {need.claim.name}" for need in never), ""]
     whole = study_seconds(about.whole)
     longest = max(cell.whole_seconds(len(seeds)) for cell, seeds in about.whole.items())
-    spans = ", ".join(f"{format_duration(max(whole / n, longest))} on {n}" for n in machines)
+    spans = ", ".join(f"{format_duration(max(whole / n, longest))} with {n}" for n in machines)
     lines.append(
-        f"The whole study with its own seeds: {spans} (its longest cell: {format_duration(longest)})."
+        f"The whole study with its own seeds, so many cells at once: {spans} (its longest cell: "
+        f"{format_duration(longest)})."
     )
     return "\n".join(lines) + "\n"
 
