@@ -19,7 +19,7 @@ from knowledge_capacity.extraction import exam, score
 from knowledge_capacity.files import UserError, write_parquet
 from knowledge_capacity.measurements import measurement_table
 from knowledge_capacity.measuring.trained_run import TrainedRun
-from knowledge_capacity.models import build, store
+from knowledge_capacity.models import store
 from knowledge_capacity.specs import FEWEST_ASKED, BioD, Biography, Extraction, Run, parse_cell
 
 UPDATED = "updated"  # in the metadata of both tables: the layers that each extraction updated
@@ -72,7 +72,7 @@ def ask_questions(
     for spec in specs:
         began = time.monotonic()
         model = subject.model(weights)
-        n_parameters = build.n_parameters(model, record["used_tokens"], run.recipe.window)
+        n_parameters = subject.count_parameters(model)
         say = partial(_say_about_run, log, f"extract {run.slug}: {spec.slug}")
         held = exam.run_exam(model.to(device), dataset, run.seed, source.codes, tokens, opening, spec, say)
         seconds = time.monotonic() - began

@@ -14,7 +14,7 @@ from knowledge_capacity.cells import process_each_run
 from knowledge_capacity.measurements import measurement_table
 from knowledge_capacity.measuring import result_row, scoring
 from knowledge_capacity.measuring.trained_run import TrainedRun
-from knowledge_capacity.models import build, store
+from knowledge_capacity.models import store
 from knowledge_capacity.quantization import variants
 from knowledge_capacity.specs import FULL_PRECISION, Run, parse_cell, to_json
 
@@ -70,7 +70,7 @@ def measure_variants(
     for name, stored in measured.items():
         began = time.monotonic()
         model = subject.model(weights | stored.matrices)
-        n_parameters = build.n_parameters(model, record["used_tokens"], run.recipe.window)
+        n_parameters = subject.count_parameters(model)
         scores = scoring.score_model(model.to(device), subject.stream, device, n_people)
         seconds = time.monotonic() - began
         variant = result_row.Variant(

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from ..models import build
 from ..models.token_tables import token_tables
 from ..specs import Biography, BioS, RandomStrings
 from ..statistics.bootstrap import bootstrap_total
@@ -46,7 +45,7 @@ def measure_conventions(
     """
     run, stream = subject.run, subject.stream
     dataset, scale = run.dataset, run.dataset.n_people / n_people
-    p = build.n_parameters(model, subject.record["used_tokens"], run.recipe.window)
+    p = subject.count_parameters(model)
     scores = scoring.score_model(model, stream, device, n_people)
     ours = compute_knowledge(dataset, scores)
     bits = scale * float(ours.per_person.sum())

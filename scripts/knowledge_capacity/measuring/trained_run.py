@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from .. import layout
@@ -14,7 +15,7 @@ from ..data.reading import read_data
 from ..data.stream import Stream
 from ..files import UserError, remake_remedy
 from ..models import build, store
-from ..specs import Run
+from ..specs import PythonModel, Run, TransformersModel
 from .result_row import read_record
 
 
@@ -49,6 +50,15 @@ class TrainedRun:
         """The model that weights make. Raises UserError for those of another one."""
         window = self.run.recipe.window
         return store.load_model(self.source, self.run.architecture, self.vocabulary, window, weights)
+
+    def count_parameters(self, model: nn.Module) -> int:
+        """P of a model with the run's weights. Of a user's model, buffers that training has changed count too."""
+        found = build.n_parameters(model, self.record["used_tokens"], self.run.recipe.window)
+        if isinstance(self.run.architecture, PythonModel | TransformersModel):
+            fresh = dict(build.kept_buffers(build.build_run_model(self.run, self.vocabulary)))
+            kept = build.kept_buffers(model)
+            found += sum(one.numel() for name, one in kept if not torch.equal(one.cpu(), fresh[name]))
+        return found
 
     def n_parameters_when_new(self) -> int:
         """P of a run that has no weights."""

@@ -52,6 +52,12 @@ def n_parameters(model: nn.Module, used_tokens: int, window: int | None = None) 
     return total - (0 if window is None else sum(table.unreached(window) for table in positions))
 
 
+def kept_buffers(model: nn.Module) -> list[tuple[str, Tensor]]:
+    """What a model keeps beside its weights, such as running means; not tables that it can make again."""
+    kept = model.state_dict().keys()
+    return [(name, buffer) for name, buffer in model.named_buffers() if name in kept]
+
+
 def token_weights(model: nn.Module) -> Iterator[Tensor]:
     """Parameters with a row for each token of the vocabulary: embedding, head, the head's bias, and what else has."""
     return (table.weight for table in token_tables(model))

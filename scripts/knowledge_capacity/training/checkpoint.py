@@ -17,6 +17,7 @@ from torch.amp.grad_scaler import GradScaler
 
 from .. import tensorfile
 from ..data.windows import Cursor, StreamPosition
+from ..models.build import kept_buffers
 from ..models.generators import States, generator_states, restore_generators
 from ..tensorfile import DamagedFileError
 
@@ -148,12 +149,6 @@ def _select_named(tensors: dict[str, Tensor], part: str) -> dict[str, Tensor]:
     """The tensors of a part of the progress, by their names there."""
     start = f"{part}/"
     return {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
-
-
-def kept_buffers(model: nn.Module) -> list[tuple[str, Tensor]]:
-    """What a model keeps beside its weights, such as running means; not tables that it can make again."""
-    kept = model.state_dict().keys()
-    return [(name, buffer) for name, buffer in model.named_buffers() if name in kept]
 
 
 def _optimizer_state(parameter: nn.Parameter, optimizers: Sequence[Stateful]) -> dict[str, Any]:

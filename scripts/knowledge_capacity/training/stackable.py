@@ -7,12 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from ..data.windows import GPU_TIMES, REFILL_TOKENS
-from ..models.build import build_run_model, token_weights
+from ..models.build import build_run_model, kept_buffers, token_weights
 from ..models.decoder import Decoder
 from ..models.loss import loss
 from ..specs import Architecture, Run
 from . import optimizers
-from .checkpoint import kept_buffers
 from .engine import describe_error
 from .replicas import Replicas
 from .worthwhile import worthwhile_size
