@@ -53,6 +53,7 @@ def written(folder: Path, values: dict[str, Any], **fields: Any) -> Transformers
         ({"n_layer": 2}, {}, ["n_layer is no field of a Qwen3Config, and left out"]),
         ({"return_dict": False}, {}, ["return_dict has no effect: only logits are read"]),
         ({"temperature": 0.5}, {}, ["temperature: 0.5 has no effect"]),
+        ({"rope_theta": 1e4}, {}, []),  # which the class puts into rope_parameters
         ({"tie_word_embeddings": False, "rms_norm_eps": 1e-6, "attention_dropout": 0}, {}, []),  # the class's own
         ({"layer_types": ["full_attention"] * 2, "rope_parameters": {**ROPE, "rope_theta": 1e4}}, {}, []),
     ],

@@ -243,11 +243,13 @@ def check_effects(
 
 
 def _says(config: Any, name: str, value: Any) -> bool:
+    """Whether a configuration has a value by this name, itself or in a part such as rope_parameters."""
     found: Any = getattr(config, name, None)
     found = found.to_dict() if hasattr(found, "to_dict") else found
-    return bool(found == value) or (
-        isinstance(value, dict) and isinstance(found, dict) and value.items() <= found.items()
-    )
+    if isinstance(value, dict) and isinstance(found, dict) and value.items() <= found.items():
+        return True
+    parts = [part for part in vars(config).values() if isinstance(part, dict)]
+    return bool(found == value) or any(name in part and part[name] == value for part in parts)
 
 
 def _overriding_name(kind: Any, rest: Values, name: str, value: Any) -> str | None:
