@@ -409,7 +409,10 @@ def test_a_model_that_is_not_done_gives_no_verdict(values: dict[str, Any], reaso
 
 def test_one_seed_is_said_to_be_one() -> None:
     said = own_model.format_answer(rows(("yours", 0.8), ("gpt2", 0.5)), "yours", "gpt2")
-    assert "With one seed the interval covers other people, but not other seeds." in said
+    assert (
+        "With one seed, only published models of its kind, if there are any, tell how far other seeds lie."
+        in said
+    )
     assert "With this seed, and perhaps not with another, your model stores more bits" in said
 
 

@@ -136,7 +136,9 @@ def _describe_decision(
     where = "In this setting"
     lines = []
     if max(unit.seeds for unit in learned) == 1:
-        lines.append("With one seed the interval covers other people, but not other seeds.")
+        lines.append(
+            "With one seed, only published models of its kind, if there are any, tell how far other seeds lie."
+        )
         where = "With this seed, and perhaps not with another,"
     if not used and not any(map(_has_no_ratio, learned)):
         sides = ((a, [u.a for u in learned]), (b, [u.b for u in learned]))

@@ -49,7 +49,9 @@ def run_snakemake(
 def refuse_unfinished(status: int) -> None:
     """Raise UserError for an exit status that says that some jobs failed."""
     if status:
-        raise UserError("not all jobs came to their end (see above). The same command goes on from there.")
+        raise UserError(
+            "the study ended before all was made (see above). The same command goes on from there."
+        )
 
 
 def run_with_timeout(command: Sequence[str], seconds: float | None = None) -> int:
