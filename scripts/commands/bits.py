@@ -12,6 +12,8 @@ from pathlib import Path
 import _path  # noqa: F401 (first, so that the package is found)
 from knowledge_capacity import console
 from knowledge_capacity.files import UserError
+from knowledge_capacity.measurements import measurement_table
+from knowledge_capacity.report import writing
 from knowledge_capacity.specs import Adapter, Checkpoint
 from knowledge_capacity.statistics.noise import describe_expectation
 from knowledge_capacity.statistics.own_model import format_answer
@@ -49,12 +51,10 @@ def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
     )
     refuse_unfinished(status)  # after the answer, which says it best if a run diverged
     print(f"\n{said}\n")
-    print(
-        f"figure: results/figures/{overlay_files.EXPERIMENT}.pdf  measurements: results/measurements.parquet"
-    )
-    print(
-        "Scorecard and explorer are of this comparison now; make study draws yours again, without training."
-    )
+    measurements, figure = file.with_name("measurements.parquet"), file.with_name(overlay_files.EXPERIMENT)
+    table = measurement_table.read_measurements(measurements)
+    writing.write_figure(overlay_files.EXPERIMENT, table, figure)
+    print(f"figure: {figure}.pdf\nmeasurements: {measurements}")
 
 
 def _describe_base(adapter: Adapter) -> str:

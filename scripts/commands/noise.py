@@ -36,7 +36,7 @@ def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
     log.say(
         f"noise: {model.slug} has about {setting.size:,} parameters; {len(seeds)} seeds. The study is {file}"
     )
-    status, rows = own_study.run_study([*arguments.configfile, file], arguments, measured_only=True)
+    status, rows = own_study.run_study([*arguments.configfile, file], arguments)
     if rows is not None:
         refuse_diverged(rows)
     refuse_unfinished(status or rows is None)

@@ -46,11 +46,14 @@ def test_from_a_function_to_a_verdict_and_nothing_twice(tmp_path: Path) -> None:
     assert re.search(r"^No verdict: GPT-2 of its size .* --exposures 200", said, re.MULTILINE)
     assert "stores" not in said
     assert "bits: with one seed, no difference can be told from chance" in progress
-    assert "figure: results/figures/comparison.pdf" in said
-    assert "Scorecard and explorer are of this comparison now" in said
+    (figure,) = (folder / "results/yours").rglob("comparison.pdf")
+    assert f"figure: {figure.relative_to(folder)}\n" in said
+    assert f"measurements: {figure.relative_to(folder).with_name('measurements.parquet')}\n" in said
+    # what the study that ran before left stays
+    assert not any((folder / "results").glob("*.*"))
+    assert not (folder / "results/figures").exists()
     assert progress.count("done in") == 2
     assert "results/yours/block-width8-" in progress
-    assert (folder / "results/figures/comparison.pdf").exists()
     again, progress = run_command("bits", folder, *model, "--seeds", "0")
     assert again == said
     assert "Nothing to be done" in progress

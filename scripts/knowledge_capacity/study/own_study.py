@@ -1,19 +1,19 @@
 """What the commands about one's own model share: their options, and a study of that model from question to rows."""
 
 import argparse
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
-import pyarrow as pa
 import torch
 import yaml
 
 from .. import console, layout
 from ..files import UserError, atomic_write, read_parquet
-from ..measurements import learning_rates, locations, measurement_table
+from ..measurements import collecting, learning_rates, locations, measurement_table
 from ..models import trial
 from ..models.build import build_model, n_parameters
 from ..models.configurations import settle_architecture
@@ -146,26 +146,28 @@ def write_overlay(
     return file
 
 
-def run_study(
-    overlays: Sequence[Path], arguments: argparse.Namespace, measured_only: bool = False
-) -> tuple[int, pd.DataFrame | None]:
-    """Run a study, and give its exit status and its measurements; None where some are missing.
+def run_study(overlays: Sequence[Path], arguments: argparse.Namespace) -> tuple[int, pd.DataFrame | None]:
+    """Train and measure a study's runs, and give the exit status and the measurements; None where some are missing.
 
+    These are also written beside the last overlay: figures and tables of the study that ran before stay as they are.
     The measurements are as trained, at the best learning rate, with what cells of their kind say of the spread of seeds
     (`spread.add_spreads`), these and the published ones, and with what was learned late (`readiness.late_share`).
-    measured_only: without figures and tables.
     On a processor each run is a job, so that seeds keep all cores busy; on a GPU they are trained in stacks.
     """
-    runs = overlay_files.make_study(*overlay_files.read_configuration(overlays)).runs
-    files = [layout.measurements_path(run) for run in runs]
+    study = overlay_files.make_study(*overlay_files.read_configuration(overlays))
+    files = [layout.measurements_path(run) for run in study.runs]
     options = () if torch.cuda.is_available() or arguments.profile != "local" else SIDE_BY_SIDE
-    targets = list(map(str, files)) if measured_only else []
+    targets = list(map(str, files))
     status = run_snakemake(overlays, arguments.profile, arguments.cores, targets, options=options)
     if not all(path.exists() for path in files):
         return status, None
-    measured = pa.concat_tables([measurement_table.read_measurements(path) for path in files])
-    rows = learning_rates.mark_best_learning_rates(measured).to_pandas()
-    known = pd.concat([measured.to_pandas(), read_published()]).drop_duplicates(["run", "variant"])
+    asked = collecting.parse_requests(json.dumps(study.asked()))
+    measured = learning_rates.mark_best_learning_rates(
+        collecting.collect_measurements(asked, layout.RESULTS / "runs")
+    )
+    measurement_table.write_measurements(overlays[-1].with_name("measurements.parquet"), measured)
+    rows = measured.to_pandas()
+    known = pd.concat([rows, read_published()]).drop_duplicates(["run", "variant"])
     rows = add_spreads(rows[rows.lr_best & (rows.variant == FULL_PRECISION)], known)
     return status, rows.assign(late_share=[_late_share(row) for _, row in rows.iterrows()])
 
