@@ -116,7 +116,10 @@ def test_the_base_law(rows: pd.DataFrame) -> None:
     assert "GPT-2 of 26 thousand parameters stores about 1 after 1000 exposures" in TEXT
     assert (round(small.n_parameters.mean(), -3), round(middle.n_parameters.mean(), -3)) == (26_000, 49_000)
     assert small.capacity_ratio.mean() == pytest.approx(1, abs=0.1)
-    assert "one of 49 thousand as much as GPT2-2-1 does on 20 thousand people" in TEXT
+    assert "One of 49 thousand stores as much as GPT2-2-1 does on 20 thousand people" in TEXT
+    larger = rows[(rows.architecture == "gpt2-2-2-d52") & (rows.exposures == 1000)]
+    assert "and one of 91 thousand a little more." in TEXT
+    assert 1 < larger.capacity_ratio.mean() / middle.capacity_ratio.mean() < 1.1
     assert middle.capacity_ratio.mean() == pytest.approx(thirds.capacity_ratio.mean(), rel=0.1)
     assert "After 100 exposures, all of them store about a third or less." in TEXT
     brief = rows[rows.n_people.between(1001, 9999) & (rows.exposures == 100) & (rows.kind == "bioS")]
@@ -172,10 +175,11 @@ def test_wording_and_strings(rows: pd.DataFrame) -> None:
     assert known["bioR", 48] / known["bioR", 24] > 1.5 * sizes["bioR", 48] / sizes["bioR", 24]
     assert find_claim("The same text 1000 times")["value"] > 1
     eight = rows[(rows.kind == "bioD") & rows.dataset.str.contains("-K8-")]
-    assert "a bioD of eight attributes. Three small models with a single seed were trained on it." in TEXT
-    assert (eight.architecture.nunique(), eight.seed.nunique()) == (3, 1)
+    assert "a bioD of eight attributes. Three small models with four seeds each were trained on it." in TEXT
+    seeds = eight.groupby("architecture").seed.nunique()
+    assert (len(seeds), set(seeds)) == (3, {4})
     best = eight.loc[eight.capacity_ratio.idxmax()]
-    assert best.n_parameters == eight.n_parameters.max()
+    assert best.architecture == eight.architecture[eight.n_parameters.idxmax()]
     assert 0.2 < best.bits_value / (100 * 8 * 2 * math.log2(64)) < 0.5
     strings = select(rows, "bioD-10K-K2-C5-D1000-L3-T50", "gpt2-2-1", "exposures1000")
     facts = rows[(rows.architecture == "gpt2-2-1") & (rows.kind == "bioS") & (rows.n_people >= 10_000)]
@@ -228,7 +232,7 @@ def test_eight_seeds_of_architectures_and_junk(rows: pd.DataFrame) -> None:
     assert gpt2 / among.mean() == pytest.approx(find_claim("With 7/8 junk, facts seen 100 times")["value"])
 
 
-def test_small_architectures() -> None:
+def test_small_architectures(rows: pd.DataFrame) -> None:
     below = [find_claim(f"{name} stores as much as GPT-2 after 1000") for name in ("LLaMA", "Mistral")]
     quarter = find_claim("GPT-2 with a quarter of its MLP stores as much")
     bare = find_claim("GPT-2 without MLP stores as much")
@@ -239,6 +243,17 @@ def test_small_architectures() -> None:
     assert bare["value"] == pytest.approx(2 / 3, abs=0.05)
     assert "The intervals of these three stay below 1." in TEXT
     assert all(one["high"] < 1 for one in (*below, bare))
+    short = rows[rows.experiments.map(lambda names: "architectures_at_100" in names) & (rows.n_people == 300)]
+    best = (
+        short[short.lr_best].groupby(["family", "architecture"]).capacity_ratio.mean().groupby("family").max()
+    )
+    assert "After 100 exposures none of them stores less than GPT-2" in TEXT
+    assert set(best.index) == {"gpt2", "gpt2-quarter-mlp", "gpt2-no-mlp", "llama", "mistral"}
+    assert best.idxmin() == "gpt2"
+    assert "GPT-2 with a quarter of its MLP stores a third more." in TEXT
+    more = find_claim("A quarter of the MLP does not matter after 100")
+    assert more["low"] > 1
+    assert more["value"] == pytest.approx(4 / 3, abs=0.05)
     assert "The wider one stores more there." in TEXT
     assert find_claim("From two layers on")["high"] < 1
     names = ("architectures", "architectures_at_100", "gated_mlp")
@@ -272,7 +287,14 @@ def test_junk(rows: pd.DataFrame) -> None:
     small = pd.concat([writing.experiment_rows(name, table) for name in names]).drop_duplicates(
         ["run", "variant"]
     )
-    small = small[(small.n_people == 300) & (small.architecture == "gpt2-2-1-d12")]
+    small = small[small.n_people == 300]
+    larger = small[(small.architecture == "gpt2-2-1-d16") & (small.exposures == 100)]
+    clean, filled = larger[larger.junk_share == 0], larger[larger.junk_people == 6]
+    assert "Junk that repeats itself costs the larger model a third of its bits" in TEXT
+    assert filled.capacity_ratio.mean() / clean.capacity_ratio.mean() == pytest.approx(2 / 3, abs=0.06)
+    assert "models learn as many bits of values as without, or more. Names are the whole loss." in TEXT
+    assert filled.bits_value.mean() > clean.bits_value.mean()
+    small = small[small.architecture == "gpt2-2-1-d12"]
     plain, among = small[small.junk_share == 0], small[small.junk_share > 0]
     assert plain.bits_name.mean() > 0.7 * plain.bits_learned.mean()
     bare, token = (among[(among.domain_token != "none") == with_token] for with_token in (False, True))
@@ -280,7 +302,7 @@ def test_junk(rows: pd.DataFrame) -> None:
     by_model = bare.groupby("recipe").capacity_ratio.mean()
     assert by_model.max() < 0.05 * plain.capacity_ratio.mean()
     repeated = bare[bare.junk_people < 300]
-    assert repeated.bits_value.mean() > 0.85 * plain.bits_value.mean()
+    assert repeated.bits_value.mean() > plain.bits_value.mean()
     assert repeated.bits_name.mean() < 0
     assert "windows and more here" in TEXT
     assert among.batch_size.min() == 32
