@@ -53,6 +53,7 @@ def test_parameters_without_gradient_are_counted(tmp_path: Path) -> None:
     assert tried(tmp_path, GOOD.replace("self.head =", "self.idle = nn.Linear(3, 4); self.head =")) == 16
 
 
+HEAD = "self.head = nn.Linear(width, vocabulary)"
 BODY = "self.head(x + x.cumsum(dim=1)) + self.zero"
 
 
@@ -66,6 +67,7 @@ BODY = "self.head(x + x.cumsum(dim=1)) + self.zero"
         (BODY, "self.head(torch.cat([x[:, :5] + x[:, :5].mean(1, True), x[:, 5:]], 1))", "not causal"),
         (BODY, "self.head(torch.cat([x[:, :-3], x[:, -3:] + x[:, -3:].mean(1, True)], 1))", "not causal"),
         (BODY, "self.head(x + x.mean(dim=0))", "change with another text of the batch"),
+        (BODY, "self.head(x * x.shape[1])", "first 9 tokens change with the length of the text"),
         (BODY, "self.head(x[:, -1:])", r"gives logits of shape \(2, 1, 29\), not \(2, 9, 29\)"),
         (
             BODY,
@@ -75,6 +77,11 @@ BODY = "self.head(x + x.cumsum(dim=1)) + self.zero"
         (BODY, "(self.head(x)[:, [-1]], None)", r"it gives a tuple of 2, not a tensor of logits"),
         (BODY, "self.head(x / 0 * 0)", "NaN or infinity before any training"),
         (BODY, "self.head(x).detach()", r"no gradient comes back from its loss \(RuntimeError"),
+        (
+            HEAD,
+            f"{HEAD}; self.head.weight = nn.Parameter(self.embedding.weight.data)",
+            r"parameters embedding\.weight and head\.weight are two, but share their memory\. Tie them",
+        ),
         ("nn.Linear(width, vocabulary)", "nn.Linear(width, 7)", r"of shape \(2, 9, 7\), not \(2, 9, 29\)"),
         ("nn.Embedding(vocabulary", "nn.Embedding(20", "has 20 rows, not one for each of the dataset's 29"),
     ],
@@ -84,9 +91,6 @@ def test_a_model_that_will_not_do(tmp_path: Path, old: str, new: str, message: s
     with pytest.raises(UserError, match=message) as error:
         tried(tmp_path, GOOD.replace(old, new))
     assert "\n" not in str(error.value)
-
-
-HEAD = "self.head = nn.Linear(width, vocabulary)"
 
 
 @pytest.mark.parametrize(

@@ -39,8 +39,10 @@ def check_model(
             f"{name}: its first torch.nn.Embedding has {rows} rows, not one for each of the dataset's "
             f"{vocabulary} tokens. Embed the tokens with a torch.nn.Embedding, made before any other."
         )
+    _check_memory(model, name)
     generator = torch.Generator().manual_seed(0)
-    for length in sorted(set(lengths)):
+    lengths = sorted(set(lengths))
+    for length in lengths:
         tokens = torch.randint(vocabulary, (2, length), generator=generator).to(device)
         found = _checked_logits(model.eval(), name, tokens)
         if found.shape != (*tokens.shape, rows if trained else vocabulary):
@@ -54,6 +56,7 @@ def check_model(
         _check_random_numbers(model, name, tokens, say)
     without = 0 if trained else _count_idle_parameters(model.train(), name, tokens)
     _check_causal(model.eval(), name, tokens, generator)
+    _check_lengths(model, name, tokens, lengths)
     return without
 
 
@@ -110,6 +113,18 @@ def _checked_logits(model: nn.Module, name: str, tokens: Tensor) -> Tensor:
         )
         raise UserError(f"{name}: {reason}. Give the logits of all places, and nothing beside them.")
     return found.float()
+
+
+def _check_memory(model: nn.Module, name: str) -> None:
+    """Two parameters in one memory are one to the model, and two to whatever counts, trains and saves them."""
+    begun: dict[int, str] = {}
+    for key, parameter in model.named_parameters():
+        first = begun.setdefault(parameter.data_ptr(), key) if parameter.numel() else key
+        if first != key:
+            remedy = f"Tie them by assignment ({key} = {first}), or clone the tensor of one."
+            raise UserError(
+                f"{name}: its parameters {first} and {key} are two, but share their memory. {remedy}"
+            )
 
 
 @torch.no_grad()
@@ -188,3 +203,17 @@ def _check_causal(model: nn.Module, name: str, tokens: Tensor, generator: torch.
             raise UserError(
                 f"{name}: its logits for one text change with another text of the batch. Treat each alone."
             )
+
+
+@torch.no_grad()
+def _check_lengths(model: nn.Module, name: str, tokens: Tensor, lengths: list[int]) -> None:
+    """A text that ends earlier has the logits that it has as the beginning of a longer one."""
+    whole = _checked_logits(model, name, tokens)
+    for length in lengths[:-1]:
+        moved = (_checked_logits(model, name, tokens[:, :length]) - whole[:, :length]).abs().max()
+        if moved > SAME * whole.abs().max():
+            reason = f"the logits of its first {length} tokens change with the length of the text"
+            remedy = (
+                "Windows of training and measured texts have different lengths. Let each token see itself and"
+            )
+            raise UserError(f"{name}: {reason}. {remedy} earlier ones alone.")
