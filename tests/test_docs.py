@@ -144,7 +144,7 @@ def test_every_experiment_is_on_its_page() -> None:
     assert set(re.findall(r"\| `(\w+)` \|", text)) == set(list_experiments())
 
 
-@pytest.mark.parametrize("snippet", blocks("adding.md", "yaml")[:-1])
+@pytest.mark.parametrize("snippet", [*blocks("adding.md", "yaml")[:-1], *blocks("changing.md", "yaml")])
 def test_what_can_be_added_is_sound(snippet: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     (tmp_path / "mine.yaml").write_text(snippet)
