@@ -12,12 +12,21 @@ import torch
 from knowledge_capacity import console
 from knowledge_capacity.data import guided, llm, people, prose, rewrites, rewriting, tokenizer
 from knowledge_capacity.data.endpoint import Endpoint
+from knowledge_capacity.data.local_model import check_cache
 from knowledge_capacity.data.locate import locate_facts
 from knowledge_capacity.data.replies import Answer
 from knowledge_capacity.data.words import guidance
 from knowledge_capacity.files import UserError
 from knowledge_capacity.specs import BioG, BioR, Pools
-from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import (
+    AutoModelForCausalLM,
+    GPT2Config,
+    GPT2LMHeadModel,
+    JambaConfig,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+)
 
 POOLS = Pools(40, 40, 40, cities=6)  # few cities, so that some work where they were born
 DATASET = BioR(n_people=12, rewrites=3, model="", guided=True, pools=POOLS)
@@ -158,3 +167,15 @@ def test_tokens_are_drawn_as_likely_as_they_are(temperature: float) -> None:
         for token, share in zip((0, 1, 3), shares.tolist(), strict=False):
             assert found[token] / 2000 == pytest.approx(share, abs=0.001)
         assert found.total() == 2000
+
+
+def test_a_model_that_reads_in_parts_otherwise_is_refused() -> None:
+    shape: dict[str, Any] = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
+    mamba: dict[str, Any] = {"mamba_d_state": 4, "mamba_dt_rank": 4, "use_mamba_kernels": False}
+    net = JambaConfig(
+        vocab_size=99, attn_layer_period=2, attn_layer_offset=1, num_experts=2, **shape, **mamba
+    )
+    text = torch.arange(40)[None] % 99
+    with pytest.raises(UserError, match=r"F: this JambaForCausalLM cannot be guided, .* leave guided out"):
+        check_cache(AutoModelForCausalLM.from_config(net).eval(), "F", text)
+    check_cache(LlamaForCausalLM(LlamaConfig(vocab_size=99, **shape)).eval(), "F", text)

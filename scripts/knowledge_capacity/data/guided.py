@@ -218,11 +218,12 @@ class Guide:
 
 def make_guided_requester(settings: Endpoint, folder: str, temperature: float, seed: int) -> Ask:
     """Lead the model in a folder through texts, `concurrency` at a time; each draws from numbers of its own."""
-    from .local_model import load_model
+    from .local_model import check_cache, load_model
 
     tokens, model = load_model(folder)
     guide = Guide(tokens, model.config.get_text_config().vocab_size, model.device)
     prefix = torch.tensor([tokens.encode(EXAMPLE)], device=model.device)
+    check_cache(model, folder, prefix)
 
     def ask(requests: list[Request]) -> Iterator[tuple[Request, Answer]]:
         for start in range(0, len(requests), settings.concurrency):

@@ -4,11 +4,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
+from torch import Tensor
 
+from ..files import UserError
 from ..quiet import suppress_warnings
 from .endpoint import Endpoint
 from .llm import Ask, Request
 from .replies import Answer
+
+CACHE_ERROR = 0.05  # of the range of logits; rounding in bf16 reaches a tenth of it
 
 
 def load_model(folder: str) -> tuple[Any, Any]:
@@ -21,6 +25,31 @@ def load_model(folder: str) -> tuple[Any, Any]:
         tokens = AutoTokenizer.from_pretrained(folder, local_files_only=True, padding_side="left")
         model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, use_safetensors=True)
     return tokens, model.eval().to("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@torch.inference_mode()
+def check_cache(model: Any, folder: str, prefix: Tensor) -> None:
+    """Raise UserError for a model that does not read a text in two parts, and in copies, as it reads it at once.
+
+    Models with a recurrent state often do not. prefix: a text, int64 (1, n).
+    """
+    whole = model(prefix).logits[0, -1].float()
+    half = prefix.shape[1] // 2
+    try:
+        state = model(prefix[:, :half], use_cache=True).past_key_values
+        state.batch_repeat_interleave(2)
+        rest = prefix[:, half:].expand(2, -1)
+        parts = model(rest, past_key_values=state, use_cache=True).logits[:, -1].float()
+        state.batch_select_indices(torch.tensor([0], device=prefix.device))
+        off = float((parts - whole).abs().max() / (whole.max() - whole.min()))
+        reason = f"in two parts, its logits differ by {off:.0%} of their range"
+    except (AttributeError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
+        off, reason = 1.0, f"{type(error).__name__}: {error}"
+    if not off <= CACHE_ERROR:
+        raise UserError(
+            f"{folder}: this {type(model).__name__} cannot be guided, since it cannot read a text in parts ({reason}). "
+            "Take a model with attention alone, or leave guided out."
+        )
 
 
 def make_local_requester(settings: Endpoint, folder: str, temperature: float, seed: int) -> Ask:
