@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow.compute as pc
 import pytest
@@ -11,8 +12,9 @@ from knowledge_capacity.files import UserError, write_parquet
 from knowledge_capacity.measurements import measurement_table
 from knowledge_capacity.report.claim_blocks import FINDINGS, count_verdicts
 from knowledge_capacity.report.pages import RENDERERS, remove_blocks, render_page, update_pages
-from knowledge_capacity.report.published import SELECTIONS, Results, format_table
+from knowledge_capacity.report.published import SELECTIONS, Results, WrongArguments, format_table
 from knowledge_capacity.study import overlay_files
+from scipy import stats
 
 ROOT = Path(__file__).parents[2]
 PUBLISHED = ROOT / "results/published"
@@ -156,6 +158,28 @@ def test_the_papers_points_stand_beside_the_seeds_here(rows: pd.DataFrame) -> No
     assert f"{seeds.n_parameters.mean():,.0f} parameters here and about 816,000 there" in said
     times = seeds.bits_learned_naive.mean() / 1.4e6
     assert f"learn {', '.join(alike)} Mbit, which is {times:.2f} times as many as in the paper" in said
+
+
+@pytest.mark.parametrize("exposures", [1000, 100])
+def test_growth_is_the_slope_through_the_best_of_each_shape(rows: pd.DataFrame, exposures: int) -> None:
+    said = " ".join(RENDERERS["growth"](RESULTS, [str(exposures)]).split())
+    plain = rows[rows.experiments.map(lambda names: "base_law" in names) & (rows.variant == "fp32")]
+    plain = plain[(plain.exposures == exposures) & (plain.layers > 1) & ~plain.data_limited.astype(bool)]
+    best = plain.groupby(["architecture", "dataset", "recipe"])[["n_parameters", "capacity_ratio"]].mean()
+    best = best.groupby("architecture").apply(lambda cells: cells.loc[cells.capacity_ratio.idxmax()])
+    x, y = np.log10(best.n_parameters), best.capacity_ratio
+    slope, start = np.polyfit(x, y, 1)
+    error = np.sqrt(((y - start - slope * x) ** 2).sum() / (len(x) - 2) / ((x - x.mean()) ** 2).sum())
+    low, high = (slope + sign * stats.t.ppf(0.975, len(x) - 2) * error for sign in (-1, 1))
+    assert f"After {exposures} exposures, R rises by {slope:.2f} ({low:.2f} to {high:.2f}) with" in said
+    assert f"the best models of {len(best)} shapes, of {best.n_parameters.min():,.0f} to" in said
+    assert f"It explains {np.corrcoef(x, y)[0, 1] ** 2:.0%} of their variance." in said
+
+
+def test_growth_wants_several_sizes_and_a_number() -> None:
+    assert "Fewer than 4 sizes" in RENDERERS["growth"](RESULTS, ["7"])
+    with pytest.raises(WrongArguments, match="takes a number of exposures"):
+        RENDERERS["growth"](RESULTS, ["often"])
 
 
 def test_the_papers_points_are_said_to_be_missing(tmp_path: Path) -> None:

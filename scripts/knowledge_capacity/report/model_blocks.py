@@ -6,14 +6,19 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from scipy import stats
 
 from ..experiments import base_law
+from ..figures import capacity_plot
 from ..specs.paper_points import TOKENS
+from ..statistics.intervals import student_quantile
 from . import writing
 from .published import SCALE, WIDTH, Results, WrongArguments, format_table
 
 MODEL = ["dataset", "architecture", "recipe"]
+LEAST_SIZES = 4  # for a line through them
 
 
 def describe_junk(row: pd.Series) -> str:
@@ -85,6 +90,31 @@ def describe_cell(cell: base_law.Cell) -> str:
         f"{rows.used_tokens.mean():,.0f} different tokens occur here and {TOKENS:,} there. Counted as in the paper, "
         f"the seeds here learn {alike} Mbit, which is {value.mean:.2f} times as many as in the paper (95 % interval "
         f"{value.low:z.2f} to {value.high:z.2f})."
+    )
+
+
+def render_growth(results: Results, names: Sequence[str]) -> str:
+    """How R of GPT-2 rises with size after so many exposures, by a line through the best model of each size.
+
+    Models of one layer are left out, and those whose dataset limits them.
+    """
+    if len(names) != 1 or not names[0].isdigit():
+        raise WrongArguments(" takes a number of exposures.")
+    rows = capacity_plot.select_gpt2(writing.experiment_rows("base_law", results.table))
+    rows = rows[(rows.kind == "bioS") & (rows.exposures == int(names[0])) & (rows.layers >= 2)]
+    rows = rows[~rows.data_limited.astype(bool)]
+    cells = rows.groupby(MODEL)[["n_parameters", "capacity_ratio"]].mean().sort_values("capacity_ratio")
+    best = cells.groupby("architecture").last()
+    if len(best) < LEAST_SIZES:
+        return f"Fewer than {LEAST_SIZES} sizes of GPT-2 were measured after {names[0]} exposures."
+    line = stats.linregress(np.log10(best.n_parameters), best.capacity_ratio)
+    off = student_quantile(len(best) - 2) * line.stderr
+    return textwrap.fill(
+        f"After {names[0]} exposures, R rises by {line.slope:z.2f} ({line.slope - off:z.2f} to "
+        f"{line.slope + off:z.2f}) with each factor of ten in parameters. This is a straight line through the best "
+        f"models of {len(best)} shapes, of {best.n_parameters.min():,.0f} to {best.n_parameters.max():,.0f} "
+        f"parameters. It explains {line.rvalue**2:.0%} of their variance.",
+        WIDTH,
     )
 
 
