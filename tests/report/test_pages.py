@@ -30,6 +30,12 @@ def test_render_page_replaces_what_is_between_the_markers() -> None:
     assert render_page(rendered, RESULTS, "page.md") == rendered
 
 
+def test_pages_call_a_verdict_by_the_word_of_the_scorecard() -> None:
+    assert "are not reproduced at the paper's scale" in count_verdicts(RESULTS.claims)
+    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        assert "refuted" not in page.read_text(), page
+
+
 def test_render_page_fills_an_empty_block() -> None:
     rendered = render_page("<!-- verdicts -->\n<!-- end -->\n", RESULTS, "page.md")
     assert count_verdicts(RESULTS.claims) in rendered

@@ -53,9 +53,9 @@ def count_verdicts(claims: Sequence[dict[str, Any]]) -> str:
     count = [claim["verdict"] for claim in claims].count
     missing = count("not measured")
     return (
-        f"Of {len(claims)} claims, {count('reproduced')} are reproduced and {count('not reproduced')} are refuted at "
-        f"the paper's scale. {count('found')} others have a finding of their own, {count('undecided')} are open, and "
-        f"{missing} {'was' if missing == 1 else 'were'} not measured."
+        f"Of {len(claims)} claims, {count('reproduced')} are reproduced and {count('not reproduced')} are not "
+        f"reproduced at the paper's scale. {count('found')} others have a finding of their own, {count('undecided')} "
+        f"are open, and {missing} {'was' if missing == 1 else 'were'} not measured."
     )
 
 
