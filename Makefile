@@ -1,6 +1,6 @@
 # make study        set up .venv and run the study to its figures (STUDY=smoke, longer, gpu or paper for another one)
 # make test         set up .venv and run the checks and the quick tests (make test-slow: whole studies; make test-all: both)
-# make plan         what `make study` would run, without running it
+# make plan         what `make study` would run, and how long it would take, without running it
 # make watch        how far a study is, on a page for the browser: results/explorer.html, made again every half minute
 # make report       figures, numbers, scorecard and workflow in one file: results/report.zip
 # make bits         bits per parameter of your own model: MODEL=path/to/file.py:function (docs/your-own-model.md)
@@ -87,7 +87,8 @@ study: .venv/ready
 plan: .venv/ready
 	$(CHECK)
 	@if ls .snakemake/locks/* > /dev/null 2>&1; then echo "A study is at work here, or was killed. This is what it has left:"; fi
-	@set -o pipefail; $(SNAKEMAKE) --dry-run --quiet host reason rules $(OVERLAY) | python scripts/commands/plan.py
+	@set -o pipefail; $(SNAKEMAKE) --dry-run --quiet host reason rules $(OVERLAY) | \
+		python scripts/commands/plan.py $(OVERLAY) --cores $(CORES)
 
 watch: .venv/ready
 	@python scripts/explorer.py --watch 30 --configfile config.yaml $(if $(STUDY),studies/$(STUDY).yaml)

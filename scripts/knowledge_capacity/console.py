@@ -78,6 +78,15 @@ def format_duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def format_rough_duration(seconds: float) -> str:
+    """20 → 20 s, 95 → 2 min, 9000 → 2.5 h, 720000 → 200 h."""
+    for unit, name in ((1, "s"), (60, "min")):
+        if seconds < 59.5 * unit:
+            return f"{seconds / unit:.0f} {name}"
+    hours = seconds / 3600
+    return f"{hours:.2g} h" if hours < 99.5 else f"{hours:,.0f} h"
+
+
 def format_amount(count: float) -> str:
     """1234567 → 1.2M, three significant digits or fewer."""
     for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "K")):

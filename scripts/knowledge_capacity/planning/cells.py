@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 
 from ..costs.rates import Rates, training_work
 from ..data import corpus, tokenizer
@@ -19,7 +20,6 @@ Cells = dict[tuple[Run, ...], PlannedCell]  # by the runs of seed 0
 def read_cells(study: Study, rates: Rates) -> Cells:
     """All cells of a study. Raises UserError for a checkpoint, which is not trained."""
     found: Cells = {}
-    vocabularies: dict[Dataset, int] = {}
     slugs: dict[Run, list[str]] = {}  # of all seeds
     for slug, run in study.runs.items():
         slugs.setdefault(replace(run, seed=0), []).append(slug)
@@ -32,22 +32,27 @@ def read_cells(study: Study, rates: Rates) -> Cells:
                 raise UserError(
                     f"{first.slug}: a checkpoint is not trained, so there is nothing to plan. Leave it out."
                 )
-            dataset, recipe = first.dataset, first.recipe
-            if dataset not in vocabularies:
-                vocabularies[dataset] = vocabulary_size(dataset)
-            size = vocabularies[dataset] + int(recipe.has_domain_token)
-            texts = overlay_files.TextStatistics(
-                vocabulary=size, used=size, shortest=1, longest=recipe.window
-            )
-            n_parameters = overlay_files.count_parameters(first.architecture, texts, recipe.window)
+            n_parameters = count_run_parameters(first)
             found[runs] = PlannedCell(
                 runs,
-                count_trained(first, size) if recipe.adapter else n_parameters,
+                count_trained(first, embedded_tokens(first)) if first.recipe.adapter else n_parameters,
                 training_work(first, n_parameters),
                 rates,
                 count_jobs(study, slugs[runs[0]]),
             )
     return found
+
+
+def count_run_parameters(run: Run) -> int:
+    """P of a run's model, where all tokens are used."""
+    size, window = embedded_tokens(run), run.recipe.window
+    texts = overlay_files.TextStatistics(vocabulary=size, used=size, shortest=1, longest=window)
+    return overlay_files.count_parameters(run.architecture, texts, window)
+
+
+def embedded_tokens(run: Run) -> int:
+    """The rows of a run's embedding, with that of a domain token."""
+    return vocabulary_size(run.dataset) + int(run.recipe.has_domain_token)
 
 
 def count_trained(run: Run, vocabulary: int) -> int:
@@ -63,6 +68,7 @@ def count_jobs(study: Study, slugs: Sequence[str]) -> int:
     return 1 + len(methods) + any(study.extractions(slug) for slug in slugs)
 
 
+@cache
 def vocabulary_size(dataset: Dataset) -> int:
     """The rows of the embedding, with the tokens of all texts counted as used."""
     sample = (

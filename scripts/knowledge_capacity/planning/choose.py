@@ -63,7 +63,7 @@ def choose_runs(
         for key, seconds in added_seconds(cell, seeds[cell], left or {}).items()
     }
     spent = {cell: pulp.lpSum(cost[cell, seed] * take[cell, seed] for seed in seeds[cell]) for cell in cells}
-    # whatever order jobs begin in, they end by (sum + (at_once - 1) · longest) / at_once: Graham, 1966
+    # as finish_seconds has it
     longest = pulp.LpVariable("longest", lowBound=0)
     rules = [pulp.lpSum(spent.values()) + (at_once - 1) * longest <= at_once * budget]
     rules += [one <= longest for one in spent.values()]
@@ -96,8 +96,12 @@ def choose_runs(
     chosen = {cell: some for cell in cells if (some := [seed for seed in seeds[cell] if taken[cell, seed]])}
     done = [need for need, one in zip(needs, judged, strict=True) if values.get(one.name, 0.0) > 0.5]
     jobs = [sum(cost[cell, seed] for seed in own) for cell, own in chosen.items()]
-    seconds = (sum(jobs) + (at_once - 1) * max(jobs, default=0.0)) / at_once
-    return Plan(chosen, done, seconds, proved and best)
+    return Plan(chosen, done, finish_seconds(jobs, at_once), proved and best)
+
+
+def finish_seconds(jobs: Sequence[float], at_once: int) -> float:
+    """By the clock, until so many jobs at a time have ended, at most: whatever order they begin in (Graham, 1966)."""
+    return (sum(jobs) + (at_once - 1) * max(jobs, default=0.0)) / at_once
 
 
 def added_seconds(

@@ -15,6 +15,7 @@ from ..costs.rates import Rates
 from ..data.lengths import training_words
 from ..measurements import collecting, measurement_table
 from ..report import curves
+from ..specs import Run
 from ..study import overlay_files
 from ..study.current import is_measured, is_trained
 from ..study.study import Study
@@ -111,18 +112,29 @@ def read_state(slice_: Slice, published: pa.Table | None) -> SliceState:
         known.setdefault(row["run"], set()).update(variants)
     state = SliceState({run: None if run in known else 1.0 for run in slice_.wanted}, set(), set())
     for slug, wanted in slice_.wanted.items():
-        run, folder = slice_.study.runs[slug], layout.RESULTS / "runs" / slug
-        records = (folder / "run.json", folder / layout.FINISHED / "run.json")
-        if any(file.is_file() for file in records) and is_trained(run, layout.RESULTS):
+        run = slice_.study.runs[slug]
+        share = share_left(run)
+        if share == 0:
             measured = is_measured(slice_.study, run, layout.RESULTS)
             state.here.update({slug} if measured else ())
             state.left[slug] = None if measured else 0.0
         elif slug in known:
             state.lacking.update({slug} if wanted.keys() - known[slug] else ())
-        elif begun := curves.read_checkpoint(folder):
-            rest = 1 - begun["tokens"] / training_words(run.dataset, run.recipe)
-            state.left[slug] = min(max(rest, LEAST_SHARE), 1 - LEAST_SHARE)
+        else:
+            state.left[slug] = share
     return state
+
+
+def share_left(run: Run) -> float:
+    """The share of a run that is not trained yet: 0 where it is there, and would not be trained again."""
+    folder = layout.RESULTS / layout.run_folder(run)
+    records = (folder / "run.json", folder / layout.FINISHED / "run.json")
+    if any(file.is_file() for file in records) and is_trained(run, layout.RESULTS):
+        return 0.0
+    if begun := curves.read_checkpoint(folder):
+        rest = 1 - begun["tokens"] / training_words(run.dataset, run.recipe)
+        return min(max(rest, LEAST_SHARE), 1 - LEAST_SHARE)
+    return 1.0
 
 
 def choose_fitting_seeds(

@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from ..console import format_rough_duration
 from ..experiments._contract import load_experiment
 from ..figures import style
 from ..files import atomic_write, finite_or_none, write_json
@@ -263,16 +264,11 @@ def _format_cost(step: Step) -> str:
     if step.hours is None and step.gpu_hours is None:
         return ""
     parts = [
-        f"{_format_hours(hours)} of {device}"
+        f"{format_rough_duration(3600 * hours)} of {device}"
         for hours, device in ((step.hours, "a core"), (step.gpu_hours, "an H100"))
         if hours is not None
     ]
     return " or ".join(parts)
-
-
-def _format_hours(hours: float) -> str:
-    minutes = 60 * hours
-    return f"{60 * minutes:.0f} s" if minutes < 1 else f"{minutes:.0f} min" if hours < 1 else f"{hours:.2g} h"
 
 
 PAGE = """<!doctype html>
