@@ -63,8 +63,10 @@ def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
         raise UserError(explain_empty_plan(wanted))
     file = arguments.output / "study.yaml"
     files = map(str, [*arguments.configfile, file])
+    # the other profiles say by themselves how much is done at a time
+    cores = ["--cores", str(arguments.at_once)] if arguments.profile == "local" else []
     command = shlex.join(
-        ["snakemake", "--workflow-profile", f"envs/{arguments.profile}", "--configfile", *files]
+        ["snakemake", "--workflow-profile", f"envs/{arguments.profile}", *cores, "--configfile", *files]
     )
     of = PlanReport(
         plan, wanted, rates, arguments.hours, arguments.at_once, command, requested_seeds(study, cells)

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import torch
 from helpers import fork_server
-from helpers.run_workflow import TIMEOUT, copy_tree, planned
+from helpers.run_workflow import TIMEOUT, copy_tree, planned, snakemake
 from knowledge_capacity.costs import cost
 from knowledge_capacity.costs.rates import CPU, GPU, DeviceUsage, Rates, TrainingWork, cell_seconds
 from knowledge_capacity.experiments import architectures_at_100, base_law, quantization
@@ -296,6 +296,9 @@ def test_the_planned_study_runs_as_it_is_written(tmp_path: Path) -> None:
     study = overlay_files.make_study(config, sources)
     assert len(study.runs) == runs
     assert planned(folder, *command[2:])["train"] == len(study.cells)
+    assert "the tokenizer of bioS-20" in snakemake(folder, *command[2:], "--until", "tokenizer"), (
+        "it starts as it is printed"
+    )
     assert (
         0
         < runs
