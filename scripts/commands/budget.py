@@ -24,7 +24,7 @@ from knowledge_capacity.planning.cells import read_cells, requested_seeds
 from knowledge_capacity.planning.choose import choose_runs
 from knowledge_capacity.planning.needs import ClaimNeed, find_claim_needs
 from knowledge_capacity.planning.overlay import format_overlay
-from knowledge_capacity.planning.plan_report import PlanReport, plan_text
+from knowledge_capacity.planning.plan_report import PlanReport, plan_summary, plan_text
 from knowledge_capacity.study import overlay_files
 from knowledge_capacity.verdicts.claims import LEAST_SEEDS
 
@@ -52,7 +52,7 @@ def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
     most = arguments.seeds or (SEEDS if rates.habit.stack == 1 else SEEDS_IN_STACKS)
     config, sources = overlay_files.read_configuration(arguments.configfile)
     study = overlay_files.make_study(config, sources)
-    log.say(f"budget: {len(study.runs)} runs, costs by {rates.device}")
+    log.say(f"budget: choosing of {len(study.cells)} models, with up to {most} seeds each")
     cells = read_cells(study, rates)
     wanted = find_claim_needs(study, cells)
     seeds = {cell: range(most) for cell in cells.values()}
@@ -68,19 +68,31 @@ def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
     command = shlex.join(
         ["snakemake", "--workflow-profile", f"envs/{arguments.profile}", *cores, "--configfile", *files]
     )
-    of = PlanReport(
-        plan, wanted, rates, arguments.hours, arguments.at_once, command, requested_seeds(study, cells)
+    measured = sum(
+        run.slug in there for cell, own in plan.seeds.items() for one in own for run in cell.with_seed(one)
     )
-    text = plan_text(of, MACHINES)
+    remark = "" if arguments.device or cost.local_rates() else cost.UNTIMED
+    of = PlanReport(
+        plan,
+        wanted,
+        rates,
+        arguments.hours,
+        arguments.at_once,
+        command,
+        requested_seeds(study, cells),
+        measured,
+        remark,
+    )
+    text = arguments.output / "plan.md"
     # experiments of whose claims none is judged are left out: the runs of others would not make their figures
     idle = {need.experiment for need in wanted} - {need.experiment for need in plan.judged}
     for path, content in (
         (file, format_overlay(study, cells, plan.seeds, idle)),
-        (arguments.output / "plan.md", text),
+        (text, plan_text(of, MACHINES)),
     ):
         with atomic_write(path) as aside:
             aside.write_text(content, encoding="utf-8")
-    print(text, end="")
+    print(plan_summary(of, text), end="")
 
 
 def explain_empty_plan(wanted: list[ClaimNeed]) -> str:

@@ -20,8 +20,6 @@ from knowledge_capacity.planning.choose import finish_seconds
 from knowledge_capacity.planning.dry_run import Jobs, chain_seconds, count_stages, read_jobs
 from knowledge_capacity.study import overlay_files
 
-PROBE = "make budget OPTIONS=--probe"
-
 
 def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
     printed = sys.stdin.read()
@@ -57,7 +55,7 @@ def describe_time(arguments: argparse.Namespace, jobs: Jobs) -> str:
         f"{least} to {most}."
     )
     if not cost.local_rates():
-        said += f"\nThis rests on timings of another machine; to time this one, in a minute: {PROBE}"
+        said += f"\n{cost.UNTIMED}"
     return said
 
 

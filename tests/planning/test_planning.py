@@ -286,9 +286,11 @@ def test_the_planned_study_runs_as_it_is_written(tmp_path: Path) -> None:
     done = plan(folder, "--hours", "0.1", *options)
     assert done.returncode == 0, done.stderr
     text = (folder / "results/plan/plan.md").read_text()
-    assert text == done.stdout
-    runs = int(re.findall(r": (\d+) runs", text)[0])
+    runs = int(re.findall(r"\*\*Chosen:\*\* (\d+) runs", text)[0])
     command = re.findall(r"`snakemake (.*)`", text)[0].split()
+    assert done.stdout.startswith(f"Chosen: {runs} runs of ")
+    assert f"  snakemake {' '.join(command)}\n" in done.stdout
+    assert not re.search(r"[|*`]{2}|^#", done.stdout, re.MULTILINE), "Markdown is for the file"
     assert command[-1] == "results/plan/study.yaml"
     config, sources = overlay_files.read_configuration(
         [folder / "studies/smoke.yaml", folder / "results/plan/study.yaml"]

@@ -28,6 +28,10 @@ TABLES = (Path("results/measurements.parquet"), Path("results/published/measurem
 PROBED = Path("results/benchmarks/probe.json")  # by make budget OPTIONS=--probe, on a processor
 STACKED = Path("results/benchmarks/stacks.json")  # by scripts/commands/benchmark.py stacks, on a GPU
 
+UNTIMED = (
+    "This rests on timings of another machine; to time this one, in a minute: make budget OPTIONS=--probe"
+)
+
 
 @dataclass(frozen=True)
 class Timing:
