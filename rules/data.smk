@@ -17,6 +17,8 @@ for name, (dataset, seeds) in people_jobs().items():
             f"results/logs/people/{name}.log",
         conda:
             "../envs/study.yaml"
+        resources:
+            **resources_of("people", partial(people_minutes, study.datasets[dataset], len(seeds))),
         params:
             code=code("people.py"),
             dataset=to_json(study.datasets[dataset]),
@@ -38,6 +40,8 @@ rule tokenizer:
         "results/logs/tokenizer/{dataset}.log",
     conda:
         "../envs/study.yaml"
+    resources:
+        **resources_of("tokenizer", tokenizer_minutes),
     params:
         code=tokenizer_code,
         dataset=dataset_spec,
@@ -62,7 +66,7 @@ rule rewrites:
     conda:
         "../envs/study.yaml"
     resources:
-        endpoint=lambda wildcards: int(study.datasets[wildcards.dataset].kind == "bioR"),
+        **resources_of("rewrites", rewrites_minutes, endpoint=endpoint_jobs),
     params:
         code=code("rewrites.py"),
         dataset=dataset_spec,

@@ -49,7 +49,7 @@ def resource_value(resource):
 
 
 def resources_of(stage, minutes, **expected):
-    """The resources of a stage's jobs: what is set, else what is expected. minutes: a function that expects some."""
+    """The resources of a stage's jobs: what is set, else what is expected. minutes: what a job with its wildcards is to have."""
     given = settings_of(stage).resources
     runtime = given.get("runtime")
 
@@ -59,7 +59,7 @@ def resources_of(stage, minutes, **expected):
         partition = partition_of(stage)
         limit = scheduler.partition_minutes(partition)
         if runtime is None:
-            return min(minutes(), limit or job_resources.LONGEST)
+            return min(minutes(wildcards), limit or job_resources.LONGEST)
         if limit and runtime > limit:
             raise WorkflowError(
                 f"{stage}:runtime={runtime}: {scheduler.describe_partition(partition)} allows {limit} minutes, and "
@@ -88,9 +88,34 @@ def train_device():
     return "gpu" if scheduler.asks_for_gpu(settings_of("train").resources) else "cpu"
 
 
-def short_minutes(runs):
+def training_minutes(runs, wildcards):
+    """What a job that trains is expected to take."""
+    return job_resources.training_minutes(runs, train_device())
+
+
+def short_minutes(runs, wildcards):
     """What jobs that quantize, ask or measure are expected to take."""
     return job_resources.short_minutes(runs, train_device())
+
+
+def people_minutes(dataset, n_seeds, wildcards):
+    """What a job that draws people is expected to take."""
+    return job_resources.people_minutes(dataset, n_seeds)
+
+
+def tokenizer_minutes(wildcards):
+    """What a job that makes a tokenizer is expected to take."""
+    return job_resources.tokenizer_minutes()
+
+
+def rewrites_minutes(wildcards):
+    """What a job that has texts written is expected to take."""
+    return job_resources.rewrites_minutes(study.datasets[wildcards.dataset])
+
+
+def endpoint_jobs(wildcards):
+    """How many jobs that ask a language model it counts as."""
+    return int(study.datasets[wildcards.dataset].kind == "bioR")
 
 
 def training_jobs():

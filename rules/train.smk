@@ -35,7 +35,7 @@ for name, runs in training_jobs().items():
         resources:
             **resources_of(
                 "train",
-                partial(job_resources.training_minutes, runs, train_device()),
+                partial(training_minutes, runs),
                 processes=1,
                 nodes=1,
                 stack=0,

@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from helpers.run_workflow import TIMEOUT
+from helpers.run_workflow import TIMEOUT, copy_tree, snakemake
 from knowledge_capacity.costs import cost
 from knowledge_capacity.data import corpus, tokenizer
 from knowledge_capacity.measurements.measurement_table import BUSY
 from knowledge_capacity.planning import job_resources
 from knowledge_capacity.specs import (
     Architecture,
+    BioG,
+    BioR,
     BioS,
     Checkpoint,
     Experts,
@@ -139,3 +141,33 @@ def test_larger_studies_have_longer_to_be_measured() -> None:
         job_resources.short_minutes([run(MODELS[0], n_people)], "gpu") for n_people in (1000, 10_000_000)
     ]
     assert 30 < minutes[0] < 40 < minutes[1] <= 24 * 60
+
+
+def test_jobs_of_data_ask_for_what_their_people_take() -> None:
+    """Ten minutes to start, and twice what was published for ten million people."""
+    timed = json.loads((PUBLISHED.parent / "stream.json").read_text())
+    most = max(timed, key=lambda one: one["n_people"])
+    people = BioS(most["n_people"])
+    for seeds in (1, 100):
+        wanted = 10 + 2 * seeds * most["draw_and_write_seconds"] / 60
+        assert job_resources.people_minutes(people, seeds) == pytest.approx(wanted, abs=2)
+    assert job_resources.tokenizer_minutes() == 10
+    texts = [job_resources.rewrites_minutes(BioG(n, rewrites=40)) for n in (1000, 1_000_000, 1_000_000_000)]
+    assert texts[0] == 11
+    assert texts == sorted(texts)
+    assert texts[-1] == job_resources.LONGEST
+    assert job_resources.rewrites_minutes(BioR(10, model="a-model")) == job_resources.LONGEST
+
+
+def test_a_scheduler_is_asked_for_these_minutes(tmp_path: Path) -> None:
+    folder = copy_tree(tmp_path / "clone")
+    smoke = ["--configfile", "studies/smoke.yaml"]
+    snakemake(folder, "--cores", "1", *smoke, "--until", "people.bioG-20-rewrites4-poolsa44f9e-bpe400")
+    asked = folder / "asked"
+    submit = f"echo {{rule}} {{resources.runtime}} >> '{asked}'; false"
+    options = ["--executor", "cluster-generic", "--cluster-generic-submit-cmd", submit, "--jobs", "20"]
+    snakemake(folder, *options, "--default-resources", "runtime=60", *smoke, ok=False)
+    minutes = {
+        stage.partition(".")[0]: int(asks) for stage, asks in map(str.split, asked.read_text().splitlines())
+    }
+    assert minutes == {"people": 11, "tokenizer": 10, "rewrites": 11}

@@ -1,4 +1,4 @@
-"""What training a cell asks of a scheduler, minutes and memory, from specs alone: bounds that are seldom too low.
+"""What jobs ask of a scheduler, minutes and memory, from specs alone: bounds that are seldom too low.
 
 A job whose minutes do not suffice loses little: it saves its progress shortly before they end, and goes on when the
 workflow or the scheduler starts it again. The workflow imports this module, so it must not wait for torch or pandas.
@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Literal
 
 from ..costs.rates import CPU, GPU, Rates, cell_seconds, stack_size, training_work
-from ..specs import Architecture, BioD, Checkpoint, RandomStrings, Run
+from ..specs import Architecture, BioD, BioG, Checkpoint, Dataset, RandomStrings, Run
 
 Device = Literal["cpu", "gpu"]
 
@@ -20,6 +20,8 @@ SHORT = 30.0  # minutes to quantize, ask or measure small models
 READINGS = 50  # of all texts by a such a job: some variants, several times as slow as training
 LONGEST = 24 * 60.0  # minutes; longer runs go on in another job
 UNKNOWN = 240.0  # minutes of a model of whose size its spec says nothing
+PERSON = 9e-7  # seconds to draw and write one, as results/published/stream.json has it
+TEXT = 1.2e-4  # seconds of a core until the grammar has written one
 
 
 # What `cost` learns from timings of an H100 and from the published measurements of one core: tests compare them.
@@ -29,6 +31,26 @@ RATES: dict[Device, Rates] = {
         "cpu, 1 threads", 7.1e-4, per_token=1.2e-6, per_flop=3.0e-11, spread=0.46, runs=281, habit=CPU
     ),
 }
+
+
+def people_minutes(dataset: Dataset, seeds: int) -> int:
+    """To draw the people of a dataset for so many seeds: twice what was measured, and ten more; at most a day."""
+    return math.ceil(min(START + MARGIN * seeds * dataset.n_people * PERSON / 60, LONGEST))
+
+
+def tokenizer_minutes() -> int:
+    """To make a tokenizer: it looks at a sample, and at the words there are, however many people there are."""
+    return math.ceil(START)
+
+
+def rewrites_minutes(dataset: Dataset) -> int:
+    """To write the texts of a dataset and seed: by a grammar, twice what was measured, and ten more; at most a day.
+
+    By a language model a day, for only its server tells how fast it is. What is written by then is kept.
+    """
+    if not isinstance(dataset, BioG):
+        return math.ceil(LONGEST)
+    return math.ceil(min(START + MARGIN * dataset.n_people * dataset.rewrites * TEXT / 60, LONGEST))
 
 
 def training_minutes(runs: Sequence[Run], device: Device) -> int:
