@@ -80,7 +80,7 @@ help:
 study: .venv/ready
 	$(CHECK)
 	$(STUDY_RUN) $(OVERLAY)
-	@python scripts/commands/summary.py
+	@python scripts/commands/summary.py $(if $(STUDY),--study $(STUDY))
 	@python scripts/commands/bands.py results/measurements.parquet
 	@echo "scorecard: results/scorecard.html  explorer: results/explorer.html  figures: results/figures/"
 

@@ -79,7 +79,9 @@ def format_duration(seconds: float) -> str:
 
 
 def format_rough_duration(seconds: float) -> str:
-    """20 → 20 s, 95 → 2 min, 9000 → 2.5 h, 720000 → 200 h."""
+    """0.2 → under 1 s, 20 → 20 s, 95 → 2 min, 9000 → 2.5 h, 720000 → 200 h."""
+    if 0 < seconds < 0.5:
+        return "under 1 s"
     for unit, name in ((1, "s"), (60, "min")):
         if seconds < 59.5 * unit:
             return f"{seconds / unit:.0f} {name}"

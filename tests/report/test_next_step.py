@@ -79,4 +79,8 @@ def test_an_interval_without_an_end_takes_twice_the_seeds() -> None:
     open_end = finding(1.3, 0.2)
     assert open_end.reading
     reading = replace(open_end.reading, value=Interval(1.3, 0.2, math.inf))
-    assert next_step(replace(open_end, reading=reading), None).seeds == 8
+    step = next_step(replace(open_end, reading=reading), None)
+    assert step.seeds == 8
+    assert step.text == "4 seeds give an interval without an end: 4 more seeds may give it two."
+    alone = next_step(replace(open_end, reading=replace(reading, seeds=1)), None)
+    assert (alone.seeds, alone.text) == (3, "One seed gives no interval: 2 more seeds would give one.")

@@ -49,15 +49,18 @@ def next_step(finding: Finding, processor: Rates | None) -> Step:
     half, wanted = _half_width(found), _wanted_half_width(finding, found)
     if math.isinf(half):
         seeds = 2 * found.seeds if found.seeds > 1 else 3
-        text = f"{_count_more(seeds - found.seeds)}: how much they would tell is not known yet."
+        more = _count_more(seeds - found.seeds)
+        text = f"One seed gives no interval: {more} would give one."
+        if found.seeds > 1:
+            text = f"{found.seeds} seeds give an interval without an end: {more} may give it two."
     else:
         seeds = _seeds_wanted(half, wanted, found.seeds)
         if seeds > MOST_SEEDS:
             return Step(f"It lies too near a bound for {MOST_SEEDS} seeds: take larger models.")
         left = found.value.mean * math.expm1(half * _shrinkage(found.seeds, seeds))
-        text = f"{_count_more(seeds - found.seeds)} would leave about ±{format_significant(left)}."
-    more = seeds - found.seeds
-    hours = [_training_hours(found.cells, more, rates) for rates in (processor, h100_rates())]
+        more = _count_more(seeds - found.seeds)
+        text = f"{more[0].upper()}{more[1:]} would narrow its interval to about ±{format_significant(left)}."
+    hours = [_training_hours(found.cells, seeds - found.seeds, rates) for rates in (processor, h100_rates())]
     return Step(text, seeds, *hours)
 
 
@@ -101,7 +104,7 @@ def _shrinkage(before: int, after: int) -> float:
 
 
 def _count_more(more: int) -> str:
-    return "One more seed" if more == 1 else f"{more} more seeds"
+    return "one more seed" if more == 1 else f"{more} more seeds"
 
 
 def _training_hours(cells: Sequence[pd.DataFrame], more: int, rates: Rates | None) -> float | None:
