@@ -17,7 +17,9 @@ from knowledge_capacity.statistics.bands import describe_bands
 def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
     rows = measurement_table.read_measurements(arguments.measurements).to_pandas()
     if not arguments.published.exists():
-        print(f"{arguments.published}: there is no such file, so no band tells where cells should lie.")
+        print(
+            f"{arguments.published}: there is no such file, so there is nothing to compare this study with."
+        )
         return
     published = measurement_table.read_measurements(arguments.published, f"source {PUBLISHED}").to_pandas()
     for line in describe_bands(rows, published):

@@ -66,7 +66,7 @@ def test_cells_of_another_precision_or_of_fewer_scored_people_are_others() -> No
     for other in ({"precision": "bf16"}, {"people_scored": 100}, {"variant": "int8-rtn"}):
         assert not bands.judge_cells(rerun(rows, **other), rows)
         assert bands.describe_bands(rerun(rows, **other), rows) == [
-            "No cell of this study is published, so no band tells where it should lie."
+            "None of this study's models are published, so there is nothing to compare it with."
         ]
 
 
@@ -156,7 +156,7 @@ def test_the_command_says_where_a_study_lies(tmp_path: Path) -> None:
         write_parquet(file, measurement_table.build_table(changed))
         assert re.search(expected, command(str(file)))
     missing = command(str(file), "--published", str(tmp_path / "none.parquet"))
-    assert missing.endswith("there is no such file, so no band tells where cells should lie.\n")
+    assert missing.endswith("there is no such file, so there is nothing to compare this study with.\n")
 
 
 def command(*arguments: str) -> str:

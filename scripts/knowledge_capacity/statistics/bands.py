@@ -114,7 +114,7 @@ def describe_bands(rows: pd.DataFrame, published: pd.DataFrame) -> list[str]:
         return []
     readings = judge_cells(own, published)
     if not readings:
-        return ["No cell of this study is published, so no band tells where it should lie."]
+        return ["None of this study's models are published, so there is nothing to compare it with."]
     outside = [one for one in readings if not one.is_inside]
     inside, allowed = len(readings) - len(outside), allowed_outside(len(readings))
     lines = [f"{inside} of {len(readings)} cells that are published too lie within their 99 % bands."]
