@@ -138,8 +138,8 @@ def test_a_given_time_is_filled_and_what_is_under_way_goes_on_the_next_time(tmp_
     # processes of their own, since forks would not be of the group that is told to stop
     first, _ = finish(start(folder, sys.executable, "--minutes", "1.7"))
     assert time.monotonic() - began < 120
-    assert "slices: a: 1 of 1 runs made" in first
-    assert "slices: b: 1 runs are begun, since nothing fits" in first
+    assert "slices: a: 1 of 1 run made" in first
+    assert "slices: b: 1 run of 1 cell to begin with, since nothing fits" in first
     assert re.search(r"slices: under way: \S*exposures1000000-\S* seeds 0: \d+%, [\d:]+ more", first), first
     assert re.search(r"slices: next: b: 1 runs in [\d:]+\n", first), first
     assert re.search(r"slices: time of 1:42: planning \S+, training \S+, measuring \S+, publishing", first), (
@@ -172,7 +172,7 @@ def test_runs_that_fail_are_told_and_not_tried_again_and_again(tmp_path: Path) -
     done = start(folder, fork_server.python(), "--minutes", "3")
     said, _ = finish(done)
     assert done.returncode == 1
-    assert "slices: a: 0 of 1 runs made" in said
+    assert "slices: a: 0 of 1 run made" in said
     assert re.search(r"not finished: \S+/seed0 \(see above\)", said), said
 
 

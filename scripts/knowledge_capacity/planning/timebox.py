@@ -160,15 +160,19 @@ def has_new_measurements(table: pa.Table, published: pa.Table | None) -> bool:
     )
 
 
+def count_noun(number: int, noun: str) -> str:
+    """1 run, 2 runs."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def describe_round(one: TrainingRound, clock: Clock) -> str:
     """What is made next, in words."""
-    runs = len(run_slugs(one.seeds))
-    what = (
-        f"{runs} runs of {len(one.seeds)} cells" if one.fits else f"{runs} runs are begun, since nothing fits"
-    )
+    what = f"{count_noun(len(run_slugs(one.seeds)), 'run')} of {count_noun(len(one.seeds), 'cell')}"
+    if not one.fits:
+        what += " to begin with, since nothing fits"
     cells = "".join(f"\n  {name_cell(cell, own)}" for cell, own in one.seeds.items())
     return (
-        f"slices: {one.slice_.name}: {what}, which take about {format_duration(one.seconds)}; there are "
+        f"slices: {one.slice_.name}: {what}, in about {format_duration(one.seconds)}; there are "
         f"{format_duration(clock.until_stop)} for training{cells}"
     )
 
@@ -182,13 +186,13 @@ def name_cell(cell: PlannedCell, seeds: Sequence[int]) -> str:
 def describe_result(slice_: Slice, state: SliceState, tried: set[str]) -> Iterator[str]:
     """What has come of a slice, in lines. tried: the runs of its rounds."""
     if tried:
-        yield f"{slice_.name}: {len(tried & state.here)} of {len(tried)} runs made"
+        yield f"{slice_.name}: {len(tried & state.here)} of {count_noun(len(tried), 'run')} made"
     if trained := run_slugs(state.trained(slice_.seeds)):
-        yield f"{slice_.name}: {len(trained)} runs are trained, and measured the next time"
+        yield f"{slice_.name}: {count_noun(len(trained), 'run')} trained, to be measured the next time"
     if state.lacking:
         yield (
-            f"{slice_.name}: {len(state.lacking)} runs are published, but not in all variants, and their weights are "
-            "not here: bring results/ from where they were made"
+            f"{slice_.name}: {count_noun(len(state.lacking), 'run')} published, but not in all variants, and without "
+            "weights here: bring results/ from where they were made"
         )
 
 
