@@ -141,7 +141,7 @@ def test_a_given_time_is_filled_and_what_is_under_way_goes_on_the_next_time(tmp_
     assert "slices: a: 1 of 1 run made" in first
     assert "slices: b: 1 run of 1 cell to begin with, since nothing fits" in first
     assert re.search(r"slices: under way: \S*exposures1000000-\S* seeds 0: \d+%, [\d:]+ more", first), first
-    assert re.search(r"slices: next: b: 1 runs in [\d:]+\n", first), first
+    assert re.search(r"slices: next: b: 1 run in [\d:]+\n", first), first
     assert re.search(r"slices: time of 1:42: planning \S+, training \S+, measuring \S+, publishing", first), (
         first
     )

@@ -215,4 +215,4 @@ def list_remaining_work(states: Sequence[tuple[Slice, SliceState]]) -> Iterator[
         counted |= {run for run, share in state.left.items() if share is not None}
         if seeds := new.unfinished(slice_.seeds):
             runs = sum(share is not None for share in new.left.values())
-            yield f"next: {slice_.name}: {runs} runs in {format_duration(new.seconds(seeds))}"
+            yield f"next: {slice_.name}: {count_noun(runs, 'run')} in {format_duration(new.seconds(seeds))}"
