@@ -316,10 +316,16 @@ def test_extraction(rows: pd.DataFrame) -> None:
     shares = [one / all_ for one, all_ in zip(answered.bits_value, held.bits_value, strict=True)]
     assert shares[0] > shares[1]
     first, second = (dict(one) for one in answered.accuracy_by_attribute)
-    assert "Both seeds are at chance with the pronoun. Seed 1 misses birth dates as well." in TEXT
+    assert "Both seeds are near chance with the pronoun. Seed 1 misses birth dates as well." in TEXT
     assert [first["pronoun"], second["pronoun"]] == pytest.approx([0.5, 0.5], abs=0.05)
     assert second["birth_date"] < 0.15
     assert min(share for name, share in first.items() if name != "pronoun") >= 0.999
+    assert "chosen on one of the three, whose share is the highest." in TEXT
+    small = rows[(rows.n_people == 400) & (rows.kind == "bioS")].sort_values("seed")
+    bits = small.pivot_table(index="seed", columns=small.variant == "fp32", values="bits_value")
+    assert (len(bits), (bits[False] / bits[True]).idxmax()) == (3, 0)
+    claim = find_claim("What is memorised of bioS")
+    assert (claim["value"], claim["seeds"]) == (pytest.approx((bits[False] / bits[True]).mean()), 3)
 
 
 def test_the_estimate_is_three_times_the_papers() -> None:

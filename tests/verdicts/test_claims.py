@@ -657,9 +657,19 @@ def test_small_models_speak_where_large_ones_decide_nothing() -> None:
     found = judged("architectures", "Mistral", large + below)
     assert (found.at_scale, found.here, found.verdict, found.sentence) == (True, "open", "found", None)
     assert found.smaller
+    assert found.smaller.reading
     assert found.smaller.sentence == (
         "Mistral stores 0.5 times as many bits per parameter as GPT-2 after 1000 exposures (0.491 to 0.509)."
     )
+    (line,) = scorecard.entries_to_json([scorecard.Entry("architectures", 5, found, {})])
+    assert (line["value"], line["low"], line["high"]) == found.smaller.reading.value
+    assert (line["seeds"], line["n_people"], line["here"]) == (3, 300, "fails")
+    assert line["found"] == found.smaller.sentence
+    assert "highest R of mistral over that of gpt2: 0.5 (0.491 to 0.509)" in line["measured"]
+    scale, _, larger = line["scale"].partition("; at the paper's scale open: ")
+    assert scale.startswith("10K parameters, 300 people, 3 seeds")
+    assert larger.startswith("0.5 (")
+    assert "20K people, 2 seeds" in larger
 
 
 def test_a_dataset_that_limits_a_model_says_nothing_of_it() -> None:

@@ -68,14 +68,20 @@ class Entry:
     def name(self) -> str:
         return f"{self.number}. {self.finding.claim.name}" if self.number else self.finding.claim.name
 
+    @property
+    def told(self) -> Finding:
+        """The finding that the whole line tells: where smaller models alone have found something, theirs."""
+        found, smaller = self.finding, self.finding.smaller
+        alone = found.verdict == "found" and not found.sentence
+        return smaller if alone and smaller and smaller.sentence else found
+
     def texts(self) -> dict[str, str]:
         """The cells of COLUMNS and OPEN_COLUMNS."""
-        found, reading = self.finding, self.finding.reading
-        sentence = found.sentence or (found.smaller.sentence if found.smaller else None)
+        found, reading = self.told, self.told.reading
         return {
             "claim": self.name,
             "paper": found.claim.paper,
-            "found": sentence or "",
+            "found": found.sentence or "",
             "measured": f"{found.claim.quantity}: {_format_value(reading)} (claimed: {found.claim.bounds})"
             if reading
             else "",
@@ -89,12 +95,14 @@ class Entry:
         }
 
     def _scale(self) -> str:
-        """Of what the line says: where only smaller models say it, theirs."""
-        found = self.finding
-        if not found.sentence and found.smaller and found.smaller.sentence and found.verdict == "found":
-            assert found.smaller.reading
-            return _format_scale(found.smaller.reading)
-        return _format_scale(found.reading) if found.reading else ""
+        """Of what the line tells, and what is open about larger models, where it is about smaller ones."""
+        if not self.told.reading:
+            return ""
+        scale = _format_scale(self.told.reading)
+        if self.told is self.finding or not self.finding.reading:
+            return scale
+        large = self.finding.reading
+        return f"{scale}; at the paper's scale open: {_format_value(large)} by {_format_scale(large)}"
 
 
 def scorecard_entries(measurements: pa.Table, experiments: Sequence[str], figures: str) -> list[Entry]:
@@ -142,7 +150,7 @@ def entries_to_json(found: Sequence[Entry]) -> list[dict[str, Any]]:
     """The scorecard for machines: cells, and the numbers behind them."""
     lines = []
     for entry in found:
-        claim, reading = entry.finding.claim, entry.finding.reading
+        claim, reading = entry.told.claim, entry.told.reading
         numbers: dict[str, Any] = {}
         if reading:
             numbers = {
