@@ -684,6 +684,8 @@ def test_a_dataset_that_limits_a_model_says_nothing_of_it() -> None:
             Interval(1.02, 0.98, 1.06),
             "A stores as many bits per parameter as B, to within 6 % (0.98 to 1.06).",
         ),
+        (Interval(1.1, 1.02, 1.2), "A stores 1.1 times as many bits per parameter as B (1.02 to 1.2)."),
+        (Interval(0.9, 0.85, 0.98), "A stores 0.9 times as many bits per parameter as B (0.85 to 0.98)."),
         (Interval(1.5, 1.1, 2.0), "A stores 1.5 times as many bits per parameter as B (1.1 to 2)."),
         (Interval(0.5, 0.3, 0.9), "A stores 0.5 times as many bits per parameter as B (0.3 to 0.9)."),
         (Interval(9.0, 3.0, math.inf), "A stores at least 3 times as many bits per parameter as B."),

@@ -7,7 +7,7 @@ from typing import Protocol
 from ..figures.style import format_significant
 from ..statistics.intervals import Interval
 
-ALIKE = 1.25  # an interval within this factor of 1 on both sides says that two store as much
+ALIKE = 1.25  # an interval around 1, within this factor of it on both sides, says that two store as much
 KNOWN = 2.0  # an interval whose ends are no more than this many times apart tells an amount
 
 
@@ -37,7 +37,7 @@ class Comparison:
             return None
         numbers = f"{format_significant(value.low)} to {format_significant(value.high)}"
         who = f"{self.a[0].upper()}{self.a[1:]} {self.verb}"
-        if value.low > 0 and max(value.high, 1 / value.low) <= ALIKE:
+        if 0 < value.low <= 1 <= value.high and max(value.high, 1 / value.low) <= ALIKE:
             apart = math.ceil(round(100 * (max(value.high, 1 / value.low) - 1), 6))
             return f"{who} as many {self.what} as {self.b}, to within {apart} % ({numbers})."
         if value.low > 1 and math.isinf(value.high):
