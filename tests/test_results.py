@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[1]
 PUBLISHED = ROOT / "results/published"
 TEXT = " ".join((ROOT / "docs/results.md").read_text().split())
 CLAIMS = json.loads((PUBLISHED / "scorecard.json").read_text())
+SMALL = "exposures1000-lr2e-2-wd0-batch16-window64-warmup100"
 LAW = "exposures1000-lr1e-3-wd0.02-batch"
 
 
@@ -173,7 +174,14 @@ def test_wording_and_strings(rows: pd.DataFrame) -> None:
     assert sizes["bioR", 48] / sizes["bioS", 16] == pytest.approx(8, abs=1)
     assert "The bits rise far faster than the parameters here." in TEXT
     assert known["bioR", 48] / known["bioR", 24] > 1.5 * sizes["bioR", 48] / sizes["bioR", 24]
-    assert find_claim("The same text 1000 times")["value"] > 1
+    assert "A model stores somewhat more of a fixed order." in TEXT
+    simple = find_claim("The same text 1000 times")
+    assert 1 < simple["low"] < simple["value"] < 1.2
+    assert "with one wording of each sentence, so that bioS draws the order of sentences alone anew." in TEXT
+    alike = rows[(rows.recipe == SMALL) & (rows.architecture == "gpt2-2-1-d16") & (rows.variant == "fp32")]
+    means = alike.groupby("dataset").capacity_ratio.mean()
+    one, anew = (means[f"{kind}-300-templates1-poolsfb6f36"] for kind in ("bioS_simple", "bioS"))
+    assert one / anew == pytest.approx(simple["value"])
     eight = rows[(rows.kind == "bioD") & rows.dataset.str.contains("-K8-")]
     assert "a bioD of eight attributes. Three small models with four seeds each were trained on it." in TEXT
     seeds = eight.groupby("architecture").seed.nunique()

@@ -1,4 +1,4 @@
-"""Result 2 (figure 11): the same facts in other words: one wording for ever, free prose, or a language model's."""
+"""Result 2 (figure 11): the same facts in other words: one text for ever, free prose, or a language model's."""
 
 import json
 from functools import partial
@@ -13,8 +13,8 @@ from ..verdicts.claims import TOLERANCE, Claim, NotMeasured, Reading
 from ..verdicts.sentences import Comparison
 
 KINDS = {
-    "bioS": "bioS: wording drawn anew each time",
-    "bioS_simple": "bioS_simple: one wording",
+    "bioS": "bioS: text drawn anew each time",
+    "bioS_simple": "bioS_simple: one text a person",
     "bioR": "bioR: texts of a language model",
     "bioG": "bioG: prose of a grammar",
 }
@@ -58,7 +58,7 @@ CLAIMS = [
         0.8 / TOLERANCE,
         TOLERANCE,
         partial(kind_to_bios_ratio, kind),
-        Comparison("GPT-2", "of wordings drawn anew", what=f"bits per parameter of {text}"),
+        Comparison("GPT-2", "of texts drawn anew", what=f"bits per parameter of {text}"),
     )
     for kind, said, text in (
         ("bioS_simple", "The same text 1000 times", "one text a person"),
