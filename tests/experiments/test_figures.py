@@ -5,6 +5,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -165,6 +166,26 @@ def test_labels_of_a_panel_lie_off_each_other() -> None:
     for text in along:  # on its line
         x, y = ax.transData.inverted().transform(ax.transAxes.transform(text.get_position()))
         assert y / x == pytest.approx(float(text.get_text().split()[0]))
+
+
+def test_a_figure_explains_the_marks_that_it_has() -> None:
+    """Hollow dots, dotted and dashed lines, each where one is drawn, and nowhere else."""
+    points = exposures.select_points(
+        table(*(measured(DATASET, width, 1000, 0, 3.0) for width in (8, 12))).to_pandas()
+    )
+    points[["data_limited", "ratio", "span_low", "span_high", "ratio_max"]] = 0, 0.5, 0.4, 0.6, 5.0
+    said = exposures.draw_figure(points).get_supxlabel().replace(".\n", ".  ")
+    bars = "bars: span of the seeds' 95 % intervals over people"
+    lines = "lines: the best recipe at each number of exposures"
+    assert said == f"{bars}.  {lines}.  dashed: 1 bit per parameter"
+    points.loc[1, ["data_limited", "ratio_max"]] = points.seeds[1], 0.65
+    points.loc[0, "span_high"] = 1.9
+    said = exposures.draw_figure(points).get_supxlabel().replace(".\n", ".  ")
+    marks = "hollow: data-limited.  dotted: all there is to know.  dashed: 1 and 2 bits per parameter"
+    assert said == f"{bars}.  {lines}.  {marks}"
+    assert "hollow" in base_law.draw_figure(points).get_supxlabel()
+    assert "hollow" not in base_law.draw_figure(points[points.data_limited == 0]).get_supxlabel()
+    plt.close("all")
 
 
 def test_dots_of_one_model_close_above_each_other_share_a_label() -> None:

@@ -31,10 +31,6 @@ DATA = {"bioS": "biographies", "random": "random strings"}
 SETTING = ["dataset", "kind", "n_people", "architecture", "exposures"]
 ADAPTER = ["base", "targets", "rank"]
 LEAST = 0.1  # bits per trained parameter that count as more
-KEY = (
-    "bars: 95 % intervals over seeds.  hollow: limited by the dataset.  triangles, with their values: far below zero,\n"
-    "where a model knows less than a guesser.  dashed: all weights trained, where the dataset suffices for them"
-)
 
 
 def select_points(rows: pd.DataFrame) -> pd.DataFrame:
@@ -99,10 +95,12 @@ def draw_figure(points: pd.DataFrame) -> Figure:
         sharey="row",
     )
     colours = style.assign_colors(BASES)
+    whole_shown = deep = False
     for (left, right), (_, setting) in zip(axes, settings, strict=True):
         adapters = setting[setting["rank"] > 0]
         by_rank = adapters[adapters.targets == "layers"]
         floor = -max(0.5, float(adapters.high.max()))
+        deep |= bool((adapters.ratio < floor).any())
         left.set_ylim(floor, 1.1 * max(0.1, float(adapters.high.max())))
         for base, line in by_rank.groupby("base", sort=False):
             left.plot(line["rank"], line.ratio.clip(lower=floor), "-", color=colours[base], lw=1)
@@ -120,6 +118,7 @@ def draw_figure(points: pd.DataFrame) -> Figure:
         for ax in (left, right):
             ax.axhline(0, color="0.7", lw=0.7, zorder=0)
             whole = setting[(setting["rank"] == 0) & ~setting.data_limited]
+            whole_shown |= len(whole) > 0
             for ratio in whole.ratio:
                 ax.axhline(ratio, color="0.3", lw=0.8, ls="--", zorder=0)
         first = setting.iloc[0]
@@ -132,7 +131,19 @@ def draw_figure(points: pd.DataFrame) -> Figure:
     figure.legend(
         loc="outside upper center", ncols=len(BASES), frameon=False, title="the model below was trained"
     )
-    figure.supxlabel(KEY, fontsize=6, color="0.45")
+    style.write_key(
+        figure,
+        [
+            "bars: 95 % intervals over seeds",
+            "hollow: limited by the dataset" if points.data_limited[points["rank"] > 0].any() else "",
+            "dashed: all weights trained, where the dataset suffices" if whole_shown else "",
+        ],
+        [
+            "triangles, with their values: far below zero, where a model knows less than a guesser"
+            if deep
+            else ""
+        ],
+    )
     return figure
 
 

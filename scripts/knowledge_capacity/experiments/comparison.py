@@ -15,12 +15,6 @@ from ..statistics.compare import capacity_ratio, ratio_interval
 from ..statistics.intervals import Interval
 from ..statistics.pairing import pair_seeds
 
-KEY = (
-    "bars: 95 % intervals of the mean over seeds.  small dots: seeds.  hollow: data-limited.\n"
-    "dashed, if shown: GPT-2 with AdamW.  right: bits per parameter, and the most that there are"
-)
-
-
 ALIKE = 1.02  # times as many parameters, or fewer, has a GPT-2 of the same size
 
 
@@ -48,7 +42,19 @@ def draw_figure(points: pd.DataFrame) -> Figure:
         _draw_panel(ax, group, colours)
     ax.set_xlim(min(0, 1.1 * points.low.min()), 1.05 * points.high.max())
     ax.set_xlabel("bits per parameter")
-    figure.supxlabel(KEY, fontsize=6, color="0.45")
+    plain = [_is_plain_gpt2(group).sum() == 1 for _, group in panels]
+    style.write_key(
+        figure,
+        [
+            "bars: 95 % intervals of the mean over seeds",
+            "small dots: seeds",
+            capacity_plot.hollow_key(points),
+        ],
+        [
+            "dashed: GPT-2 with AdamW" if any(plain) else "",
+            "right: bits per parameter, and the most that there are",
+        ],
+    )
     return figure
 
 

@@ -21,10 +21,6 @@ from ..verdicts.claims import TOLERANCE, Claim, NotMeasured, Reading
 
 CLAIMED = 7e9
 NOTHING = "No capacity is determined yet, so no number of parameters follows. More sizes or more seeds would give it."
-KEY = (
-    f"dots: at {BITS_PER_WORD:z.2f} bits a word, with the 95 % interval of the capacity.  pale: {DENSITIES[0]:z.2f} to "
-    f"{DENSITIES[1]:z.2f} bits\na word, an assumption of ours.  arrows: no end, since the capacity could be zero"
-)
 
 
 def select_points(rows: pd.DataFrame) -> pd.DataFrame:
@@ -93,7 +89,14 @@ def draw_figure(points: pd.DataFrame) -> Figure:
     ax.set_xlim(min(*finite, CLAIMED) / 2, edge)
     ax.spines["left"].set_visible(False)
     ax.set_xlabel("parameters that would hold English Wikipedia and textbooks")
-    figure.supxlabel(KEY, fontsize=6, color="0.45")
+    style.write_key(
+        figure,
+        [f"dots: at {BITS_PER_WORD:z.2f} bits a word, with the 95 % interval of the capacity"],
+        [
+            f"pale: {DENSITIES[0]:z.2f} to {DENSITIES[1]:z.2f} bits a word, an assumption of ours",
+            "arrows: no end, since the capacity could be zero" if points.high.map(math.isinf).any() else "",
+        ],
+    )
     return figure
 
 

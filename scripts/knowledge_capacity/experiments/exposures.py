@@ -16,10 +16,10 @@ from ..verdicts.sentences import Amount, Comparison
 
 ACROSS = 2  # panels side by side
 FACTOR = 1.25  # around the paper's ratio of two capacities
-KEY = (
-    f"{capacity_plot.SPAN}.  lines: the best recipe at each number of exposures.\n"
-    "hollow: data-limited.  dotted: all there is to know.  dashed: 1 and 2 bits per parameter"
-)
+GUIDES = {
+    1: "1 bit per parameter",
+    2: "1 and 2 bits per parameter",
+}  # by the highest, what the figure says of them
 
 
 def select_points(rows: pd.DataFrame) -> pd.DataFrame:
@@ -51,7 +51,8 @@ def draw_figure(points: pd.DataFrame) -> Figure:
     )
     sizes = list(points.sort_values("n_parameters", ascending=False)["size"].unique())
     colours = style.assign_colors(sizes)
-    axes[0].set_ylim(min(0.0, 1.2 * points.span_low.min()), 1.1 * max(1.0, points.span_high.max()))
+    top = 1.1 * max(1.0, points.span_high.max())
+    axes[0].set_ylim(min(0.0, 1.2 * points.span_low.min()), top)
     axes[0].set_xscale("log")
     axes[0].set_xlim(points.exposures.min() / 1.3, points.exposures.max() * 1.3)
     for i, (ax, (_, panel)) in enumerate(zip(axes, panels, strict=False)):
@@ -70,8 +71,16 @@ def draw_figure(points: pd.DataFrame) -> Figure:
         frameon=False,
         title="layers-heads, width",
     )
-    key = KEY if across > 1 else KEY.replace(".  ", ".\n")  # a single panel is narrower than its lines
-    figure.supxlabel(key, fontsize=6, color="0.45")
+    style.write_key(
+        figure,
+        [capacity_plot.SPAN, "lines: the best recipe at each number of exposures"],
+        [
+            capacity_plot.hollow_key(points),
+            "dotted: all there is to know" if points.ratio_max.min() < top else "",
+            f"dashed: {GUIDES[max(guide for guide in GUIDES if guide < top)]}",
+        ],
+        narrow=across == 1,
+    )
     return figure
 
 
@@ -96,7 +105,7 @@ def _draw_panel(ax: Axes, points: pd.DataFrame, colours: style.Colours) -> None:
     ax.xaxis.set_major_formatter(FuncFormatter(style.format_with_suffix))
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.axhline(0, color="0.8", lw=0.6, zorder=0)
-    for guide in (1, 2):
+    for guide in GUIDES:
         ax.axhline(guide, color="0.7", lw=0.7, ls="--", zorder=0)
     ax.set_title(f"{points.kind.iloc[0]}, {style.format_with_suffix(points.n_people.iloc[0])} people")
 

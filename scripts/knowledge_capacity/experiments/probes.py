@@ -22,10 +22,6 @@ PUBLISHED = (
     2.29e6 / 667e3
 )  # bits and parameters of the row of Morris et al. that studies/gpu.yaml trains again
 CLAIMED = {"bioS": 2.0, "random": 3.6}
-KEY = (
-    f"{capacity_plot.SPAN}.  small dots: seeds.  ticks: all there is to know.\n"
-    "hollow: data-limited.  dashed: what the literature finds in models of a million parameters and more"
-)
 
 
 def select_points(rows: pd.DataFrame) -> pd.DataFrame:
@@ -75,7 +71,14 @@ def draw_figure(points: pd.DataFrame) -> Figure:
     axes[0][0].legend(
         handles.values(), handles.keys(), frameon=False, loc="upper left", bbox_to_anchor=(0, 0.9)
     )
-    figure.supxlabel(KEY, fontsize=6, color="0.45")
+    style.write_key(
+        figure,
+        [capacity_plot.SPAN, "small dots: seeds", "ticks: all there is to know"],
+        [
+            capacity_plot.hollow_key(points),
+            "dashed: what the literature finds in models of a million parameters and more",
+        ],
+    )
     return figure
 
 

@@ -27,6 +27,7 @@ SPEC = [
 ]
 
 
+HOLLOW = "hollow: data-limited"
 SPAN = "bars: span of the seeds' 95 % intervals over people"  # of over_seeds: span_low to span_high, in R
 CROSS: style.Colour = (0.25, 0.25, 0.25)
 CLOSE = 0.1  # of the panel: dots of one model on several datasets share a label where they are closer
@@ -77,6 +78,11 @@ def size_label(row: pd.Series) -> str:
         return str(row.family)
     name = f"{row.layers:z.0f}-{row.heads:z.0f}"
     return name if row.width == 64 * row.heads else f"{name} d{row.width:z.0f}"
+
+
+def hollow_key(points: pd.DataFrame) -> str:
+    """What the figure of these points says of hollow dots: nothing where there is none. points: as for `draw_dot`."""
+    return HOLLOW if bool((points.data_limited == points.seeds).any()) else ""
 
 
 def draw_dot(

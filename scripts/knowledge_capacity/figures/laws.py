@@ -11,10 +11,6 @@ from ..specs import FULL_PRECISION
 from . import capacity_plot, style
 
 MOST = 4  # panels side by side
-KEY = (
-    f"labels: layers-heads, d: width.  {capacity_plot.SPAN}.\n"
-    "lines: the best of each size.  hollow: data-limited.  dotted: all there is to know"
-)
 
 Crosses = Mapping[int | str, Sequence[tuple[float, float]]]  # by a panel's value, parameters and bits
 
@@ -83,7 +79,11 @@ def draw_panels(
         ax.xaxis.set_tick_params(labelbottom=i + across >= len(values))
     for row in grid:
         row[0].set_ylabel("learned knowledge (bits)")
-    key = f"{KEY}.\ncrosses: {crosses_are}" if crosses else KEY
-    key = key if across > 1 else key.replace(".  ", ".\n")  # a single panel is narrower than its lines
-    figure.supxlabel(key, fontsize=6, color="0.45")
+    style.write_key(
+        figure,
+        ["labels: layers-heads, d: width", capacity_plot.SPAN],
+        ["lines: the best of each size", capacity_plot.hollow_key(points), "dotted: all there is to know"],
+        [f"crosses: {crosses_are}" if crosses else ""],
+        narrow=across == 1,
+    )
     return figure

@@ -1,7 +1,7 @@
 """How every figure looks: colours, sizes, axes with numbers people read."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import matplotlib as mpl
 
@@ -10,6 +10,7 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 COLUMN = 3.4  # inches: the width of a journal's column
@@ -90,3 +91,13 @@ def set_parameter_axis(ax: Axes) -> None:
     ax.xaxis.set_major_formatter(FuncFormatter(format_with_suffix))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.set_xlabel("parameters")
+
+
+def write_key(figure: Figure, *lines: Sequence[str], narrow: bool = False) -> None:
+    """Say at the foot of a figure what its marks are.
+
+    lines: their parts, of which empty ones are left out. narrow: whether each part wants a line of its own.
+    """
+    parts = [[part for part in line if part] for line in lines]
+    said = [(".\n" if narrow else ".  ").join(line) for line in parts if line]
+    figure.supxlabel(".\n".join(said), fontsize=6, color="0.45")
