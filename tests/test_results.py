@@ -283,6 +283,18 @@ def test_precision(rows: pd.DataFrame) -> None:
     assert large.fp32.idxmax() in select(rows, "bioS-50K", "gpt2-2-2", LAW + "32").run.tolist()
 
 
+def test_small_models_are_stored_in_both_ways(rows: pd.DataFrame) -> None:
+    """Else one way would be counted on fuller models than the other."""
+    small = rows[
+        (rows.recipe == SMALL) & (rows.dataset == "bioS-300-templates1-poolsfb6f36") & (rows.family == "gpt2")
+    ]
+    bits = small.pivot_table(index="run", columns="variant", values="bits_learned")
+    both = bits[["fp32", "int4-gptq-people300", "int4-rtn"]].dropna().sum()
+    gptq, nearest = (f"{both[name] / both.fp32:.0%}".replace("%", " %") for name in both.index[1:])
+    assert f"| GPTQ | 12 | {gptq} |" in TEXT
+    assert f"| round to nearest | 12 | {nearest} |" in TEXT
+
+
 def test_experts(rows: pd.DataFrame) -> None:
     experts = rows[rows.architecture.str.startswith("gpt2-moe") & (rows.exposures == 1000)]
     assert "The runs have 10,840 updates" in TEXT

@@ -165,16 +165,18 @@ def render_precisions(results: Results, _: Sequence[str]) -> str:
 
 
 def render_small_precisions(results: Results, _: Sequence[str]) -> str:
-    """What 4 bits keep of the bits of small models after 1000 exposures, summed over models."""
+    """What 4 bits keep of the bits of small models after 1000 exposures, summed over the runs stored in both ways."""
     rows = results.rows[(results.rows.kind == "bioS") & (results.rows.n_people == 300)]
     rows = rows[rows.architecture.str.fullmatch(r"gpt2-\d-1-d\d+")]
     rows = rows[rows.recipe == "exposures1000-lr2e-2-wd0-batch16-window64-warmup100"]
+    stored = {"GPTQ": "int4-gptq-people300", "round to nearest": "int4-rtn"}
     bits = rows.pivot_table(index="run", columns="variant", values="bits_learned")
-    lines = []
-    for label, name in (("GPTQ", "int4-gptq-people300"), ("round to nearest", "int4-rtn")):
-        both = bits[bits[name].notna()]
-        lines.append([label, str(len(both)), f"{100 * both[name].sum() / both.fp32.sum():.0f} %"])
-    return format_table(["4 bits by", "models", "bits kept"], lines)
+    bits = bits.dropna(subset=list(stored.values()))
+    lines = [
+        [label, str(len(bits)), f"{100 * bits[name].sum() / bits.fp32.sum():.0f} %"]
+        for label, name in stored.items()
+    ]
+    return format_table(["4 bits by", "runs", "bits kept"], lines)
 
 
 def render_points(results: Results, names: Sequence[str]) -> str:
