@@ -395,6 +395,33 @@ def test_choices_of_training() -> None:
     assert 0.97 < limits[muon][0] < 1 < min(sizes[muon])
 
 
+def test_what_gptq_looks_at(rows: pd.DataFrame) -> None:
+    def left(people: int) -> pd.DataFrame:
+        stored = rows[(rows.n_people == people) & rows.variant.str.startswith("int4-gptq-people150")]
+        return stored.pivot_table(index="seed", columns="variant", values="capacity_ratio")
+
+    claim = find_claim("GPTQ need not see")
+    known, partly = left(150), left(360)
+    right, others, random = (f"int4-gptq-people150{kind}" for kind in ("", "-others", "-random"))
+    assert claim["n_people"] == 150
+    assert [known[kind].mean() / known[right].mean() for kind in (others, random)] == pytest.approx(
+        [1, 1], abs=0.02
+    )
+    whole = rows[(rows.variant == "fp32") & (rows.architecture == "gpt2-2-1-d16") & (rows.recipe == SMALL)]
+    shares = whole.groupby("n_people").bits_learned.mean() / whole.groupby("n_people").bits_max.mean()
+    assert (shares[150] > 0.95, round(3 * shares[360])) == (True, 2)
+    assert (
+        "four seeds show no difference between the two kinds of people, and would miss one of a third."
+        in TEXT
+    )
+    logs = (partly[others] / partly[right]).map(math.log)
+    assert len(logs) == 4
+    half = 3.182 * logs.std() / 2  # Student's t of three degrees of freedom
+    assert logs.mean() - half < 0 < math.log(4 / 3) < half
+    assert "Random tokens left it fewer bits with three of them." in TEXT
+    assert (partly[random] < partly[right]).sum() == 3
+
+
 def test_models_beyond_the_paper() -> None:
     rows = measurement_table.read_measurements(PUBLISHED / "measurements.parquet")
     points = comparison.select_points(writing.experiment_rows("comparison", rows))

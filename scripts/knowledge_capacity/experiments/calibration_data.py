@@ -1,6 +1,7 @@
 """What GPTQ looks at: bits left by calibration on the right people, on others, on junk, and on random tokens.
 
-The paper calibrates on 1000 people and says no more. A full model and a half-full one may differ.
+The paper calibrates on 1000 people and says no more. A model that knows all of its people and one that is
+short of room may differ.
 """
 
 import matplotlib.pyplot as plt
@@ -29,18 +30,19 @@ KEY = f"{capacity_plot.SPAN}.  dashed: as trained.  what lies far below zero is 
 def select_points(rows: pd.DataFrame) -> pd.DataFrame:
     """Models that GPTQ stored by several kinds of data, at each number of bits, and beside it rounding to nearest.
 
-    seen: the kind of data; "none" of rounding to nearest, "" as trained. The fullest model first.
+    seen: the kind of data; "none" of rounding to nearest, "" as trained. The model that knows most of
+    its people first.
     """
     found = quantized_points(rows[add_columns(rows).qat.isna()])
     found = found[found.method.isin(["gptq", "rtn", FULL_PRECISION]) & (found.matrices != "all")]
     seen = found.calibration.where(found.method == "gptq", "none").where(found.method != FULL_PRECISION, "")
-    found = found.assign(seen=seen, filled=found.ratio / found.ratio_max)
+    found = found.assign(seen=seen, known=found.ratio / found.ratio_max)
     kinds = found[found.method == "gptq"].groupby(MODEL).seen.nunique()
     several = found.set_index(MODEL).index.isin(kinds[kinds > 1].index)
     found = found[several]
-    full = found.groupby(MODEL).filled.transform("max")
-    found = found.assign(full=full).sort_values(["full", *MODEL, "bits_per_weight"], ascending=False)
-    return found.drop(columns=["full"]).reset_index(drop=True)
+    most = found.groupby(MODEL).known.transform("max")
+    found = found.assign(most=most).sort_values(["most", *MODEL, "bits_per_weight"], ascending=False)
+    return found.drop(columns=["most"]).reset_index(drop=True)
 
 
 def draw_figure(points: pd.DataFrame) -> Figure:
@@ -77,7 +79,7 @@ def draw_figure(points: pd.DataFrame) -> Figure:
         ax.set_xticks(range(len(bits)), [f"{one:z.0f} bits" for one in bits])
         first = model.iloc[0]
         people = style.format_with_suffix(first.n_people)
-        ax.set_title(f"{first.architecture}, {people} people: {model.filled.max():z.0%} full")
+        ax.set_title(f"{first.architecture}, {people} people, {model.known.max():z.0%} known")
     axes[0, 0].set_ylabel("bits of knowledge per parameter")
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
     figure.supxlabel(KEY, fontsize=6, color="0.45")
@@ -94,7 +96,7 @@ def describe_figure(points: pd.DataFrame) -> str:
             + ", ".join(f"{SEEN[row.seen]} {row.ratio:z.2f}" for row in group.itertuples())
             for bits, group in stored.groupby("bits", sort=False)
         ]
-        who = f"{first.architecture} on {first.n_people:,} people, {model.filled.max():z.0%} full"
+        who = f"{first.architecture} on {first.n_people:,} people, {model.known.max():z.0%} known"
         said.append(f"{who}: {'; '.join(left)}")
     return f"Bits per parameter that GPTQ leaves, by what it looks at. {'. '.join(said)}."
 
@@ -107,7 +109,9 @@ def tabulate_points(points: pd.DataFrame) -> pd.DataFrame:
 
 
 def others_to_people_ratio(rows: pd.DataFrame) -> Reading:
-    """R by GPTQ at 4 bits calibrated on other people over R calibrated on the dataset's, of the fullest such model."""
+    """R by GPTQ at 4 bits calibrated on other people over R calibrated on the dataset's, of the
+    model that knows most of its people.
+    """
     found = select_points(rows)
     four = found[(found.bits == 4) & found.seen.isin(["people", "others"])]
     for model in four[MODEL].drop_duplicates().itertuples(index=False):
