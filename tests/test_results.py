@@ -8,11 +8,14 @@ from typing import Any
 import pandas as pd
 import pytest
 from knowledge_capacity.experiments import comparison
+from knowledge_capacity.experiments._contract import load_experiment
 from knowledge_capacity.measurements import measurement_table
 from knowledge_capacity.report import writing
 from knowledge_capacity.report.claim_blocks import render_claims
 from knowledge_capacity.report.published import Results
+from knowledge_capacity.statistics import spread
 from knowledge_capacity.study import overlay_files
+from knowledge_capacity.verdicts import claims
 
 ROOT = Path(__file__).parents[1]
 PUBLISHED = ROOT / "results/published"
@@ -67,6 +70,38 @@ def test_which_claims_are_reproduced() -> None:
     assert len(small) > len(CLAIMS) / 2
     assert "Some of them contradict the paper" in TEXT
     assert any(one["here"] == "fails" and one["found"] for one in small)
+
+
+def test_which_findings_need_the_spread_of_other_models() -> None:
+    table = measurement_table.read_measurements(PUBLISHED / "measurements.parquet")
+    alone: dict[str, str] = {}
+    nothing = pd.DataFrame(columns=spread.COLUMNS)  # learned of other models
+    for experiment in {one["experiment"] for one in CLAIMS}:
+        rows = writing.experiment_rows(experiment, table, nothing)
+        alone |= {
+            claim.name: claims.judge_claim(claim, rows).verdict
+            for claim in load_experiment(experiment).claims
+        }
+    with_help = {one["claim"].rpartition(". ")[2]: one["verdict"] for one in CLAIMS}
+    assert "By their own seeds alone, both reproduced claims would be reproduced as well." in TEXT
+    reproduced = [
+        {name for name, one in found.items() if one == "reproduced"} for found in (alone, with_help)
+    ]
+    assert reproduced[0] == reproduced[1]
+    assert "Nine findings would be open, most of them of two seeds" in TEXT
+    lost = {name for name, one in with_help.items() if one == "found" and alone[name] == "undecided"}
+    assert lost == {
+        "GPT-2 stores 2 bits per parameter after 1000 exposures",
+        "After 100 exposures, it is still 1 bit per parameter",
+        "A tenth of the exposures leaves half of the capacity",
+        "From two layers on, depth and width do not matter",
+        "Mistral stores less than GPT-2 after 100 exposures",
+        "4 bits a weight leave about 0.7 bits per parameter",
+        "With 32 experts, of which one is used, capacity falls little after 1000 exposures",
+        "Junk that repeats itself costs nothing",
+        "Random strings are stored better than facts",
+    }
+    assert sum(find_claim(name)["seeds"] == 2 for name in lost) > len(lost) / 2
 
 
 def test_the_scales(rows: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
