@@ -90,9 +90,10 @@ class Claim:
     @property
     def bounds(self) -> str:
         """The bounds in words."""
+        low, high = style.format_significant(self.low), style.format_significant(self.high)
         if math.isinf(self.high):
-            return f"at least {self.low:.3g}"
-        return f"at most {self.high:.3g}" if self.low <= 0 else f"{self.low:.3g} to {self.high:.3g}"
+            return f"at least {low}"
+        return f"at most {high}" if self.low <= 0 else f"{low} to {high}"
 
     def open_to_more_people(self, found: Reading) -> bool:
         """Whether larger datasets could take a quantity between the bounds out of them."""
