@@ -53,6 +53,11 @@ def test_every_claim_stands_on_the_page() -> None:
             assert line in shown
 
 
+def test_how_many_intervals_may_miss() -> None:
+    assert f"of {len(CLAIMS)} such intervals, two or three may miss the truth" in TEXT
+    assert 2 < 0.05 * len(CLAIMS) < 3
+
+
 def test_which_claims_are_reproduced() -> None:
     reproduced = [one["claim"] for one in CLAIMS if one["verdict"] == "reproduced"]
     assert reproduced == [
