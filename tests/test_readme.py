@@ -61,7 +61,7 @@ def test_the_readme_is_short() -> None:
 def test_what_the_readme_says_of_its_findings_is_so(rows: pd.DataFrame) -> None:
     text = (ROOT / "README.md").read_text()
     found = [one for one in CLAIMS.values() if one["verdict"] == "found"]
-    assert "*Found* means that the interval says something by itself" in text
+    assert "*Found*: an interval says something by itself" in text
     assert all(one["found"] for one in found)
     assert "Weights of 8 bits lose nothing." in text
     assert CLAIMS["8 bits a weight lose nothing"]["verdict"] == "reproduced"
