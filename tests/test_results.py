@@ -93,13 +93,10 @@ def test_which_findings_need_the_spread_of_other_models() -> None:
         {name for name, one in found.items() if one == "reproduced"} for found in (alone, with_help)
     ]
     assert reproduced[0] == reproduced[1]
-    assert "Nine findings would be open, most of them of two seeds" in TEXT
+    assert "Six findings would be open, most of them of two seeds" in TEXT
     lost = {name for name, one in with_help.items() if one == "found" and alone[name] == "undecided"}
     assert lost == {
-        "GPT-2 stores 2 bits per parameter after 1000 exposures",
         "After 100 exposures, it is still 1 bit per parameter",
-        "A tenth of the exposures leaves half of the capacity",
-        "From two layers on, depth and width do not matter",
         "Mistral stores less than GPT-2 after 100 exposures",
         "4 bits a weight leave about 0.7 bits per parameter",
         "With 32 experts, of which one is used, capacity falls little after 1000 exposures",
@@ -120,10 +117,10 @@ def test_the_scales(rows: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None
     assert "some hundred people (up to 5,000 for the largest)" in TEXT
     assert small.n_people.max() == 5_000
     assert small[small.n_people == 5_000].n_parameters.min() > 90_000
-    assert "A quarter of the runs had cores to themselves, and took four core-hours." in TEXT
+    assert "A fifth of the runs had cores to themselves, and took four core-hours." in TEXT
     on_cores = rows[rows.device.str.startswith("cpu")].drop_duplicates("run")
     alone = on_cores[on_cores.device == "cpu, 1 threads"]
-    assert len(alone) / len(on_cores) == pytest.approx(1 / 4, abs=0.04)
+    assert len(alone) / len(on_cores) == pytest.approx(1 / 5, abs=0.03)
     assert round(alone.train_seconds.sum() / 3600) == 4
     assert "added 76 runs of 10,000 people after 100 exposures, most of them with eight seeds" in TEXT
     study = overlay_files.make_study(*overlay_files.read_configuration([ROOT / "studies/stacks.yaml"]))
@@ -163,12 +160,11 @@ def test_the_base_law(rows: pd.DataFrame) -> None:
     assert "GPT-2 of 26 thousand parameters stores about 1." in TEXT
     assert (round(small.n_parameters.mean(), -3), round(middle.n_parameters.mean(), -3)) == (26_000, 49_000)
     assert small.capacity_ratio.mean() == pytest.approx(1, abs=0.1)
-    assert (
-        "One of 49 thousand stores about as much as GPT2-2-1 does on 20 thousand people. So does one of 91"
-        in TEXT
-    )
+    assert "One of 49 thousand stores about as much as GPT2-2-1 does on 20 thousand people." in TEXT
+    assert "One of 91 thousand stores somewhat more, by four seeds." in TEXT
     larger = rows[(rows.architecture == "gpt2-2-2-d52") & (rows.exposures == 1000)]
-    assert larger.capacity_ratio.mean() == pytest.approx(thirds.capacity_ratio.mean(), rel=0.1)
+    assert larger.seed.nunique() == 4
+    assert 1 < larger.capacity_ratio.mean() / thirds.capacity_ratio.mean() < 1.15
     assert small.capacity_ratio.max() < middle.capacity_ratio.min()
     assert 1 < larger.capacity_ratio.mean() / middle.capacity_ratio.mean() < 1.1
     assert middle.capacity_ratio.mean() == pytest.approx(thirds.capacity_ratio.mean(), rel=0.1)
@@ -316,15 +312,21 @@ def test_small_architectures(rows: pd.DataFrame) -> None:
     assert "After 100 exposures none of them stores less than GPT-2" in TEXT
     assert set(best.index) == {"gpt2", "gpt2-quarter-mlp", "gpt2-no-mlp", "llama", "mistral"}
     assert best.idxmin() == "gpt2"
-    assert "GPT-2 with a quarter of its MLP stores a third more." in TEXT
+    assert "GPT-2 with a quarter of its MLP stores two fifths more." in TEXT
     more = find_claim("A quarter of the MLP does not matter after 100")
     assert more["low"] > 1
-    assert more["value"] == pytest.approx(4 / 3, abs=0.05)
+    assert more["value"] == pytest.approx(1.4, abs=0.05)
+    llama = find_claim("LLaMA stores less than GPT-2 after 100")
+    assert "LLaMA stores more too, by an interval that only just leaves out 1." in TEXT
+    assert llama["n_people"] == 300
+    assert 0.97 < llama["high"] < 1
+    assert "and the interval over LLaMA holds 1." in TEXT
+    assert "at the paper's scale open: 1.25 (0.964 to 1.55)" in llama["scale"]
     assert "The wider one stores more there." in TEXT
     assert find_claim("From two layers on")["high"] < 1
     names = ("architectures", "architectures_at_100", "gated_mlp")
     decided = [one for one in CLAIMS if one["experiment"] in names and one["here"] != "open"]
-    assert {one["claim"] for one in decided} == {bare["claim"], below[1]["claim"]}
+    assert {one["claim"] for one in decided} == {one["claim"] for one in (bare, below[1], more, llama)}
 
 
 def test_precision(rows: pd.DataFrame) -> None:
@@ -385,7 +387,13 @@ def test_junk(rows: pd.DataFrame) -> None:
     plain, among = small[small.junk_share == 0], small[small.junk_share > 0]
     assert plain.bits_name.mean() > 0.7 * plain.bits_learned.mean()
     bare, token = (among[(among.domain_token != "none") == with_token] for with_token in (False, True))
-    assert "7/8 of junk costs nearly everything, whatever the exposures" in TEXT
+    fewer = [find_claim(f"With 7/8 junk, facts seen {n} times")["value"] for n in (300, 600, 1000)]
+    assert "Here 7/8 of junk costs nine tenths or so, whatever the exposures." in TEXT
+    assert all(1 - 1 / value > 0.88 for value in fewer)
+    assert (
+        "holds a ninth of what it holds without junk after 100. In the paper it holds three quarters." in TEXT
+    )
+    assert fewer[-1] == pytest.approx(9, abs=0.5)  # the paper: 1.3
     by_model = bare.groupby("recipe").capacity_ratio.mean()
     assert by_model.max() < 0.05 * plain.capacity_ratio.mean()
     repeated = bare[bare.junk_people < 300]

@@ -32,8 +32,8 @@ FINDINGS = (
         "up to 20",
     ),
     Finding(
-        "LLaMA stores less than GPT-2 after 100 exposures",
-        "R of GPT-2 over LLaMA, 100 exposures",
+        "Mistral stores less than GPT-2 after 100 exposures",
+        "R of GPT-2 over Mistral, 100 exposures",
         "up to 1.3",
     ),
     Finding(
