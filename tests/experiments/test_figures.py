@@ -175,7 +175,7 @@ def test_a_figure_explains_the_marks_that_it_has() -> None:
     )
     points[["data_limited", "ratio", "span_low", "span_high", "ratio_max"]] = 0, 0.5, 0.4, 0.6, 5.0
     said = exposures.draw_figure(points).get_supxlabel().replace(".\n", ".  ")
-    bars = "bars: span of the seeds' 95 % intervals over people"
+    bars = "models: layers-heads, d: width.  bars: span of the seeds' 95 % intervals over people"
     lines = "lines: the best recipe at each number of exposures"
     assert said == f"{bars}.  {lines}.  dashed: 1 bit per parameter"
     points.loc[1, ["data_limited", "ratio_max"]] = points.seeds[1], 0.65
@@ -183,6 +183,9 @@ def test_a_figure_explains_the_marks_that_it_has() -> None:
     said = exposures.draw_figure(points).get_supxlabel().replace(".\n", ".  ")
     marks = "hollow: data-limited.  dotted: all there is to know.  dashed: 1 and 2 bits per parameter"
     assert said == f"{bars}.  {lines}.  {marks}"
+    named = exposures.draw_figure(points).axes[0].get_legend()
+    assert named
+    assert [one.get_text() for one in named.get_texts()] == ["2-1 d12", "2-1 d8"]  # the largest first
     assert "hollow" in base_law.draw_figure(points).get_supxlabel()
     assert "hollow" not in base_law.draw_figure(points[points.data_limited == 0]).get_supxlabel()
     plt.close("all")

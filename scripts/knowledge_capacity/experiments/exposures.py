@@ -38,7 +38,7 @@ def draw_figure(points: pd.DataFrame) -> Figure:
     figure, grid = plt.subplots(
         down,
         across,
-        figsize=(style.COLUMN * across + 1.2, style.COLUMN * down),
+        figsize=(style.COLUMN * across, style.COLUMN * down),
         squeeze=False,
         sharex=True,
         sharey=True,
@@ -50,30 +50,29 @@ def draw_figure(points: pd.DataFrame) -> Figure:
         label=capacity_plot.model_labels(points), size=points.apply(capacity_plot.size_label, axis=1)
     )
     sizes = list(points.sort_values("n_parameters", ascending=False)["size"].unique())
-    colours = style.assign_colors(sizes)
+    colours = style.repeat_colors(sizes)
     top = 1.1 * max(1.0, points.span_high.max())
     axes[0].set_ylim(min(0.0, 1.2 * points.span_low.min()), top)
     axes[0].set_xscale("log")
     axes[0].set_xlim(points.exposures.min() / 1.3, points.exposures.max() * 1.3)
     for i, (ax, (_, panel)) in enumerate(zip(axes, panels, strict=False)):
         _draw_panel(ax, points.loc[panel.index], colours)
+        handles = dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
+        shown = [size for size in sizes if size in handles]
+        ax.legend(
+            [handles[size] for size in shown], shown, loc="upper left", framealpha=0.9, edgecolor="none"
+        )
         ax.set_xlabel("exposures" if i + across >= len(panels) else "")
         ax.xaxis.set_tick_params(labelbottom=i + across >= len(panels))
     for row in grid:
         row[0].set_ylabel("bits per parameter")
-    by_label = {
-        label: handle for ax in axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)
-    }
-    figure.legend(
-        [by_label[size] for size in sizes],
-        sizes,
-        loc="outside right upper",
-        frameon=False,
-        title="layers-heads, width",
-    )
     style.write_key(
         figure,
-        [capacity_plot.SPAN, "lines: the best recipe at each number of exposures"],
+        [
+            "models: layers-heads, d: width",
+            capacity_plot.SPAN,
+            "lines: the best recipe at each number of exposures",
+        ],
         [
             capacity_plot.hollow_key(points),
             "dotted: all there is to know" if points.ratio_max.min() < top else "",

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import cycle
 
 import matplotlib as mpl
 
@@ -50,6 +51,11 @@ def assign_colors(keys: Iterable[int | str]) -> Colours:
         sns.color_palette("colorblind") if len(different) <= 10 else sns.color_palette("husl", len(different))
     )
     return dict(zip(different, palette, strict=False))
+
+
+def repeat_colors(keys: Iterable[int | str]) -> Colours:
+    """Ten colours that are easily told apart, over and over: for keys of which few neighbours share a panel."""
+    return dict(zip(dict.fromkeys(keys), cycle(sns.color_palette("colorblind")), strict=False))
 
 
 def format_with_suffix(value: float, _: int = 0) -> str:
