@@ -18,6 +18,10 @@ stop() {
     rm -rf "$run" /etc/slurm/slurm.conf /etc/slurm/gres.conf
 }
 
+case "${1-}" in
+    start | stop) ;;
+    *) echo "cluster.sh: give start or stop. Both end the cluster that runs, with its jobs." >&2 && exit 2 ;;
+esac
 if [ -e /etc/slurm/slurm.conf ] && ! grep -qxF "$ours" /etc/slurm/slurm.conf; then
     echo "cluster.sh: /etc/slurm/slurm.conf is that of another cluster, which stays as it is." >&2
     exit 1
