@@ -21,7 +21,7 @@ CLAIMS = [
 ]
 
 
-def summarise(folder: Path, claims: list[dict[str, str]], *options: str) -> list[str]:
+def print_summary(folder: Path, claims: list[dict[str, str]], *options: str) -> list[str]:
     (folder / "scorecard.json").write_text(json.dumps(claims))
     command = [sys.executable, str(ROOT / "scripts/commands/summary.py"), "scorecard.json", *options]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True, timeout=TIMEOUT)
@@ -29,7 +29,7 @@ def summarise(folder: Path, claims: list[dict[str, str]], *options: str) -> list
 
 
 def test_an_open_claim_has_its_command_and_time(tmp_path: Path) -> None:
-    said = summarise(tmp_path, CLAIMS, "--study", "smoke")
+    said = print_summary(tmp_path, CLAIMS, "--study", "smoke")
     assert said[2:] == [
         "  * A is 2. [found: 3K parameters]",
         "1 claim has too few seeds to be decided. What would help, the cheapest first:",
@@ -37,8 +37,8 @@ def test_an_open_claim_has_its_command_and_time(tmp_path: Path) -> None:
         "    make study STUDY=smoke SEEDS=3 ONLY=extraction (9 s of a core)",
         "1 more open claim, and what would decide it: scorecard.md",
     ]
-    assert "    make study SEEDS=3 ONLY=extraction (9 s of a core)" in summarise(tmp_path, CLAIMS)
+    assert "    make study SEEDS=3 ONLY=extraction (9 s of a core)" in print_summary(tmp_path, CLAIMS)
 
 
 def test_decided_claims_ask_for_nothing(tmp_path: Path) -> None:
-    assert summarise(tmp_path, CLAIMS[:1])[2:] == ["  * A is 2. [found: 3K parameters]"]
+    assert print_summary(tmp_path, CLAIMS[:1])[2:] == ["  * A is 2. [found: 3K parameters]"]

@@ -55,8 +55,7 @@ def check_model(
     if not trained:
         _check_random_numbers(model, name, tokens, say)
     without = 0 if trained else _count_idle_parameters(model.train(), name, tokens)
-    _check_causal(model.eval(), name, tokens, generator)
-    _check_lengths(model, name, tokens, lengths)
+    _check_lengths(model, name, tokens, lengths, _check_causal(model.eval(), name, tokens, generator))
     return without
 
 
@@ -181,8 +180,11 @@ def _places_to_change(length: int) -> list[int]:
 
 
 @torch.no_grad()
-def _check_causal(model: nn.Module, name: str, tokens: Tensor, generator: torch.Generator) -> None:
-    """Other tokens from a place on leave the logits before it as they were, and those of the other row."""
+def _check_causal(model: nn.Module, name: str, tokens: Tensor, generator: torch.Generator) -> Tensor:
+    """Other tokens from a place on leave the logits before it as they were, and those of the other row.
+
+    Returns the logits, of a model whose parameters are not what they were.
+    """
     for parameter in model.parameters():
         parameter.add_(SHAKE * torch.randn(parameter.shape, generator=generator).to(parameter.device))
     before = _checked_logits(model, name, tokens)
@@ -203,12 +205,12 @@ def _check_causal(model: nn.Module, name: str, tokens: Tensor, generator: torch.
             raise UserError(
                 f"{name}: its logits for one text change with another text of the batch. Treat each alone."
             )
+    return before
 
 
 @torch.no_grad()
-def _check_lengths(model: nn.Module, name: str, tokens: Tensor, lengths: list[int]) -> None:
-    """A text that ends earlier has the logits that it has as the beginning of a longer one."""
-    whole = _checked_logits(model, name, tokens)
+def _check_lengths(model: nn.Module, name: str, tokens: Tensor, lengths: list[int], whole: Tensor) -> None:
+    """A text that ends earlier has the logits that it has as the beginning of a longer one: `whole`, of all tokens."""
     for length in lengths[:-1]:
         moved = (_checked_logits(model, name, tokens[:, :length]) - whole[:, :length]).abs().max()
         if moved > SAME * whole.abs().max():
