@@ -57,11 +57,7 @@ def draw_figure(points: pd.DataFrame) -> Figure:
     axes[0].set_xlim(points.exposures.min() / 1.3, points.exposures.max() * 1.3)
     for i, (ax, (_, panel)) in enumerate(zip(axes, panels, strict=False)):
         _draw_panel(ax, points.loc[panel.index], colours)
-        handles = dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
-        shown = [size for size in sizes if size in handles]
-        ax.legend(
-            [handles[size] for size in shown], shown, loc="upper left", framealpha=0.9, edgecolor="none"
-        )
+        ax.legend(loc="upper left", reverse=True, framealpha=0.9, edgecolor="none")
         ax.set_xlabel("exposures" if i + across >= len(panels) else "")
         ax.xaxis.set_tick_params(labelbottom=i + across >= len(panels))
     for row in grid:
