@@ -51,7 +51,7 @@ def describe_time(arguments: argparse.Namespace, jobs: Jobs) -> str:
     seconds, factor = finish_seconds(chain_seconds(study, jobs, rates), number), rates.factor()
     least, likely, most = map(console.format_rough_duration, (seconds / factor, seconds, seconds * factor))
     said = (
-        f"They take about {likely} on {number} {unit}{'' if number == 1 else 's'} of this machine; nine times of ten, "
+        f"They take about {likely} on {console.count_noun(number, unit)} of this machine; nine times of ten, "
         f"{least} to {most}."
     )
     if not cost.local_rates():

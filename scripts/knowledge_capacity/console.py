@@ -89,6 +89,11 @@ def format_rough_duration(seconds: float) -> str:
     return f"{hours:.2g} h" if hours < 99.5 else f"{hours:,.0f} h"
 
 
+def count_noun(number: int, noun: str) -> str:
+    """1 run, 2 runs."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def format_amount(count: float) -> str:
     """1234567 → 1.2M, three significant digits or fewer."""
     for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "K")):

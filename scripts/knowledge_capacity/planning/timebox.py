@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from ..console import format_duration
+from ..console import count_noun, format_duration
 from ..layout import MEASUREMENTS
 from ..measurements import measurement_table
 from ..report.publish import publish_measurements
@@ -158,11 +158,6 @@ def has_new_measurements(table: pa.Table, published: pa.Table | None) -> bool:
         for row in table.to_pylist()
         for experiment in row["experiments"]
     )
-
-
-def count_noun(number: int, noun: str) -> str:
-    """1 run, 2 runs."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def describe_round(one: TrainingRound, clock: Clock) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
+from ..console import count_noun
 from .bootstrap import LEVEL
 from .intervals import (
     Interval,
@@ -58,11 +59,11 @@ def describe_run_counts(match: Pairing, a: str, b: str) -> str:
         said = "; ".join(f"{count} {reason}" for reason, count in gone.items())
         compared = runs - sum(gone.values())
         lines.append(
-            f"{name}: {_format_count(runs, 'run')}, {compared} compared{f'. Left out: {said}' if said else ''}."
+            f"{name}: {count_noun(runs, 'run')}, {compared} compared{f'. Left out: {said}' if said else ''}."
         )
     if match.lacking:
         lines.append(
-            f"In {_format_count(match.lacking, 'pair')} the best learning rate of one side was not measured on the "
+            f"In {count_noun(match.lacking, 'pair')} the best learning rate of one side was not measured on the "
             "other: the best that both have counts."
         )
     return "\n".join(lines)
@@ -93,7 +94,7 @@ def describe_verdict(
         return "There is no ratio: one of them learned nothing. Train longer, or make the model larger."
     whole = Interval(found.mean if found else math.nan, low, high)
     counted = used or learned or without_a or without_b
-    number = _format_count(max(unit.seeds for unit in counted), "seed")
+    number = count_noun(max(unit.seeds for unit in counted), "seed")
     number += f", {len(counted)} pairs of models" if len(counted) > 1 else ""
     lines = []
     if found:
@@ -109,7 +110,7 @@ def describe_verdict(
     ):
         if nothing:
             lines.append(
-                f"In {_format_count(len(nothing), 'pair')} {who} learned nothing, with some seed at least: "
+                f"In {count_noun(len(nothing), 'pair')} {who} learned nothing, with some seed at least: "
                 f"the ratio there is {told}."
             )
     differ: dict[str, dict[str, None]] = {}  # by field, the pairs of values in order
@@ -120,9 +121,9 @@ def describe_verdict(
         said = ", ".join(f"{one} ({'; '.join(values)})" for one, values in sorted(differ.items()))
         lines.append(f"They differ in {said} as well.")
     if used and len(learned) > len(used):
-        lines.append(f"Left out: {_format_count(len(learned) - len(used), 'pair')} that the dataset limits.")
+        lines.append(f"Left out: {count_noun(len(learned) - len(used), 'pair')} that the dataset limits.")
     if neither := sum(_has_learned_nothing(unit.a) and _has_learned_nothing(unit.b) for unit in units):
-        lines.append(f"Left out: {_format_count(neither, 'pair')} where each of them learned nothing.")
+        lines.append(f"Left out: {count_noun(neither, 'pair')} where each of them learned nothing.")
     if f_test_p_value(_log_ratios(used)) < 1 - LEVEL:
         lines.append(
             "The ratio differs from pair to pair by more than seeds do: it is their mean, and no law."
@@ -325,10 +326,6 @@ def _has_no_ratio(unit: Pair) -> bool:
 def _has_learned_nothing(side: pd.DataFrame) -> bool:
     """Whether some seed of it learned nothing, so that there is no logarithm."""
     return bool(side.capacity_ratio.min() <= 0)
-
-
-def _format_count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _format_interval(found: Interval, show: Callable[[float], str] = format_decimals) -> str:
