@@ -110,7 +110,7 @@ def search_live(arguments: argparse.Namespace, log: console.Log) -> None:
     outcome = "as narrow as asked" if why is None else why
     known = describe_fit(found)
     lines = [
-        f"{known[0].upper()}{known[1:]}, by {counts}; {console.format_amount(spent)} FLOPs of training",
+        f"{known[0].upper()}{known[1:]}, by {counts}; {spent:.3g} FLOPs of training",
         f"--within {arguments.within:g}: {outcome}",
         *(found.warnings if found else []),
     ]

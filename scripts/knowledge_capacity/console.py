@@ -96,7 +96,7 @@ def count_noun(number: int, noun: str) -> str:
 
 def format_amount(count: float) -> str:
     """1234567 → 1.2M, three significant digits or fewer."""
-    for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "K")):
+    for size, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K")):
         if count >= size:
             return f"{count / size:.3g}{letter}"
     return f"{count:.0f}"

@@ -399,3 +399,8 @@ def test_the_range_follows_the_bits_of_a_word_and_the_end_is_the_end() -> None:
     assert "At 50.00 bits a word" in said
     assert "at 200.00, " in said
     assert said.endswith("parameters.\n")
+
+
+def test_figures_call_data_by_its_kind_where_that_is_enough() -> None:
+    names = capacities.shorten_data_names(["bioS-poolsa", "bioS-poolsb", "bioD-poolsa", "bioD-poolsa"])
+    assert names == {"bioS-poolsa": "bioS-poolsa", "bioS-poolsb": "bioS-poolsb", "bioD-poolsa": "bioD"}

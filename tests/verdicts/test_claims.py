@@ -700,7 +700,7 @@ def test_what_a_ratio_says(interval: Interval, sentence: str | None) -> None:
 
 @pytest.mark.parametrize(
     ("low", "high", "words"),
-    [(0.0, 7.7e9, "at most 7.7G"), (2 / 1.1, 2.53, "1.82 to 2.53"), (0.909, math.inf, "at least 0.909")],
+    [(0.0, 7.7e9, "at most 7.7B"), (2 / 1.1, 2.53, "1.82 to 2.53"), (0.909, math.inf, "at least 0.909")],
 )
 def test_bounds_are_told_as_what_is_measured(low: float, high: float, words: str) -> None:
     assert replace(CLAIM, low=low, high=high).bounds == words

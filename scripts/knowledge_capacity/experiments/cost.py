@@ -49,13 +49,13 @@ def draw_figure(points: pd.DataFrame) -> Figure:
     """Above, the capacity with its interval; below, how many times its upper end is its lower one."""
     style.apply_style()
     figure, axes = plt.subplots(2, 1, figsize=(1.4 * style.COLUMN, 1.7 * style.COLUMN), sharex=True)
-    names = [", ".join(map(str, key)) for key, _ in points.groupby(SERIES)]
+    short = capacities.shorten_data_names(points.data)
+    keys = [key for key, _ in points.groupby(SERIES)]
+    names = [f"{short[data]}, {design}, {exposures} exposures" for data, design, exposures in keys]
     colours = style.assign_colors(names)
     for name, (_, group) in zip(names, points.groupby(SERIES), strict=True):
         axes[0].fill_between(group.flops, group.low, group.high, color=colours[name], alpha=0.15, lw=0)
-        axes[0].plot(
-            group.flops, group.capacity, "-o", ms=3, lw=0.8, color=colours[name], label=f"{name} exposures"
-        )
+        axes[0].plot(group.flops, group.capacity, "-o", ms=3, lw=0.8, color=colours[name], label=name)
         axes[1].plot(group.flops, group.high / group.low, "-o", ms=3, lw=0.8, color=colours[name])
     axes[0].set_ylabel("capacity (bits per parameter)")
     axes[0].set_ylim(0, 1.6 * points.capacity.max())

@@ -80,9 +80,10 @@ def draw_figure(points: pd.DataFrame) -> Figure:
     )
     ax.set_xscale("log")
     ax.xaxis.set_major_formatter(FuncFormatter(style.format_with_suffix))
+    names = capacities.shorten_data_names(points.data)
     ax.set_yticks(
         range(len(points)),
-        [f"{row.data}, {row.design}, {row.exposures} exposures" for row in points.itertuples()],
+        [f"{names[row.data]}, {row.design}, {row.exposures} exposures" for row in points.itertuples()],
     )
     ax.tick_params(axis="y", length=0)
     ax.set_ylim(len(points) - 0.4, -0.7)

@@ -78,8 +78,9 @@ def draw_figure(points: pd.DataFrame) -> Figure:
         1, len(panels), figsize=(style.COLUMN * len(panels), style.COLUMN), squeeze=False, sharey=True
     )
     colours = style.assign_colors(sorted(points.design.unique()))
+    names = capacities.shorten_data_names(points.data)
     for ax, ((data, exposures), group) in zip(axes[0], panels, strict=True):
-        ax.set_title(f"{data}, {exposures} exposures")
+        ax.set_title(f"{names[data]}, {exposures} exposures")
         ax.set_xlabel("parameters per bit of the dataset")
         for design, runs in group.groupby("design"):
             _draw_fit(ax, runs[runs.bits_learned > 0], str(design), colours[str(design)])

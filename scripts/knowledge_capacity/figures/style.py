@@ -60,7 +60,7 @@ def repeat_colors(keys: Iterable[int | str]) -> Colours:
 
 def format_with_suffix(value: float, _: int = 0) -> str:
     """12000 → 12K."""
-    for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "K")):
+    for size, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K")):
         if value >= size:
             return f"{value / size:g}{letter}"
     return f"{value:zg}"

@@ -1,6 +1,7 @@
 """The capacities of a study: a fit for each kind of facts, family of models, exposures and variant."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -83,6 +84,13 @@ def select_main_data(rows: pd.DataFrame) -> pd.DataFrame:
     by_data = [group for _, group in rows.groupby("data", sort=True)]
     telling = [group for group in by_data if any(map(is_determined, fit_capacities(group).values()))]
     return max(telling or by_data, key=lambda group: float(group.n_parameters.max()))
+
+
+def shorten_data_names(data: Iterable[str]) -> dict[str, str]:
+    """How figures call the data: by its kind, where no other has that kind, else by its name."""
+    kinds = {name: name.split("-")[0] for name in data}
+    counts = Counter(kinds.values())
+    return {name: kind if counts[kind] == 1 else name for name, kind in kinds.items()}
 
 
 def is_determined(one: Fit | str) -> TypeGuard[Fit]:
