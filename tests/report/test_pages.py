@@ -188,6 +188,27 @@ def test_growth_wants_several_sizes_and_a_number() -> None:
         RENDERERS["growth"](RESULTS, ["often"])
 
 
+def test_other_architectures_are_told_over_gpt2_by_the_people_of_both(rows: pd.DataFrame) -> None:
+    said = RENDERERS["design_ratios"](RESULTS, ["100"])
+    head, _, *lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in said.splitlines()]
+    asked = rows[
+        rows.experiments.map(lambda names: "architectures_at_100" in names) & (rows.exposures == 100)
+    ]
+    told = {int(line[0].replace(",", "")): dict(zip(head, line, strict=True)) for line in lines}
+    assert set(told) == set(asked[asked.family == "gpt2"].n_people) & set(
+        asked[asked.family != "gpt2"].n_people
+    )
+    names = ["dataset", "architecture", "recipe"]
+    for n_people, models in asked.groupby("n_people"):
+        seeds = models.groupby(names).seed.transform("nunique")
+        peaks = models[seeds > 1].groupby(["family", *names]).capacity_ratio.mean().groupby("family").max()
+        for design, label in (("llama", "LLaMA"), ("gpt2-quarter-mlp", "GPT-2, quarter MLP")):
+            if design in peaks and n_people in told:
+                assert told[n_people][label].startswith(f"{peaks[design] / peaks['gpt2']:.2f} (")
+    with pytest.raises(WrongArguments, match="takes a number of exposures"):
+        RENDERERS["design_ratios"](RESULTS, [])
+
+
 def test_the_papers_points_are_said_to_be_missing(tmp_path: Path) -> None:
     table = RESULTS.table
     small = table.filter(pc.equal(table["n_people"], 300))

@@ -10,10 +10,13 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ..experiments import base_law
+from ..console import count_noun
+from ..experiments import _designs, base_law
 from ..figures import capacity_plot
+from ..specs import FULL_PRECISION
 from ..specs.paper_points import TOKENS
 from ..statistics.intervals import student_quantile
+from ..verdicts import claims
 from . import writing
 from .published import SCALE, WIDTH, Results, WrongArguments, format_table
 
@@ -116,6 +119,36 @@ def render_growth(results: Results, names: Sequence[str]) -> str:
         f"parameters. It explains {line.rvalue**2:.0%} of their variance.",
         WIDTH,
     )
+
+
+def render_design_ratios(results: Results, names: Sequence[str]) -> str:
+    """The highest R of other architectures over that of GPT-2 after so many exposures, by the people learned."""
+    if len(names) != 1 or not names[0].isdigit():
+        raise WrongArguments(" takes a number of exposures.")
+    rows = writing.experiment_rows("architectures_at_100", results.table)
+    rows = rows[(rows.kind == "bioS") & (rows.exposures == int(names[0])) & (rows.variant == FULL_PRECISION)]
+    rows = rows[rows.junk_share == 0]
+    others = [design for design in _designs.LABELS if design != "gpt2" and design in set(rows.design)]
+    lines = []
+    for n_people, models in rows.groupby("n_people"):
+        sizes = models[models.design == "gpt2"].n_parameters
+        cells = [_format_ratio(models, design) for design in others]
+        if any(cells):
+            ends = dict.fromkeys(f"{size:,.0f}" for size in (sizes.min(), sizes.max()))
+            lines.append([f"{n_people:,}", " to ".join(ends), *cells])
+    return format_table(
+        ["people", "GPT-2, parameters", *(_designs.LABELS[design] for design in others)], lines
+    )
+
+
+def _format_ratio(rows: pd.DataFrame, design: str) -> str:
+    """The highest R of a design over that of GPT-2, with its interval and seeds; empty where there is no ratio."""
+    try:
+        found = claims.compare_peaks(rows[rows.design == design], rows[rows.design == "gpt2"])
+    except claims.NotMeasured:
+        return ""
+    value = found.value
+    return f"{value.mean:z.2f} ({value.low:z.2f} to {value.high:z.2f}), {count_noun(found.seeds, 'seed')}"
 
 
 def sorted_models(rows: pd.DataFrame) -> list[tuple[Any, pd.DataFrame]]:

@@ -12,6 +12,7 @@ from .answer_blocks import render_extraction, render_small_answers, render_small
 from .claim_blocks import render_answer, render_claims, render_findings, render_verdicts
 from .model_blocks import (
     render_attributes,
+    render_design_ratios,
     render_growth,
     render_models,
     render_paper_points,
@@ -80,6 +81,7 @@ RENDERERS: dict[str, Callable[[Results, Sequence[str]], str]] = {
     "models": render_models,
     "paper_points": render_paper_points,
     "growth": render_growth,
+    "design_ratios": render_design_ratios,
     "attributes": render_attributes,
     "precisions": render_precisions,
     "small_precisions": render_small_precisions,
