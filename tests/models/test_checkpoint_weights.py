@@ -272,3 +272,25 @@ def test_what_llmcompressor_saves_is_refused(tmp_path: Path, plain: Path, scheme
     reason = "quantization_config says" if says_so else r"left over|codes of a quantiser"
     with pytest.raises(UserError, match=reason):
         read_checkpoint(Checkpoint(str(tmp_path)))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_weight_that_transformers_changes_while_it_loads_is_told(
+    tmp_path: Path, dtype: torch.dtype
+) -> None:
+    """A Youtu's embedding of its padding token becomes zero, in place where the file has float32 too."""
+    latent = {
+        "kv_lora_rank": 8,
+        "q_lora_rank": 8,
+        "qk_rope_head_dim": 4,
+        "qk_nope_head_dim": 4,
+        "v_head_dim": 4,
+    }
+    shape = {**SMALL, **latent, "tie_word_embeddings": True}
+    plain = save_model(tmp_path / "plain", "YoutuConfig", shape, VOCABULARY)
+    weights = {name: tensor.to(dtype) for name, tensor in load_file(plain / "model.safetensors").items()}
+    folder = write_checkpoint(tmp_path / "padded", plain, weights)
+    read_checkpoint(Checkpoint(str(folder)))
+    edit_config(folder, pad_token_id=2)
+    with pytest.raises(UserError, match=r"model\.embed_tokens\.weight has other numbers in the model"):
+        read_checkpoint(Checkpoint(str(folder)))

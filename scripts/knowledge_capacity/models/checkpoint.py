@@ -54,8 +54,13 @@ def read_checkpoint(architecture: Checkpoint, say: Say = lambda line: None) -> n
         try:
             with torch.device("meta"):
                 empty = transformers.AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+            # copies, since what it does to the weights that it keeps would else be done to those it is held against
             model: Any = type(empty).from_pretrained(
-                None, config=config, state_dict=weights, dtype=torch.float32, ignore_mismatched_sizes=True
+                None,
+                config=config,
+                state_dict={name: tensor.clone() for name, tensor in weights.items()},
+                dtype=torch.float32,
+                ignore_mismatched_sizes=True,
             )
         except Exception as error:  # the library raises many kinds
             if empty is not None:  # then the weights may be the reason
