@@ -96,6 +96,8 @@ rule encode:
     localrule: IN_STORAGE
     conda:
         "../envs/study.yaml"
+    resources:
+        **resources_of("encode", encode_minutes),
     params:
         code=code("encode.py"),
         dataset=dataset_spec,

@@ -113,6 +113,11 @@ def rewrites_minutes(wildcards):
     return job_resources.rewrites_minutes(study.datasets[wildcards.dataset])
 
 
+def encode_minutes(wildcards):
+    """What a job that tokenises texts is expected to take."""
+    return job_resources.encode_minutes(study.datasets[wildcards.dataset])
+
+
 def endpoint_jobs(wildcards):
     """How many jobs that ask a language model it counts as."""
     return int(study.datasets[wildcards.dataset].kind == "bioR")

@@ -159,15 +159,32 @@ def test_jobs_of_data_ask_for_what_their_people_take() -> None:
     assert job_resources.rewrites_minutes(BioR(10, model="a-model")) == job_resources.LONGEST
 
 
+def test_tokenising_asks_for_what_all_texts_of_its_dataset_take() -> None:
+    """Less than the hour of other jobs for a dataset of the paper, and far more where there are more texts."""
+    few, paper, many, endless = (
+        job_resources.encode_minutes(BioG(n, rewrites=40)) for n in (1000, 20_000, 1_000_000, 1_000_000_000)
+    )
+    assert 10 < few < 15 < paper < 60
+    assert 10 * 60 < many < endless
+    assert endless == job_resources.LONGEST
+    assert job_resources.encode_minutes(BioR(20_000, rewrites=40, model="a-model")) == paper
+
+
 def test_a_scheduler_is_asked_for_these_minutes(tmp_path: Path) -> None:
     folder = copy_tree(tmp_path / "clone")
     smoke = ["--configfile", "studies/smoke.yaml"]
     snakemake(folder, "--cores", "1", *smoke, "--until", "people.bioG-20-rewrites4-poolsa44f9e-bpe400")
+    assert asked_minutes(folder, smoke) == {"people": 11, "tokenizer": 10, "rewrites": 11}
+    snakemake(folder, "--cores", "2", *smoke, "--until", "rewrites", "tokenizer")
+    assert asked_minutes(folder, smoke)["encode"] == 11
+
+
+def asked_minutes(folder: Path, smoke: list[str]) -> dict[str, int]:
+    """What jobs that could start ask a scheduler for, which takes none of them, by stage."""
     asked = folder / "asked"
+    asked.write_text("")
     submit = f"echo {{rule}} {{resources.runtime}} >> '{asked}'; false"
     options = ["--executor", "cluster-generic", "--cluster-generic-submit-cmd", submit, "--jobs", "20"]
     snakemake(folder, *options, "--default-resources", "runtime=60", *smoke, ok=False)
-    minutes = {
-        stage.partition(".")[0]: int(asks) for stage, asks in map(str.split, asked.read_text().splitlines())
-    }
-    assert minutes == {"people": 11, "tokenizer": 10, "rewrites": 11}
+    lines = map(str.split, asked.read_text().splitlines())
+    return {stage.partition(".")[0]: int(minutes) for stage, minutes in lines}
