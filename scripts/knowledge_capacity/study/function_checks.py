@@ -1,6 +1,7 @@
 """What is wrong with a function that makes a model, as far as its file tells without being run."""
 
 import ast
+import importlib.util
 import symtable
 import tokenize
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ DYNAMIC = {
     "setattr",
     "__getattr__",
 }  # by which a file may have names that do not stand in it
+LITERALS = (ast.Constant, ast.JoinedStr, ast.List, ast.Tuple, ast.Dict, ast.Set)  # what nobody can call
+PLACES = {("sys", "path"), ("sys", "meta_path"), ("sys", "modules"), ("site", "addsitedir")}
 GIVEN = 2  # arguments that the study gives by position: the number of tokens, and the length of windows
 
 
@@ -38,12 +41,79 @@ def function_problems(key: Key, architecture: PythonModel) -> Iterator[Problem]:
     if name not in bound and not starred and not any(_mentions(node) for node in ast.walk(tree)):
         functions = [one.get_name() for one in symbols if one.is_namespace()]
         yield Problem(key_of_function, f"{file} has no such function", suggest_name(name, functions))
+    elif _is_plain_value(tree, name):
+        functions = [one.get_name() for one in symbols if one.is_namespace()]
+        reason = f"{name} of {file} is a value, and no function"
+        yield Problem(key_of_function, reason, suggest_name(name, functions))
+    for reason, remedy in _import_problems(tree, Path(file)):
+        yield Problem(key_of_function, f"{file} {reason}", remedy)
     if function := _find_plain_function(tree, name):
         yield from _argument_problems(key, architecture, function)
 
 
 def _mentions(node: ast.AST) -> bool:
     return getattr(node, "id", getattr(node, "name", None)) in DYNAMIC
+
+
+def _is_plain_value(tree: ast.Module, name: str) -> bool:
+    """Whether a name is bound once in the file, to a literal."""
+    bound = [node for node in ast.walk(tree) if _binds(node, name)]
+    literal = [
+        node.targets[0]
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.value, LITERALS)
+    ]
+    return len(bound) == 1 and bound[0] in literal
+
+
+def _binds(node: ast.AST, name: str) -> bool:
+    if isinstance(node, ast.Name):
+        return node.id == name and isinstance(node.ctx, ast.Store)
+    if isinstance(node, ast.alias):
+        return (node.asname or node.name.partition(".")[0]) in (name, "*")
+    return getattr(node, "name", None) == name
+
+
+def _import_problems(tree: ast.Module, file: Path) -> Iterator[tuple[str, str]]:
+    """What a file imports as soon as it is run and cannot have, with the remedy.
+
+    Nothing is told where jobs have other packages than the process that asks (--sdm conda), so that torch is missing
+    here too, and where the file says by itself where modules are looked for.
+    """
+    if not _is_installed("torch") or any(_tells_where_modules_are(node) for node in ast.walk(tree)):
+        return
+    for node in tree.body:  # an import within `try` or `if` may well fail
+        if isinstance(node, ast.ImportFrom) and node.level:
+            shown = "." * node.level + (node.module or "")
+            yield (
+                f"imports from {shown}, but it is run by itself, not as a part of a package",
+                "Write the import without dots: files beside it are found.",
+            )
+            continue
+        names = [one.name for one in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+        for module in dict.fromkeys(name.partition(".")[0] for name in names):
+            beside = file.parent / module
+            if not (beside.is_dir() or beside.with_suffix(".py").is_file() or _is_installed(module)):
+                yield (
+                    f"imports {module}, which is not installed (line {node.lineno})",
+                    f"Install the package that has it, or put {module}.py beside that file.",
+                )
+
+
+def _is_installed(module: str) -> bool:
+    """Whether there is a module of this name, without a dot. It is not imported."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ValueError:  # it is there already, and does not say from where
+        return True
+
+
+def _tells_where_modules_are(node: ast.AST) -> bool:
+    """Whether code changes the paths of modules, as sys.path.append does."""
+    if isinstance(node, ast.Attribute):
+        return isinstance(node.value, ast.Name) and (node.value.id, node.attr) in PLACES
+    return isinstance(node, ast.ImportFrom) and any((node.module, one.name) in PLACES for one in node.names)
 
 
 def _find_plain_function(tree: ast.Module, name: str) -> ast.FunctionDef | None:
