@@ -1,6 +1,7 @@
 """Measure the bits of knowledge in every variant of a cell's runs.
 
-Measurements that were made from the very weights, variants, data and code are left as they are.
+Measurements that were made from the very weights, variants, data and code are left as they are, and so are those of
+further variants.
 """
 
 import argparse
@@ -15,7 +16,7 @@ from knowledge_capacity.measurements import measurement_table
 from knowledge_capacity.measuring import result_row, scoring
 from knowledge_capacity.measuring.trained_run import TrainedRun
 from knowledge_capacity.models import store
-from knowledge_capacity.quantization import variants
+from knowledge_capacity.quantization import further, variants
 from knowledge_capacity.specs import FULL_PRECISION, Run, parse_cell, to_json
 
 
@@ -32,11 +33,13 @@ def measure_run(run: Run, arguments: argparse.Namespace, log: console.Log, devic
     output = results / layout.measurements_file(run)
     files = [file for file in arguments.variants if file.parent.parent == output.parent]
     methods = [file.stem for file in files]
-    made_from = kept.measurements_provenance(run, results, methods, arguments.scored_people, arguments.code)
-    if kept.is_table_current(output, made_from):
+    there = further.methods_measured(run, results, methods)
+    scored, code = arguments.scored_people, arguments.code
+    if kept.is_table_current(output, kept.measurements_provenance(run, results, there, scored, code)):
         kept.touch_files([output])
         log.write(f"capacity {run.slug}: these measurements are there")
         return
+    made_from = kept.measurements_provenance(run, results, methods, scored, code)
     rows = measure_variants(TrainedRun.read(run, results), files, arguments, log, device)
     measurement_table.write_measurements(
         output, measurement_table.build_table(rows), kept.provenance_metadata(made_from)

@@ -1,6 +1,6 @@
 """Quantise the runs of a cell with one method, at every precision that is asked for.
 
-Variants that were made from the very weights, quantizers and code are left as they are.
+Variants that were made from the very weights, quantizers and code are left as they are, and so are further ones.
 """
 
 import argparse
@@ -11,7 +11,7 @@ from pathlib import Path
 from knowledge_capacity import console, devices, kept, layout
 from knowledge_capacity.cells import process_each_run
 from knowledge_capacity.models import store
-from knowledge_capacity.quantization import variants
+from knowledge_capacity.quantization import further, variants
 from knowledge_capacity.specs import Quantizer, Run, parse_cell
 
 
@@ -31,11 +31,12 @@ def quantize(
     """Write the variants of one run, unless they are there."""
     results: Path = arguments.results
     output = results / layout.variants_file(run, quantizers[0].method)
-    made_from = kept.variants_provenance(run, results, quantizers, arguments.code)
-    if variants.is_current(output, made_from):
+    there = further.quantizers_applied(output, quantizers)
+    if variants.is_current(output, kept.variants_provenance(run, results, there, arguments.code)):
         kept.touch_files([output])
         log.write(f"quantize {run.slug}: these variants are there")
         return
+    made_from = kept.variants_provenance(run, results, quantizers, arguments.code)
     asked, source = quantizers, variants.CalibrationSource(run, results, device)
     try:
         weights, outside = store.quantizable_weights(results / layout.model_file(run))

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -208,6 +209,29 @@ def test_measurements_that_would_come_out_the_same_are_left(
     (folder / MEASURED).write_bytes((folder / MEASURED).read_bytes()[:-9])
     assert measures("--code", "2")
     assert not measures("--code", "2")
+
+
+def test_measurements_of_further_variants_are_left(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two slices of a study may ask for one run in different variants, and each finds what both have made."""
+    file = folder / layout.variants_file(RUN, "rtn")
+    quantizers: list[list[dict[str, int]]] = [[{"bits": 8}, {"bits": 4}], [{"bits": 4}]]
+
+    def makes(bits: list[dict[str, int]], *variants: str) -> list[str]:
+        assert script("quantize", folder, monkeypatch, RUN, "--quantizers", json.dumps(bits)) == 0
+        capsys.readouterr()
+        assert script("measure", folder, monkeypatch, RUN, "--variants", *variants) == 0
+        return re.findall(r": (\S+) [-.\d]+ bits per parameter", capsys.readouterr().err)
+
+    assert makes(quantizers[0], str(file)) == ["fp32", "int8-rtn", "int4-rtn"]
+    assert makes(quantizers[1], str(file)) == []
+    assert makes(quantizers[1]) == []
+    assert makes(quantizers[0], str(file)) == []
+    assert makes([{"bits": 2}], str(file)) == ["fp32", "int2-rtn"]
+    file.unlink()
+    assert script("measure", folder, monkeypatch, RUN) == 0
+    assert "fp32" in capsys.readouterr().err, "whether they are the same nobody knows without the variants"
 
 
 def test_a_run_that_cannot_be_measured_leaves_the_others(

@@ -162,7 +162,9 @@ def test_the_script_writes_what_the_library_makes(tmp_path: Path, weights: dict[
     outputs[0].unlink()
     assert written(INT8, GROUPED) == found
     assert outputs[1].stat().st_ino == inodes[1]
-    assert written(INT8) != found
+    assert written(INT8) == found, "another study's further variants stay"
+    assert outputs[1].stat().st_ino == inodes[1]
+    assert written(INT4, INT8) != found
     assert outputs[1].stat().st_ino != inodes[1]
 
 

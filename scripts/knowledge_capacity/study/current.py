@@ -5,7 +5,7 @@ from pathlib import Path
 from .. import kept, layout
 from ..files import UserError
 from ..fingerprint import code_fingerprint, method_fingerprint, training_fingerprint
-from ..quantization import variants
+from ..quantization import further, variants
 from ..specs import Run
 from ..training import finished
 from .study import Study
@@ -29,14 +29,16 @@ def is_measured(study: Study, run: Run, results: Path) -> bool:
     try:
         for method in methods:
             code = method_fingerprint(SCRIPTS, method)
-            made_from = kept.variants_provenance(run, results, study.quantizers(run.slug, method), code)
-            if not variants.is_current(results / layout.variants_file(run, method), made_from):
+            file = results / layout.variants_file(run, method)
+            there = further.quantizers_applied(file, study.quantizers(run.slug, method))
+            if not variants.is_current(file, kept.variants_provenance(run, results, there, code)):
                 return False
         code = code_fingerprint(SCRIPTS, "measure.py")
+        methods = further.methods_measured(run, results, methods)
         tables = {layout.measurements_file: kept.measurements_provenance(run, results, methods, scored, code)}
         if questions:
             code = code_fingerprint(SCRIPTS, "extract.py")
             tables[layout.extraction_file] = kept.answers_provenance(run, results, questions, code)
     except UserError:  # a file that these are made from is not there
         return False
-    return all(kept.is_table_current(results / file(run), made_from) for file, made_from in tables.items())
+    return all(kept.is_table_current(results / path(run), made_from) for path, made_from in tables.items())
