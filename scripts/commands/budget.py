@@ -72,6 +72,11 @@ def run_job(arguments: argparse.Namespace, log: console.Log) -> None:
         run.slug in there for cell, own in plan.seeds.items() for one in own for run in cell.with_seed(one)
     )
     remark = "" if arguments.device or cost.local_rates() else cost.UNTIMED
+    if arguments.profile == "gpu" and not arguments.device and not torch.cuda.is_available():
+        remark = (
+            "These are hours of a processor, since there is no GPU here. For those of an H100:\n"
+            '  make budget PROFILE=gpu OPTIONS="--device h100 --at-once 1" …'
+        )
     of = PlanReport(
         plan,
         wanted,

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import torch
 from helpers import fork_server
-from helpers.run_workflow import TIMEOUT, copy_tree, planned, snakemake
+from helpers.run_workflow import ROOT, TIMEOUT, copy_tree, planned, snakemake
 from knowledge_capacity.costs import cost
 from knowledge_capacity.costs.rates import CPU, GPU, DeviceUsage, Rates, TrainingWork, cell_seconds
 from knowledge_capacity.experiments import architectures_at_100, base_law, quantization
@@ -308,6 +308,15 @@ def test_the_planned_study_runs_as_it_is_written(tmp_path: Path) -> None:
             overlay_files.make_study(*overlay_files.read_configuration([folder / "studies/smoke.yaml"])).runs
         )
     )
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="plans with its own GPU")
+def test_a_plan_for_gpus_without_one_says_whose_hours_it_has(tmp_path: Path) -> None:
+    options = ["--configfile", "studies/smoke.yaml", "--hours", "0.05", "--output", str(tmp_path)]
+    said = plan(ROOT, *options, "--profile", "gpu").stdout
+    assert "These are hours of a processor, since there is no GPU here." in said
+    assert re.match(r"Chosen: \d+ runs of (1 model|\d+ models),", said)
+    assert "hours of a processor" not in plan(ROOT, *options).stdout
 
 
 @pytest.mark.parametrize(

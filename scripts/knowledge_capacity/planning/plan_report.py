@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..console import format_rough_duration
+from ..console import count_noun, format_rough_duration
 from ..costs.rates import Rates
 from . import choose
 from .cells import study_seconds
@@ -59,7 +59,7 @@ class PlanReport:
         )
         there = f" ({self.measured} are measured already)" if self.measured else ""
         return (
-            f"{runs} runs{there} of {len(seeds)} models, {each} seeds each. They "
+            f"{count_noun(runs, 'run')}{there} of {count_noun(len(seeds), 'model')}, {each} seeds each. They "
             f"take about {likely} with {self.at_once} at once; nine times of ten, {least} to {most}."
         )
 
@@ -70,10 +70,11 @@ def plan_summary(about: PlanReport, file: Path) -> str:
     lines = [_wrap(f"Chosen: {about.cost}"), *([about.remark] if about.remark else []), ""]
     lines += [f"{len(judged)} of {len(about.wanted)} claims can then be judged:", *map(_claim_line, judged)]
     if about.dear:
-        lines += ["", "Given up, as each takes so long by itself:"]
+        lines += ["", "Given up, with the machine time that each takes by itself:"]
         lines += [_claim_line(need, f" ({format_rough_duration(need.seconds)})") for need in about.dear]
     if about.never:
-        lines += ["", _wrap(f"{len(about.never)} stay open {NEVER}.")]
+        stay = "stays" if len(about.never) == 1 else "stay"
+        lines += ["", _wrap(f"{len(about.never)} {stay} open {NEVER}.")]
     lines += ["", "To run it:", "  source .venv/bin/activate", f"  {about.command}", ""]
     return (
         "\n".join([*lines, f"All claims, models and seeds: {file}. How runs are chosen: docs/planning.md."])
