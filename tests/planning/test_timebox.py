@@ -137,3 +137,13 @@ def test_the_clock_says_where_the_time_went() -> None:
         raise ValueError("counted all the same")
     assert re.fullmatch(r"of 2:00: training 0:00, planning 0:00; (2:00|1:59) left", one.account())
     assert re.search(r"; 0:0\d over$", Clock(0.0).account())
+
+
+def test_time_for_what_is_all_made_says_so(law: Slice, empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = timebox.RunEnvironment("local", "1", at_once=1, factor=1.0, folder=empty)
+    everything = published(law, 8, ("fp32", "int8-gptq", "int4-gptq"))
+    monkeypatch.setattr(timebox.RunEnvironment, "published", lambda self: everything)
+    monkeypatch.setattr(timebox, "publish_measurements", lambda *rest: None)
+    said: list[str] = []
+    assert timebox.fill_time([law], place, Clock(1), said.append) == []
+    assert "slices: nothing is left: all runs of these slices are made" in said

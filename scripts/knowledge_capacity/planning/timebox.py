@@ -96,7 +96,7 @@ def fill_time(slices: Sequence[Slice], place: RunEnvironment, clock: Clock, say:
     for line in [
         *lines,
         *list_runs_under_way(states),
-        *list_remaining_work(states),
+        *(list(list_remaining_work(states)) or ["nothing is left: all runs of these slices are made"]),
         f"time {clock.account()}",
     ]:
         say(f"slices: {line}")
