@@ -24,6 +24,7 @@ PUBLISHED = ROOT / "results/published"
 TEXT = " ".join((ROOT / "docs/results.md").read_text().split())
 CLAIMS = json.loads((PUBLISHED / "scorecard.json").read_text())
 SMALL = "exposures1000-lr2e-2-wd0-batch16-window64-warmup100"
+PAIRS = (("2-d24", "2-d36"), ("2-d52", "4-d80"))  # the smaller and the larger models of the bridge
 LAW = "exposures1000-lr1e-3-wd0.02-batch"
 
 
@@ -95,11 +96,12 @@ def test_which_findings_need_the_spread_of_other_models() -> None:
         {name for name, one in found.items() if one == "reproduced"} for found in (alone, with_help)
     ]
     assert reproduced[0] == reproduced[1]
-    assert "Six findings would be open, most of them of two seeds" in TEXT
+    assert "Seven findings would be open, most of them of two seeds" in TEXT
     lost = {name for name, one in with_help.items() if one == "found" and alone[name] == "undecided"}
     assert lost == {
         "After 100 exposures, it is still 1 bit per parameter",
         "Mistral stores less than GPT-2 after 100 exposures",
+        "Without MLP, GPT-2 stores far less after 100 exposures",
         "4 bits a weight leave about 0.7 bits per parameter",
         "With 32 experts, of which one is used, capacity falls little after 1000 exposures",
         "Junk that repeats itself costs nothing",
@@ -173,9 +175,17 @@ def test_the_base_law(rows: pd.DataFrame) -> None:
     assert small.capacity_ratio.max() < middle.capacity_ratio.min()
     assert 1 < larger.capacity_ratio.mean() / middle.capacity_ratio.mean() < 1.1
     assert middle.capacity_ratio.mean() == pytest.approx(thirds.capacity_ratio.mean(), rel=0.1)
-    assert "After 100 exposures, all of them store about a third or less." in TEXT
+    assert "After 100 exposures, all of them store about a third or less" in TEXT
     brief = rows[rows.n_people.between(1001, 9999) & (rows.exposures == 100) & (rows.family == "gpt2")]
-    assert brief.groupby(["architecture", "recipe"]).capacity_ratio.mean().max() < 0.35
+    means = brief.groupby(["architecture", "recipe"])[["capacity_ratio", "bits_name", "bits_learned"]].mean()
+    means = means[means.index.get_level_values("architecture").str.contains(r"-d(?:24|36|52|80)$")]
+    best = means.sort_values("capacity_ratio").groupby("architecture").last()
+    assert best.capacity_ratio.max() < 0.35
+    assert "and the two largest less than the two smaller." in TEXT
+    first, last = (best.capacity_ratio.loc[[f"gpt2-2-{name}" for name in pair]] for pair in PAIRS)
+    assert last.max() < first.min()
+    assert "Most of the bits that each of them has learned by then are in names." in TEXT
+    assert (best.bits_name / best.bits_learned).min() > 0.5
     assert "GPT2-1-1 learns almost nothing, with one seed." in TEXT
     (one,) = select(rows, "bioS-10K", "gpt2-1-1", LAW + "24").capacity_ratio
     assert one < 0.1
@@ -337,11 +347,14 @@ def test_the_order_after_100_exposures_turns_with_size() -> None:
     assert max(mean for (people, _), (mean, _, _) in ratio.items() if people >= 10_000) < 1
     assert {name for name, (_, _, high) in large.items() if high > 1} == {"LLaMA"}
     assert (
-        "Mistral falls below GPT-2 between 300 and 1,200 people, and LLaMA between 1,200 and 2,400." in TEXT
+        "Mistral falls below GPT-2 between 300 and 1,200 people, LLaMA and GPT-2 without MLP between" in TEXT
     )
-    assert ratio[1_200, "Mistral"][0] < 1 < ratio[1_200, "LLaMA"][0]
-    assert ratio[2_400, "LLaMA"][0] < 1
-    assert "The intervals of these two lines hold 1" in TEXT
+    assert ratio[1_200, "Mistral"][0] < 1
+    for name in ("LLaMA", "GPT-2, no MLP"):
+        assert ratio[2_400, name][0] < 1 < ratio[1_200, name][0]
+    assert "GPT-2 with a quarter of its MLP stays above, as far as it was measured" in TEXT
+    assert min(mean for (_, name), (mean, _, _) in ratio.items() if "quarter" in name) > 1
+    assert "The intervals of the two middle lines hold 1" in TEXT
     middle = [(low, high) for (people, _), (_, low, high) in ratio.items() if people in (1_200, 2_400)]
     assert all(low < 1 < high for low, high in middle)
 

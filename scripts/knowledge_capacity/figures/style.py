@@ -47,15 +47,21 @@ def apply_style() -> None:
 def assign_colors(keys: Iterable[int | str]) -> Colours:
     """One colour for each key, the same in every figure for the same keys."""
     different = list(dict.fromkeys(keys))
-    palette = (
-        sns.color_palette("colorblind") if len(different) <= 10 else sns.color_palette("husl", len(different))
-    )
+    palette = _legible_palette()
+    if len(different) > len(palette):
+        palette = sns.color_palette("husl", len(different))
     return dict(zip(different, palette, strict=False))
 
 
 def repeat_colors(keys: Iterable[int | str]) -> Colours:
-    """Ten colours that are easily told apart, over and over: for keys of which few neighbours share a panel."""
-    return dict(zip(dict.fromkeys(keys), cycle(sns.color_palette("colorblind")), strict=False))
+    """Nine colours that are easily told apart, over and over: for keys of which few neighbours share a panel."""
+    return dict(zip(dict.fromkeys(keys), cycle(_legible_palette()), strict=False))
+
+
+def _legible_palette() -> list[Colour]:
+    """seaborn's colours for everyone, without its yellow, in which nobody can read a label."""
+    colours = sns.color_palette("colorblind")
+    return [*colours[:8], *colours[9:]]
 
 
 def format_with_suffix(value: float, _: int = 0) -> str:
