@@ -190,7 +190,13 @@ def test_what_is_asked_is_found_by_run_and_variant(tmp_path: Path, rows: list[Ro
         row["variant"]: row["experiments"]
         for row in collecting.collect_measurements(wanted, tmp_path).to_pylist()
     }
-    assert found == {"fp32": ["one", "two"], "int8-rtn": ["two"], "int4-rtn": []}
+    assert found == {"fp32": ["one", "two"], "int8-rtn": ["two"]}  # int4-rtn is there for another study
+    alone = collecting.parse_requests(measured_for(two=(grid, ["int8-rtn"])))
+    kept = {
+        row["variant"]: row["experiments"]
+        for row in collecting.collect_measurements(alone, tmp_path).to_pylist()
+    }
+    assert kept == {"fp32": [], "int8-rtn": ["two"]}
 
 
 def measured_for(**experiments: Any) -> str:

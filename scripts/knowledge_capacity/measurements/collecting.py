@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from ..specs import FULL_PRECISION
 from .measurement_table import SCHEMA, read_measurements
 
 Asked = dict[str, dict[str, list[str]]]  # by run and variant, the experiments
@@ -27,14 +28,21 @@ def parse_requests(text: str) -> Asked:
 
 
 def collect_measurements(asked: Asked, runs: Path) -> pa.Table:
-    """The measurements of all runs in the folder `runs`, with `experiments` filled in."""
+    """The measurements of all runs in the folder `runs`, with `experiments` filled in.
+
+    Of each run, the variants that are asked for and the model as trained: its files may hold more, for other studies.
+    """
     rows: list[dict[str, Any]] = []
     for run, variants in asked.items():
         found = read_measurements(runs / run / "measurements.parquet").to_pylist()
         answers = runs / run / "extraction.parquet"
         if not variants.keys() <= {row["variant"] for row in found} and answers.exists():
             found += read_measurements(answers).to_pylist()
-        rows += [{**row, "experiments": variants.get(row["variant"], [])} for row in found]
+        rows += [
+            {**row, "experiments": variants.get(row["variant"], [])}
+            for row in found
+            if row["variant"] in variants or row["variant"] == FULL_PRECISION
+        ]
     return pa.Table.from_pylist(rows, schema=SCHEMA)
 
 
