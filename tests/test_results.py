@@ -445,12 +445,16 @@ def test_extraction(rows: pd.DataFrame) -> None:
     assert [first["pronoun"], second["pronoun"]] == pytest.approx([0.5, 0.5], abs=0.05)
     assert second["birth_date"] < 0.15
     assert min(share for name, share in first.items() if name != "pronoun") >= 0.999
-    assert "chosen on one of the three, whose share is the highest." in TEXT
+    assert "chosen on one of the four, whose share is the highest." in TEXT
     small = rows[(rows.n_people == 400) & (rows.kind == "bioS")].sort_values("seed")
     bits = small.pivot_table(index="seed", columns=small.variant == "fp32", values="bits_value")
-    assert (len(bits), (bits[False] / bits[True]).idxmax()) == (3, 0)
+    assert (len(bits), (bits[False] / bits[True]).idxmax()) == (4, 0)
     claim = find_claim("What is memorised of bioS")
-    assert (claim["value"], claim["seeds"]) == (pytest.approx((bits[False] / bits[True]).mean()), 3)
+    assert (claim["verdict"], claim["seeds"]) == ("undecided", 2)
+    assert "three show about nine tenths of the bits that they hold, or more, and one not two thirds" in TEXT
+    least, *others = sorted(bits[False] / bits[True])
+    assert least < 2 / 3
+    assert min(others) > 0.88
 
 
 def test_the_estimate_is_three_times_the_papers() -> None:

@@ -70,6 +70,10 @@ def render_probes(results: Results, _: Sequence[str]) -> str:
     """R of the same models on facts and on random strings, and what embeddings take of it."""
     rows = writing.experiment_rows("probes", results.table)
     rows = rows[~rows.run.isin(results.default_runs)]  # whose strings are others
+    sizes = rows[rows.kind == "random"].groupby("dataset").architecture.nunique()
+    rows = rows[
+        (rows.kind != "random") | (rows.dataset == sizes.idxmax())
+    ]  # the strings that all models learned
     lines = []
     for name, models in sorted(rows.groupby("architecture")):
         facts, strings = (models[models.kind == kind] for kind in ("bioS", "random"))
