@@ -101,19 +101,18 @@ def render_growth(results: Results, names: Sequence[str]) -> str:
 
     Models of one layer are left out, and those whose dataset limits them.
     """
-    if len(names) != 1 or not names[0].isdigit():
-        raise WrongArguments(" takes a number of exposures.")
+    exposures = _read_exposures(names)
     rows = capacity_plot.select_gpt2(writing.experiment_rows("base_law", results.table))
-    rows = rows[(rows.kind == "bioS") & (rows.exposures == int(names[0])) & (rows.layers >= 2)]
+    rows = rows[(rows.kind == "bioS") & (rows.exposures == exposures) & (rows.layers >= 2)]
     rows = rows[~rows.data_limited.astype(bool)]
     cells = rows.groupby(MODEL)[["n_parameters", "capacity_ratio"]].mean().sort_values("capacity_ratio")
     best = cells.groupby("architecture").last()
     if len(best) < LEAST_SIZES:
-        return f"Fewer than {LEAST_SIZES} sizes of GPT-2 were measured after {names[0]} exposures."
+        return f"Fewer than {LEAST_SIZES} sizes of GPT-2 were measured after {exposures} exposures."
     line = stats.linregress(np.log10(best.n_parameters), best.capacity_ratio)
     off = student_quantile(len(best) - 2) * line.stderr
     return textwrap.fill(
-        f"After {names[0]} exposures, R rises by {line.slope:z.2f} ({line.slope - off:z.2f} to "
+        f"After {exposures} exposures, R rises by {line.slope:z.2f} ({line.slope - off:z.2f} to "
         f"{line.slope + off:z.2f}) with each factor of ten in parameters. This is a straight line through the best "
         f"models of {len(best)} shapes, of {best.n_parameters.min():,.0f} to {best.n_parameters.max():,.0f} "
         f"parameters. It explains {line.rvalue**2:.0%} of their variance.",
@@ -121,12 +120,18 @@ def render_growth(results: Results, names: Sequence[str]) -> str:
     )
 
 
-def render_design_ratios(results: Results, names: Sequence[str]) -> str:
-    """The highest R of other architectures over that of GPT-2 after so many exposures, by the people learned."""
+def _read_exposures(names: Sequence[str]) -> int:
+    """The number of exposures that a block names. Raises WrongArguments for anything else."""
     if len(names) != 1 or not names[0].isdigit():
         raise WrongArguments(" takes a number of exposures.")
+    return int(names[0])
+
+
+def render_design_ratios(results: Results, names: Sequence[str]) -> str:
+    """The highest R of other architectures over that of GPT-2 after so many exposures, by the people learned."""
+    exposures = _read_exposures(names)
     rows = writing.experiment_rows("architectures_at_100", results.table)
-    rows = rows[(rows.kind == "bioS") & (rows.exposures == int(names[0])) & (rows.variant == FULL_PRECISION)]
+    rows = rows[(rows.kind == "bioS") & (rows.exposures == exposures) & (rows.variant == FULL_PRECISION)]
     rows = rows[rows.junk_share == 0]
     others = [design for design in _designs.LABELS if design != "gpt2" and design in set(rows.design)]
     lines = []
